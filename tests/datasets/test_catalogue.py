@@ -1,0 +1,147 @@
+"""Datasets by name, alone and together."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import pytest
+from layouts import picture, write_chasedb1, write_drive, write_hrf, write_odir5k, write_table
+
+from vmnet_monai.datasets import READERS, DatasetError, DatasetWarning, check_disjoint, load_datalists, read_datasets
+from vmnet_monai.datasets.phantom import write_phantoms
+
+SHARED = Path(__file__).parents[2] / "../shared/data"
+
+
+def test_one_dataset_may_be_given_without_lists(tmp_path: Path) -> None:
+    items = read_datasets("hrf", write_hrf(tmp_path), ["glaucoma"])
+    assert len(items) == 45
+    assert {item["dataset"] for item in items} == {"hrf"}
+
+
+def test_datasets_are_read_together_in_the_order_given(tmp_path: Path) -> None:
+    write_hrf(tmp_path / "h")
+    write_chasedb1(tmp_path / "c")
+    items = read_datasets(["chasedb1", "hrf"], [tmp_path / "c", str(tmp_path / "h")], ["glaucoma"])
+    assert [item["dataset"] for item in items] == ["chasedb1"] * 28 + ["hrf"] * 45
+
+
+def test_same_reader_twice_is_told_apart_by_folder_while_the_patient_stays_one(tmp_path: Path) -> None:
+    for name in ("ODIR-5K-400", "ODIR 5K/256"):
+        write_odir5k(tmp_path / name, {7: ("cataract", "normal fundus")})
+    items = read_datasets(["odir5k"] * 2, [tmp_path / "ODIR-5K-400", tmp_path / "ODIR 5K/256"], ["cataract"])
+    assert {item["id"]: item["dataset"] for item in items} == {
+        "odir-5k-400_7_left": "odir-5k-400",
+        "odir-5k-400_7_right": "odir-5k-400",
+        "256_7_left": "256",
+        "256_7_right": "256",
+    }
+    assert {item["patient"] for item in items} == {"odir5k_7"}
+
+
+def test_folders_of_the_same_name_are_told_apart_by_their_parents(tmp_path: Path) -> None:
+    dirs = [tmp_path / "a/eyes", tmp_path / "b/eyes"]
+    for directory in dirs:
+        picture(directory / "1.png")
+    items = read_datasets(["folder", "folder"], dirs, [])
+    assert [item["id"] for item in items] == ["a-eyes_1", "b-eyes_1"]
+    # Photographs of the same name in two folders are not the same patient.
+    assert [item["patient"] for item in items] == ["folder_a-eyes_1", "folder_b-eyes_1"]
+
+
+def test_folder_given_twice_is_refused(tmp_path: Path) -> None:
+    picture(tmp_path / "1.png")
+    with pytest.raises(DatasetError, match="is given twice"):
+        read_datasets(["folder", "folder"], [tmp_path, tmp_path], [])
+
+
+def test_tables_own_dataset_names_survive_a_second_table(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        write_table(
+            tmp_path / name, ["image,id,dataset", f"a.png,x,{name if name == 'one' else ''}"], photographs=["a.png"]
+        )
+    items = read_datasets(["table", "table"], [tmp_path / "one", tmp_path / "two"], [])
+    assert [(item["id"], item["dataset"]) for item in items] == [("one_x", "one"), ("two_x", "two")]
+
+
+@pytest.mark.parametrize(
+    ("names", "count", "message"),
+    [
+        (["hrf", "drive"], 1, r"got 2 name.s. \(hrf, drive\) and 1 folder"),
+        ([], 0, "Each dataset needs one folder"),
+        (["odir-5k"], 1, "no dataset named 'odir-5k'; did you mean 'odir5k'"),
+        (["imagenet"], 1, "Known: chasedb1, drive"),
+    ],
+)
+def test_wrong_names_are_refused(tmp_path: Path, names: list[str], count: int, message: str) -> None:
+    with pytest.raises(DatasetError, match=message):
+        read_datasets(names, [tmp_path] * count, [])
+
+
+def test_unknown_disease_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="did you mean glaucoma"):
+        read_datasets("hrf", tmp_path / "nowhere", ["glaucom"])
+    with pytest.raises(ValueError, match="amd twice"):
+        load_datalists("hrf", tmp_path / "nowhere", ["amd", "amd"])
+
+
+def test_label_column_of_a_table_is_a_disease(tmp_path: Path) -> None:
+    path = write_table(tmp_path, ["image,papilloedema", "a.png,1"], photographs=["a.png"])
+    assert read_datasets("table", path, ["papilloedema"])[0]["disease"] == [1.0]
+    with pytest.raises(ValueError, match="papilledema"):
+        read_datasets("table", path, ["papilledema"])
+
+
+def test_disease_on_which_nothing_is_said_is_warned_about_once(tmp_path: Path) -> None:
+    write_drive(tmp_path)
+    for call in (read_datasets, load_datalists):
+        with pytest.warns(DatasetWarning, match=r"^No photograph says anything about amd, cataract\.$") as caught:
+            call("drive", tmp_path, ["amd", "cataract"])
+        assert len(caught) == 1
+
+
+def test_same_id_twice_is_refused(tmp_path: Path) -> None:
+    path = write_table(tmp_path, ["image,id", "a.png,x", "b.png,X"], photographs=["a.png", "b.png"])
+    with pytest.raises(DatasetError, match=r"a.png and .*b.png are both 'X'"):
+        read_datasets("table", path, [])
+
+
+def test_requested_diseases_do_not_decide_who_is_tested(tmp_path: Path) -> None:
+    keywords = ("normal fundus", "cataract", "glaucoma", "drusen")
+    write_odir5k(tmp_path, {n: (keywords[n % 4], keywords[n % 3]) for n in range(40)})
+    one = load_datalists("odir5k", tmp_path, ["glaucoma"])
+    three = load_datalists("odir5k", tmp_path, ["cataract", "glaucoma", "normal"])
+    for part in ("train", "val", "test"):
+        assert [item["id"] for item in one[part]] == [item["id"] for item in three[part]]
+        assert [item["disease"][0] for item in one[part]] == [item["disease"][1] for item in three[part]]
+
+
+def test_phantoms_keep_their_split_and_two_folders_their_patients(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write_phantoms(tmp_path / name, count=5, size_px=64, seed=0)
+    datalists = load_datalists(["phantom"] * 2, [tmp_path / "one", tmp_path / "two"], ["normal"])
+    assert sum(len(own) for own in datalists.values()) == 10
+    assert len({item["patient"] for own in datalists.values() for item in own}) == 10
+
+
+def test_every_reader_refuses_a_missing_folder(tmp_path: Path) -> None:
+    for name in sorted(READERS.keys() - {"phantom"}):
+        with pytest.raises(DatasetError, match="nowhere"):
+            read_datasets(name, tmp_path / "nowhere", [])
+
+
+@pytest.mark.skipif(not (SHARED / "ODIR-5K-400").is_dir(), reason="the real ODIR-5K is not beside the repository")
+def test_real_odir_folders_are_split_jointly() -> None:
+    dirs = [SHARED / "ODIR-5K-400", SHARED / "ODIR-5K-256"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        datalists = load_datalists(["odir5k", "odir5k"], dirs, ["normal", "cataract"])
+    check_disjoint(datalists)
+    items = [item for own in datalists.values() for item in own]
+    assert len(items) == 1252 + 1034
+    patients = [{i["patient"] for i in items if i["dataset"] == name} for name in ("odir-5k-400", "odir-5k-256")]
+    on_disk = [{f"odir5k_{path.stem.split('_')[0]}" for path in d.glob("preprocessed_images/*.jpg")} for d in dirs]
+    assert patients == on_disk
+    assert patients[0] & patients[1]

@@ -1,0 +1,73 @@
+"""The check command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from layouts import picture, write_drive, write_hrf, write_table
+
+from vmnet_monai.datasets.__main__ import main
+from vmnet_monai.datasets.check import check_datasets
+
+
+def test_counts_and_labels_per_part(tmp_path: Path) -> None:
+    report = check_datasets(["hrf"], [write_hrf(tmp_path)], ["glaucoma", "amd"])
+    counts = {row["part"]: row for row in report.counts.to_dict("records")}
+    assert {part: row["photographs"] for part, row in counts.items()} == {"train": 12, "val": 3, "test": 30}
+    assert counts["test"] == {
+        "part": "test",
+        "dataset": "hrf",
+        "photographs": 30,
+        "patients": 30,
+        "vessels": 30,
+        "fov": 30,
+        "labels": 30,
+        "smallest": "6x5",
+        "largest": "6x5",
+    }
+    # Only the healthy group says that there is no AMD.
+    assert [row for row in report.labels.to_dict("records") if row["part"] == "test"] == [
+        {"part": "test", "dataset": "hrf", "disease": "glaucoma", "present": 10, "absent": 20, "unknown": 0},
+        {"part": "test", "dataset": "hrf", "disease": "amd", "present": 0, "absent": 10, "unknown": 20},
+    ]
+    assert report.errors == report.warnings == []
+
+
+def test_command_prints_counts_and_warnings_and_succeeds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_drive(tmp_path, test_manuals=False)
+    assert main(["check", "drive", str(tmp_path), "--diseases", "amd"]) == 0
+    out = capsys.readouterr().out
+    assert "warning: 2 DRIVE test photographs without manual" in out
+    assert "warning: No photograph says anything about amd." in out
+
+
+def test_command_fails_on_a_dataset_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "hrf", str(tmp_path)]) == 1
+    assert "error: The folder" in capsys.readouterr().out
+
+
+def test_mask_of_another_size_and_broken_picture_are_errors(tmp_path: Path) -> None:
+    picture(tmp_path / "small.png", size_px=(3, 3))
+    (tmp_path / "b.png").write_text("no picture")
+    path = write_table(tmp_path, ["image,vessel", "a.png,small.png", "b.png,"], photographs=["a.png"])
+    errors = sorted(check_datasets(["table"], [path], []).errors)
+    assert len(errors) == 2
+    assert "small.png is 3x3 and" in errors[0]
+    assert "b.png cannot be opened" in errors[1]
+
+
+def test_odd_number_of_names_and_folders_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["check", "hrf"])
+    assert "NAME DIR pairs" in capsys.readouterr().err
+
+
+def test_phantom_command_writes_once_and_refuses_other_parameters(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["phantom", str(tmp_path), "--size", "64", "--count"]
+    assert main([*command, "2"]) == main([*command, "2"]) == 0
+    assert capsys.readouterr().out.splitlines() == [str(tmp_path / "phantoms.csv")] * 2
+    assert main([*command, "3"]) == 1
+    assert "error: " in capsys.readouterr().err

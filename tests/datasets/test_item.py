@@ -1,0 +1,101 @@
+"""What the readers share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from layouts import picture
+
+from vmnet_monai.datasets.item import (
+    SAFE_ID,
+    DatasetError,
+    DatasetWarning,
+    existing_dir,
+    make_item,
+    names_from_paths,
+    pictures,
+    read_rows,
+    warn_counted,
+)
+
+
+def test_names_of_equal_stems_in_two_folders_differ() -> None:
+    assert names_from_paths([Path("a/1.png"), Path("b/1.png")]) == ["a-1", "b-1"]
+
+
+@pytest.mark.parametrize("other", ["a-1.png", "a/1.jpg", "A/1.png"])
+def test_names_that_would_collide_get_a_digest(other: str) -> None:
+    first, second = names_from_paths([Path("a/1.png"), Path(other)])
+    assert first.casefold() != second.casefold()
+    assert names_from_paths([Path(other), Path("a/1.png")]) == [second, first]
+
+
+def test_names_are_safe_whatever_the_alphabet() -> None:
+    names = names_from_paths([Path("眼底.png"), Path("眼.png"), Path("eye 1 (left).png")])
+    assert len(set(names)) == 3
+    assert all(SAFE_ID.fullmatch(name) for name in names)
+
+
+def test_item_has_no_key_for_what_is_absent() -> None:
+    item = make_item(reader="x", name="1", image=Path("1.png"), labels={"amd": True}, diseases=["amd"])
+    assert item == {"image": "1.png", "disease": [1.0], "dataset": "x", "patient": "x_1", "eye": "", "id": "x_1"}
+
+
+def test_contradicting_labels_name_the_photograph() -> None:
+    with pytest.raises(DatasetError, match=r"1\.png: .*normal and amd"):
+        make_item(reader="x", name="1", image=Path("1.png"), labels={"amd": 1, "normal": 1}, diseases=[])
+
+
+def test_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="nowhere is missing; set dataset_dir"):
+        existing_dir(tmp_path / "nowhere")
+
+
+def test_pictures_are_sorted_and_found_whatever_the_suffix_case(tmp_path: Path) -> None:
+    picture(tmp_path / "b.JPG")
+    picture(tmp_path / "a.png")
+    (tmp_path / "notes.txt").touch()
+    assert list(pictures(tmp_path)) == ["a", "b"]
+
+
+def test_two_files_for_one_picture_are_refused(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    picture(tmp_path / "a.tif")
+    with pytest.raises(DatasetError, match="two files for one picture"):
+        pictures(tmp_path)
+
+
+def test_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="holds no picture"):
+        pictures(tmp_path)
+
+
+def test_table_is_read_as_stripped_strings_without_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("\ufeffID, name\n001, NA \n", encoding="utf-8")
+    assert read_rows(path, ["ID"]).to_dict("records") == [{"ID": "001", "name": "NA"}]
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.xlsx"])
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00broken", None])
+def test_unreadable_table_is_named(tmp_path: Path, name: str, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(DatasetError, match=rf"{name} cannot be read"):
+        read_rows(tmp_path / name, [])
+
+
+def test_missing_column_and_empty_table_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("ID\n")
+    with pytest.raises(DatasetError, match="must have the column.s. name, it has ID"):
+        read_rows(path, ["name"])
+    with pytest.raises(DatasetError, match="has no rows"):
+        read_rows(path, ["ID"])
+
+
+def test_counted_warning_names_the_first_three() -> None:
+    with pytest.warns(DatasetWarning, match=r"^5 rows left out: a, b, c, and 2 more\.$"):
+        warn_counted(list("abcde"), "rows left out")
+    warn_counted([], "rows left out")

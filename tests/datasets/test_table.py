@@ -1,0 +1,112 @@
+"""A user's own table."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+from layouts import picture, write_table
+
+from vmnet_monai.datasets import DatasetError, DatasetWarning
+from vmnet_monai.datasets.table import find_table, label_columns, read
+
+NAN = math.nan
+AB = ("a.png", "b.png")
+
+
+def test_image_column_is_enough(tmp_path: Path) -> None:
+    items = read(write_table(tmp_path, ["image", *AB], photographs=AB), ["amd"])
+    assert [item["id"] for item in items] == ["table_a", "table_b"]
+    assert items[0]["image"] == str(tmp_path / "a.png")
+    assert math.isnan(items[0]["disease"][0])
+    assert {"vessel", "fov", "split"}.isdisjoint(items[0])
+
+
+def test_every_column_arrives_in_the_item(tmp_path: Path) -> None:
+    picture(tmp_path / "masks/a.png")
+    path = write_table(
+        tmp_path,
+        [
+            "image,vessel,fov,patient,eye,split,id,dataset,amd",
+            "a.png,masks/a.png,masks/a.png,p1,Left,test,case-1,clinic,1",
+            "b.png,,,,,train,,,",
+        ],
+        photographs=AB,
+    )
+    first, second = read(path, ["normal", "amd"])
+    assert first == {
+        "image": str(tmp_path / "a.png"),
+        "vessel": str(tmp_path / "masks/a.png"),
+        "fov": str(tmp_path / "masks/a.png"),
+        "disease": [0.0, 1.0],
+        "dataset": "clinic",
+        "patient": "table_p1",
+        "eye": "left",
+        "id": "case-1",
+        "split": "test",
+    }
+    assert (second["dataset"], second["patient"], second["eye"]) == ("table", "table_b", "")
+    assert "vessel" not in second
+
+
+def test_labels_are_numbers_words_or_blank(tmp_path: Path) -> None:
+    path = write_table(
+        tmp_path,
+        ["image,amd,glaucoma,papilloedema", "a.png,1,FALSE,", "b.png,0.0,True,0"],
+        photographs=AB,
+    )
+    first, second = read(path, ["amd", "glaucoma", "papilloedema", "cataract"])
+    assert first["disease"] == pytest.approx([1.0, 0.0, NAN, NAN], nan_ok=True)
+    assert second["disease"] == pytest.approx([0.0, 1.0, 0.0, NAN], nan_ok=True)
+    assert label_columns(path) == ["amd", "glaucoma", "papilloedema"]
+
+
+def test_label_column_that_is_not_requested_still_makes_normal_absent(tmp_path: Path) -> None:
+    path = write_table(tmp_path, ["image,amd", "a.png,1"], photographs=AB)
+    assert read(path, ["normal"])[0]["disease"] == [0.0]
+
+
+def test_tab_separated_table_is_found_in_its_folder(tmp_path: Path) -> None:
+    write_table(tmp_path, ["image\tamd", "a.png\t1"], name="own.tsv", photographs=AB)
+    assert read(tmp_path, ["amd"])[0]["disease"] == [1.0]
+
+
+def test_folder_with_two_tables_or_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="has none"):
+        find_table(tmp_path)
+    for name in ("one.csv", "two.csv"):
+        (tmp_path / name).touch()
+    with pytest.raises(DatasetError, match="has one.csv, two.csv; set dataset_dir to the file"):
+        find_table(tmp_path)
+
+
+def test_misspelt_label_column_is_pointed_out(tmp_path: Path) -> None:
+    path = write_table(tmp_path, ["image,glaucom,operator", "a.png,1,AB"], photographs=AB)
+    with pytest.warns(DatasetWarning, match="'glaucom' is ignored; did you mean 'glaucoma'") as caught:
+        read(path, [])
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["image,amd", "a.png,yes"], r"row 2: amd must be 0, 1, true, false or blank, got 'yes'"),
+        (["image,eye", "a.png,both"], r"row 2: eye must be left, right or blank, got 'both'"),
+        (["image,split", "a.png,train", "b.png,"], r"row 3: split must be .* in every row"),
+        (["image,split", "a.png,validation"], r"row 2: split must be train, val or test .* got 'validation'"),
+        (["image,id", "a.png,1/left"], r"row 2: an id must be .* got '1/left'"),
+        (["image,vessel", "a.png,", "b.png,v.png"], r"1 file.s. that are missing, first v.png \(row 3, vessel\)"),
+        (["image,amd", ",1"], r"row 2: image is blank"),
+        (["image,normal,amd", "a.png,1,1"], r"a\.png: .*normal and amd"),
+        (["picture", "a.png"], r"must have the column.s. image"),
+        (
+            ["image,patient,split", "a.png,p1,train", "b.png,p1,test"],
+            r"a patient must be in one split, 'p1' is in test and train",
+        ),
+    ],
+)
+def test_wrong_value_is_refused_with_its_row(tmp_path: Path, lines: list[str], message: str) -> None:
+    path = write_table(tmp_path, lines, photographs=AB)
+    with pytest.raises(DatasetError, match=message):
+        read(path, [])

@@ -1,0 +1,268 @@
+"""Disease scores against hand-computed tables, scikit-learn and MONAI."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from ignite.engine import Engine
+from monai.handlers import IgniteMetricHandler
+from monai.metrics import compute_average_precision, compute_roc_auc
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    brier_score_loss,
+    cohen_kappa_score,
+    f1_score,
+    precision_score,
+    recall_score,
+    roc_auc_score,
+)
+
+from vmnet_monai.metrics import (
+    DiseaseROCAUC,
+    best_threshold,
+    best_thresholds,
+    brier_score,
+    cohen_kappa,
+    disease_scores,
+)
+
+NAN = float("nan")
+
+
+def random_table(seed: int = 0, n: int = 120, k: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities with ties that separate the labels better than chance; a fifth of the labels is unknown."""
+    generator = np.random.default_rng(seed)
+    labels = (generator.random((n, k)) < 0.3).astype(float)
+    probabilities = np.round(0.7 * generator.random((n, k)) + 0.3 * labels, 1)
+    labels[generator.random((n, k)) < 0.2] = NAN
+    return probabilities, labels
+
+
+def score(probabilities: np.ndarray, labels: np.ndarray, **changes: Any) -> dict[str, Any]:
+    n, k = np.shape(probabilities)
+    settings: dict[str, Any] = {
+        "thresholds": [0.5] * k,
+        "label_names": [f"disease_{i}" for i in range(k)],
+        "patients": [str(i) for i in range(n)],
+        "bootstrap_samples": 20,
+    }
+    return disease_scores(probabilities, labels, **{**settings, **changes})
+
+
+def test_one_photograph_of_each_kind() -> None:
+    # True positive, false positive, false negative, true negative; the last label is unknown.
+    probabilities = np.array([[0.9], [0.8], [0.2], [0.1], [0.7]])
+    labels = np.array([[1], [0], [1], [0], [NAN]])
+    disease = score(probabilities, labels)["per_disease"]["disease_0"]
+    assert (disease["n"], disease["positives"]) == (4, 2)
+    for key in ("sensitivity", "specificity", "precision", "f1", "accuracy"):
+        assert disease[key] == 0.5, key
+    assert disease["kappa"] == 0
+    assert disease["auc"] == 0.75
+    assert disease["average_precision"] == pytest.approx((1 / 1 + 2 / 3) / 2)
+    assert disease["brier"] == pytest.approx((0.01 + 0.64 + 0.64 + 0.01) / 4)
+    assert disease["calibration_error"] == pytest.approx(1.8 / 4)
+
+
+def test_agrees_with_scikit_learn_and_monai_on_ties() -> None:
+    probabilities, labels = random_table()
+    for k, scores in enumerate(score(probabilities, labels)["per_disease"].values()):
+        known = ~np.isnan(labels[:, k])
+        p, y = probabilities[known, k], labels[known, k]
+        called = p >= 0.5
+        assert scores["auc"] == pytest.approx(roc_auc_score(y, p))
+        assert scores["auc"] == pytest.approx(compute_roc_auc(torch.tensor(p), torch.tensor(y)))
+        assert scores["average_precision"] == pytest.approx(average_precision_score(y, p))
+        assert scores["average_precision"] == pytest.approx(compute_average_precision(torch.tensor(p), torch.tensor(y)))
+        assert scores["f1"] == pytest.approx(f1_score(y, called))
+        assert scores["precision"] == pytest.approx(precision_score(y, called))
+        assert scores["sensitivity"] == pytest.approx(recall_score(y, called))
+        assert scores["specificity"] == pytest.approx(recall_score(y, called, pos_label=0))
+        assert scores["accuracy"] == pytest.approx(accuracy_score(y, called))
+        assert scores["kappa"] == pytest.approx(cohen_kappa_score(y, called))
+        assert scores["brier"] == pytest.approx(brier_score_loss(y, p))
+
+
+def test_an_unknown_label_counts_as_if_the_entry_were_not_there() -> None:
+    probabilities, labels = random_table(k=1)
+    known = ~np.isnan(labels[:, 0])
+    patients = [str(i // 2) for i in range(len(labels))]
+    kept = [patient for patient, flag in zip(patients, known, strict=True) if flag]
+    with_unknown = score(probabilities, labels, patients=patients)
+    without = score(probabilities[known], labels[known], patients=kept)
+    assert with_unknown["per_disease"] == without["per_disease"]
+    assert with_unknown["micro"] == without["micro"]
+
+
+def test_challenge_scores_are_those_of_their_evaluation_scripts() -> None:
+    probabilities, labels = random_table()
+    scores = score(probabilities, labels)
+    known = ~np.isnan(labels)
+    p, y = probabilities[known], labels[known]
+    # ODIR-2019 calls f1_score with average="micro" on the flattened table.
+    odir = [cohen_kappa_score(y, p >= 0.5), f1_score(y, p >= 0.5, average="micro"), roc_auc_score(y, p)]
+    assert scores["odir_final_score"] == pytest.approx(np.mean(odir))
+    assert scores["micro"]["f1"] == pytest.approx(f1_score(y, p >= 0.5))
+    columns = [(labels[known[:, k], k], probabilities[known[:, k], k]) for k in range(3)]
+    macro_auc = np.mean([roc_auc_score(*column) for column in columns])
+    mean_average_precision = np.mean([average_precision_score(*column) for column in columns])
+    assert scores["macro"]["auc"] == pytest.approx(macro_auc)
+    assert scores["rfmid_score"] == pytest.approx((macro_auc + mean_average_precision) / 2)
+
+
+def test_each_disease_has_its_own_inclusive_threshold() -> None:
+    probabilities = np.array([[0.3, 0.3], [0.1, 0.1]])
+    labels = np.array([[1.0, 1.0], [0.0, 0.0]])
+    diseases = score(probabilities, labels, thresholds=[0.3, 0.4])["per_disease"]
+    assert [disease["sensitivity"] for disease in diseases.values()] == [1, 0]
+
+
+def test_scores_of_a_disease_without_both_classes_are_nan_and_stay_out_of_the_macro() -> None:
+    # Defined; no positive; all unknown.
+    probabilities = np.array([[0.9, 0.9, 0.9], [0.1, 0.1, 0.1]] * 10)
+    labels = np.array([[1, 0, NAN], [0, 0, NAN]] * 10)
+    scores = score(probabilities, labels)
+    defined, no_positive, unknown = scores["per_disease"].values()
+    assert defined["auc"] == 1
+    for key in ("auc", "average_precision", "sensitivity", "f1"):
+        assert np.isnan(no_positive[key]), key
+    assert np.isnan(no_positive["auc_interval"]).all()
+    assert no_positive["specificity"] == 0.5
+    assert unknown["n"] == 0
+    assert all(np.isnan(value).all() for key, value in unknown.items() if key not in ("n", "positives"))
+    assert scores["macro"]["auc"] == 1
+    assert scores["macro"]["auc_interval"] == [1, 1]
+    assert scores["macro"]["specificity"] == 0.75
+
+
+def test_a_table_without_any_known_label_is_all_nan() -> None:
+    scores = score(np.full((4, 2), 0.5), np.full((4, 2), NAN))
+    assert np.isnan(scores["odir_final_score"])
+    assert np.isnan(scores["rfmid_score"])
+    assert np.isnan(scores["macro"]["auc_interval"]).all()
+
+
+def test_interval_holds_the_auc_and_shrinks_with_more_patients() -> None:
+    widths = []
+    for n in (60, 600):
+        scores = score(*random_table(n=n), bootstrap_samples=200)
+        for part in (*scores["per_disease"].values(), scores["macro"]):
+            lower, upper = part["auc_interval"]
+            assert 0 < lower < part["auc"] < upper <= 1
+        lower, upper = scores["macro"]["auc_interval"]
+        widths.append(upper - lower)
+    assert widths[1] < widths[0] / 2
+
+
+def test_result_is_json_and_the_same_for_the_same_seed() -> None:
+    table = random_table()
+    assert json.dumps(score(*table)) == json.dumps(score(*table))
+    assert json.dumps(score(*table, seed=1)) != json.dumps(score(*table))
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "labels", "changes", "rule"),
+    [
+        ([[0.5]], [[2]], {}, "labels must be 1, 0 or NaN"),
+        ([[1.5]], [[1]], {}, "probabilities must lie within 0 to 1"),
+        ([[NAN]], [[1]], {}, "probabilities must lie within 0 to 1"),
+        ([[0.5]], [[1, 0]], {}, r"same shape \(N, K\)"),
+        ([[0.5]], [[1]], {"thresholds": [0.5, 0.5]}, "thresholds must have 1 entries"),
+        ([[0.5]], [[1]], {"thresholds": [-1.0]}, "thresholds must lie within 0 to 1"),
+        ([[0.5]], [[1]], {"label_names": []}, "label_names must have 1 entries"),
+        ([[0.5]], [[1]], {"patients": ["a", "b"]}, "patients must have 1 entries"),
+    ],
+)
+def test_wrong_input_is_named(probabilities: list, labels: list, changes: dict[str, Any], rule: str) -> None:
+    with pytest.raises(ValueError, match=rule):
+        score(np.array(probabilities), np.array(labels), **changes)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "labels", "threshold"),
+    [
+        ([0.1, 0.2, 0.8, 0.9], [0, 0, 1, 1], 0.5),
+        ([0.1, 0.2, 0.3, 0.9], [0, 0, 1, 1], 0.25),
+        ([0.1, 0.2, 0.3, 0.4], [0, 1, 0, 1], 0.15),  # J = 0.5 at 0.15 and at 0.35: the lower is more sensitive
+        ([0.1, 0.4, 0.8, 0.9], [0, NAN, 1, 1], 0.45),
+        ([0.1, 0.2], [0, 0], 0.5),
+        ([0.1, 0.2], [NAN, NAN], 0.5),
+        ([0.7, 0.7], [0, 1], 0.5),
+        ([0.9, 0.1], [0, 1], 0.5),  # no threshold is better than chance
+    ],
+)
+def test_best_threshold(probabilities: list[float], labels: list[float], threshold: float) -> None:
+    assert best_threshold(np.array(probabilities), np.array(labels)) == pytest.approx(threshold)
+
+
+def test_best_thresholds_are_those_of_the_columns() -> None:
+    probabilities = np.array([[0.1, 0.3], [0.2, 0.5]])
+    assert best_thresholds(probabilities, np.array([[0.0, 0.0], [1.0, 1.0]])) == pytest.approx([0.15, 0.4])
+
+
+def test_kappa_of_cohens_textbook_table() -> None:
+    # Observed agreement 35 / 50 = 0.7, by chance 0.5 * 0.6 + 0.5 * 0.4 = 0.5.
+    assert cohen_kappa(tp=20, fp=5, tn=15, fn=10) == pytest.approx((0.7 - 0.5) / (1 - 0.5))
+    assert np.isnan(cohen_kappa(tp=7, fp=0, tn=0, fn=0))
+
+
+def test_brier_score_skips_unknown_labels() -> None:
+    assert brier_score(np.array([0.8, 0.4, 0.1]), np.array([1.0, 0.0, NAN])) == pytest.approx((0.04 + 0.16) / 2)
+    assert np.isnan(brier_score(np.array([0.8]), np.array([NAN])))
+
+
+def test_rocauc_metric_over_batches_is_that_of_the_whole_table() -> None:
+    probabilities, labels = random_table()
+    expected = [scores["auc"] for scores in score(probabilities, labels)["per_disease"].values()]
+    logits = torch.special.logit(torch.tensor(probabilities), eps=1e-6)
+    for column in (None, 0, 1, 2):
+        metric = DiseaseROCAUC(column)
+        for rows in torch.arange(len(labels)).split(7):
+            metric(y_pred=logits[rows], y=torch.tensor(labels)[rows])
+        assert metric.aggregate() == pytest.approx(np.mean(expected) if column is None else expected[column])
+
+
+def test_rocauc_metric_keeps_nan_and_takes_decollated_batches() -> None:
+    metric = DiseaseROCAUC()
+    y_pred = [torch.tensor([0.9, 0.1]), torch.tensor([0.2, 0.3]), torch.tensor([0.1, 0.5])]
+    y = [torch.tensor([1.0, NAN]), torch.tensor([0.0, 1.0]), torch.tensor([NAN, 1.0])]
+    metric(y_pred=y_pred, y=y)
+    _, stored = metric.get_buffer()
+    assert stored.isnan().tolist() == [[False, True], [False, False], [True, False]]
+    assert metric.aggregate() == 1  # the second disease has no absent label
+    assert np.isnan(metric_of_column(1, y_pred, y))
+
+
+def metric_of_column(column: int, y_pred: list[torch.Tensor], y: list[torch.Tensor]) -> float:
+    metric = DiseaseROCAUC(column)
+    metric(y_pred=y_pred, y=y)
+    return metric.aggregate()
+
+
+def test_rocauc_metric_is_nan_for_a_network_that_gives_nan() -> None:
+    metric = DiseaseROCAUC()
+    metric(y_pred=torch.tensor([[NAN], [0.1]]), y=torch.tensor([[1.0], [0.0]]))
+    assert np.isnan(metric.aggregate())
+
+
+def test_rocauc_metric_serves_monais_handler() -> None:
+    batches = [(torch.tensor([[0.9], [0.1]]), torch.tensor([[1.0], [NAN]])), (torch.tensor([[0.3]]), torch.zeros(1, 1))]
+    engine = Engine(lambda _, batch: batch)
+    IgniteMetricHandler(metric_fn=DiseaseROCAUC()).attach(engine, "auc")
+    assert engine.run(batches).metrics["auc"] == 1
+
+
+def test_rocauc_metric_names_wrong_input() -> None:
+    with pytest.raises(ValueError, match="column must be 0 or more, got -1"):
+        DiseaseROCAUC(column=-1)
+    with pytest.raises(ValueError, match="column must be below the number of diseases 2, got 2"):
+        DiseaseROCAUC(column=2)(y_pred=torch.zeros(1, 2), y=torch.zeros(1, 2))
+    with pytest.raises(ValueError, match=r"same shape \(B, K\)"):
+        DiseaseROCAUC()(y_pred=torch.zeros(1, 2), y=torch.zeros(1, 3))
+    with pytest.raises(ValueError, match="call the metric on a batch first"):
+        DiseaseROCAUC().aggregate()

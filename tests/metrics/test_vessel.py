@@ -1,0 +1,248 @@
+"""Vessel scores against hand-computed tables, drawn vessels, scikit-learn and a human second observer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from skimage.io import imread
+from sklearn.metrics import average_precision_score, matthews_corrcoef, roc_auc_score
+
+from vmnet_monai.metrics import (
+    PROBABILITY_LEVELS,
+    ClDiceMetric,
+    best_dice_threshold,
+    centreline_dice,
+    components_difference,
+    confusion_scores,
+    histogram_scores,
+    probability_histogram,
+    vessel_scores,
+)
+
+CHASEDB1 = Path(__file__).parents[2] / "../shared/data/CHASEDB1"
+
+# One pixel of each kind at threshold 0.5: true positive, false positive, false negative, true negative.
+ONE_OF_EACH = np.array([[0.9, 0.8], [0.2, 0.1]])
+ONE_OF_EACH_TRUTH = np.array([[True, False], [True, False]])
+
+
+def random_photograph(seed: int, decimals: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    """A 40 x 30 probability map with many ties, and a truth that it predicts better than chance."""
+    generator = np.random.default_rng(seed)
+    truth = generator.random((40, 30)) < 0.2
+    return np.round(0.6 * generator.random((40, 30)) + 0.3 * truth, decimals), truth
+
+
+def line(*, gap: slice | None = None) -> np.ndarray:
+    """A horizontal vessel, one pixel thick and 100 pixels long, with an optional gap."""
+    mask = np.zeros((21, 120), dtype=bool)
+    mask[10, 10:110] = True
+    if gap is not None:
+        mask[10, gap] = False
+    return mask
+
+
+def test_histogram_counts_background_and_vessel_at_their_levels() -> None:
+    histogram = probability_histogram(np.array([[0.0, 1.0, 1.0]]), np.array([[False, True, False]]))
+    assert histogram.shape == (2, PROBABILITY_LEVELS)
+    assert histogram.dtype == np.int64
+    assert (histogram[0, 0], histogram[0, -1], histogram[1, -1]) == (1, 1, 1)
+    assert histogram.sum() == 3
+
+
+def test_one_pixel_of_each_kind() -> None:
+    scores = histogram_scores(probability_histogram(ONE_OF_EACH, ONE_OF_EACH_TRUTH), 0.5)
+    for key in ("dice", "sensitivity", "specificity", "precision", "accuracy"):
+        assert scores[key] == 0.5, key
+    assert scores["iou"] == pytest.approx(1 / 3)
+    assert scores["mcc"] == 0
+    assert scores["auc"] == 0.75  # of 4 vessel-background pairs, only 0.2 against 0.8 is the wrong way round
+    assert scores["average_precision"] == pytest.approx((1 / 1 + 2 / 3) / 2)
+    # Four pixels, each alone in its bin, miss their truth by 0.1, 0.8, 0.8 and 0.1.
+    assert scores["calibration_error"] == pytest.approx(1.8 / 4, abs=1e-4)
+
+
+def test_pixels_in_one_bin_are_calibrated_together() -> None:
+    # 0.5 for two pixels of which one is a vessel is exactly right.
+    histogram = probability_histogram(np.array([[0.5, 0.5]]), np.array([[True, False]]))
+    assert histogram_scores(histogram, 0.5)["calibration_error"] == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_agrees_with_scikit_learn(seed: int) -> None:
+    probability, truth = random_photograph(seed)
+    scores = histogram_scores(probability_histogram(probability, truth), 0.5)
+    assert scores["auc"] == pytest.approx(roc_auc_score(truth.ravel(), probability.ravel()))
+    assert scores["average_precision"] == pytest.approx(average_precision_score(truth.ravel(), probability.ravel()))
+    assert scores["mcc"] == pytest.approx(matthews_corrcoef(truth.ravel(), probability.ravel() >= 0.5))
+    assert scores["iou"] == pytest.approx(scores["dice"] / (2 - scores["dice"]))
+
+
+def test_large_pooled_counts_keep_double_precision() -> None:
+    # A single precision count would lose the odd pixel above 2**24.
+    assert confusion_scores(tp=2**24 + 1, fp=0, tn=0, fn=2**24 + 1)["sensitivity"] == 0.5
+    assert confusion_scores(tp=10**8, fp=0, tn=10**9, fn=0)["mcc"] == pytest.approx(1)
+
+
+def test_sum_of_histograms_scores_the_concatenated_pixels() -> None:
+    first, second = random_photograph(0), random_photograph(1)
+    pooled = probability_histogram(*first) + probability_histogram(*second)
+    both = probability_histogram(*(np.concatenate(pair) for pair in zip(first, second, strict=True)))
+    assert histogram_scores(pooled, 0.4) == histogram_scores(both, 0.4)
+
+
+def test_pixels_outside_the_region_do_not_count() -> None:
+    probability, truth = random_photograph(0)
+    region = np.zeros(truth.shape, dtype=bool)
+    region[5:35, 5:25] = True
+    spoilt, spoilt_truth = np.where(region, probability, 1.0), truth & region
+    inside = vessel_scores(probability, truth, 0.5, region)
+    assert vessel_scores(spoilt, spoilt_truth, 0.5, region) == inside
+    cropped = histogram_scores(probability_histogram(probability[5:35, 5:25], truth[5:35, 5:25]), 0.5)
+    assert {key: inside[key] for key in cropped} == cropped
+
+
+def test_threshold_is_inclusive() -> None:
+    histogram = probability_histogram(np.array([[0.3, 0.2]]), np.array([[True, False]]))
+    assert histogram_scores(histogram, 0.3)["dice"] == 1
+
+
+def test_without_a_vessel_pixel_only_background_scores_are_defined() -> None:
+    scores = vessel_scores(np.array([[0.1, 0.9]]), np.array([[False, False]]), 0.5)
+    undefined = {key for key, value in scores.items() if np.isnan(value)}
+    assert undefined == {"dice", "iou", "sensitivity", "mcc", "auc", "average_precision", "cldice"}
+    assert scores["specificity"] == 0.5
+    assert scores["components_difference"] == 1
+
+
+def test_without_any_pixel_every_pixel_score_is_nan() -> None:
+    nothing = np.zeros((2, 2), dtype=bool)
+    scores = histogram_scores(probability_histogram(ONE_OF_EACH, ONE_OF_EACH_TRUTH, nothing), 0.5)
+    assert np.isnan(list(scores.values())).all()
+
+
+def test_precision_is_nan_when_nothing_is_called_vessel() -> None:
+    scores = histogram_scores(probability_histogram(ONE_OF_EACH, ONE_OF_EACH_TRUTH), 0.95)
+    assert np.isnan(scores["precision"])
+    assert scores["dice"] == 0
+
+
+def test_best_dice_threshold_lies_midway_between_separable_classes() -> None:
+    histogram = probability_histogram(np.array([[0.2, 0.6]]), np.array([[False, True]]))
+    assert best_dice_threshold(histogram) == pytest.approx(0.4, abs=1e-4)
+
+
+def test_best_dice_threshold_beats_every_other_threshold() -> None:
+    histogram = probability_histogram(*random_photograph(2))
+    best = histogram_scores(histogram, best_dice_threshold(histogram))["dice"]
+    assert best == max(histogram_scores(histogram, threshold)["dice"] for threshold in np.linspace(0, 1, 101))
+
+
+def test_best_dice_threshold_calls_all_when_all_is_vessel() -> None:
+    histogram = probability_histogram(np.array([[0.3, 0.9]]), np.array([[True, True]]))
+    assert best_dice_threshold(histogram) <= 0.3
+
+
+def test_best_dice_threshold_needs_a_vessel_pixel() -> None:
+    with pytest.raises(ValueError, match="needs vessel pixels"):
+        best_dice_threshold(probability_histogram(ONE_OF_EACH, np.zeros((2, 2), dtype=bool)))
+
+
+def test_a_gap_lowers_cldice_by_the_share_of_the_line_that_it_takes() -> None:
+    # The prediction's skeleton lies on the truth; 20 of the truth's 100 centreline pixels are missed.
+    score = centreline_dice(line(gap=slice(50, 70)), line())
+    assert score == pytest.approx(2 * 1.0 * 0.8 / (1.0 + 0.8))
+
+
+def test_cldice_does_not_mind_the_width_of_a_vessel() -> None:
+    vessel, wide = np.zeros((21, 120), dtype=bool), np.zeros((21, 120), dtype=bool)
+    vessel[9:12, 10:110] = True
+    wide[8:13, 10:110] = True
+    assert centreline_dice(wide, vessel) == 1
+
+
+def test_cldice_is_zero_for_no_prediction_and_nan_for_no_truth() -> None:
+    nothing = np.zeros_like(line())
+    assert centreline_dice(nothing, line()) == 0
+    assert np.isnan(centreline_dice(line(), nothing))
+    assert np.isnan(centreline_dice(nothing, nothing))
+
+
+def test_a_gap_adds_a_component_and_a_diagonal_step_does_not() -> None:
+    assert components_difference(line(gap=slice(50, 52)), line()) == 1
+    assert components_difference(line(), line(gap=slice(50, 52))) == -1
+    assert components_difference(np.eye(5, dtype=bool), np.ones((5, 5), dtype=bool)) == 0
+
+
+def test_cldice_metric_averages_photographs_that_have_vessels() -> None:
+    empty = np.zeros_like(line())
+    y_pred = torch.as_tensor(np.stack([line(), line(gap=slice(50, 70)), line()]))[:, None].float()
+    y = torch.as_tensor(np.stack([line(), line(), empty]))[:, None].float()
+    metric = ClDiceMetric()
+    values = metric(y_pred=y_pred, y=y)
+    assert isinstance(values, torch.Tensor)
+    assert values.shape == (3, 1)
+    assert metric.aggregate().item() == pytest.approx((1 + 1.6 / 1.8) / 2)
+
+    from_lists = ClDiceMetric()
+    from_lists(y_pred=list(y_pred), y=list(y))
+    assert from_lists.aggregate() == metric.aggregate()
+
+    metric.reset()
+    metric(y_pred=y_pred[2:], y=y[2:])
+    assert metric.aggregate().isnan()
+
+
+@pytest.mark.parametrize(
+    ("y_pred", "y", "rule"),
+    [
+        (torch.zeros(1, 2, 4, 4), torch.zeros(1, 2, 4, 4), "select the vessel channel"),
+        (torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 4, 5), "same shape"),
+        (torch.full((1, 1, 4, 4), 0.3), torch.zeros(1, 1, 4, 4), "y_pred must hold only 0 and 1"),
+    ],
+)
+def test_cldice_metric_refuses_what_is_no_binary_vessel_map(y_pred: torch.Tensor, y: torch.Tensor, rule: str) -> None:
+    with pytest.raises(ValueError, match=rule):
+        ClDiceMetric()(y_pred=y_pred, y=y)
+
+
+def test_cldice_metric_refuses_to_aggregate_nothing() -> None:
+    with pytest.raises(ValueError, match="call the metric on a batch first"):
+        ClDiceMetric().aggregate()
+
+
+@pytest.mark.parametrize(
+    ("probability", "truth", "region", "rule"),
+    [
+        (ONE_OF_EACH * 2, ONE_OF_EACH_TRUTH, None, "within 0 to 1"),
+        (ONE_OF_EACH * np.nan, ONE_OF_EACH_TRUTH, None, "within 0 to 1"),
+        (ONE_OF_EACH, ONE_OF_EACH_TRUTH.astype(np.uint8), None, "truth must be a boolean array"),
+        (ONE_OF_EACH, ONE_OF_EACH_TRUTH[:1], None, "truth must have the shape"),
+        (ONE_OF_EACH, ONE_OF_EACH_TRUTH, np.ones((3, 3), dtype=bool), "region must have the shape"),
+        (ONE_OF_EACH[None], ONE_OF_EACH_TRUTH, None, "one photograph at a time"),
+    ],
+)
+def test_wrong_input_is_named(probability: np.ndarray, truth: np.ndarray, region: np.ndarray | None, rule: str) -> None:
+    with pytest.raises(ValueError, match=rule):
+        vessel_scores(probability, truth, 0.5, region)
+
+
+def test_scores_need_a_probability_as_threshold_and_a_whole_histogram() -> None:
+    with pytest.raises(ValueError, match="within 0 to 1"):
+        histogram_scores(probability_histogram(ONE_OF_EACH, ONE_OF_EACH_TRUTH), 128)
+    with pytest.raises(ValueError, match="use probability_histogram"):
+        histogram_scores(np.zeros((2, 256), dtype=np.int64), 0.5)
+
+
+def test_second_observer_of_chasedb1_scores_as_published() -> None:
+    """The published human Dice on CHASE_DB1 is 0.778 (within 0.01: the definition of the image part differs)."""
+    if not CHASEDB1.is_dir():
+        pytest.skip("CHASE_DB1 is not beside the repository")
+    dice = []
+    for path in sorted(CHASEDB1.glob("*_1stHO.png")):
+        truth, second = (imread(p) > 0 for p in (path, path.with_name(path.name.replace("1stHO", "2ndHO"))))
+        dice.append(histogram_scores(probability_histogram(second.astype(np.float32), truth), 0.5)["dice"])
+    assert np.mean(dice) == pytest.approx(0.778, abs=0.01)

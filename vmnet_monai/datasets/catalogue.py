@@ -1,0 +1,181 @@
+"""The datasets by name: read one or several, and divide them into training, validation and test."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+from vmnet_monai.datasets import (
+    chasedb1,
+    drive,
+    eyepacs_light,
+    fives,
+    folder,
+    hrf,
+    odir5k,
+    phantom,
+    rfmid,
+    stare,
+    table,
+)
+from vmnet_monai.datasets.item import DatasetError, DatasetWarning, Item, slug
+from vmnet_monai.datasets.split import TEST_FRACTION, VAL_FRACTION, split_by_patient
+from vmnet_monai.diseases import VOCABULARY, get_disease
+
+Reader = Callable[[str | Path, Sequence[str]], list[Item]]
+
+READERS: Mapping[str, Reader] = {
+    "chasedb1": chasedb1.read,
+    "drive": drive.read,
+    "eyepacs_light": eyepacs_light.read,
+    "fives": fives.read,
+    "folder": folder.read,
+    "hrf": hrf.read,
+    "odir5k": odir5k.read,
+    "phantom": phantom.read,
+    "rfmid": rfmid.read,
+    "stare": stare.read,
+    "table": table.read,
+}
+"""Every dataset that can be named in a config."""
+
+_NAMED_BY_PLACE = frozenset({"folder", "phantom", "table"})
+"""Readers whose names hold in one folder only: two such folders may call different photographs the same."""
+
+
+def read_datasets(
+    dataset: str | Sequence[str], dataset_dir: str | Path | Sequence[str | Path], diseases: Sequence[str]
+) -> list[Item]:
+    """Items of one or several datasets, in the order given.
+
+    Where a reader is named more than once, ``dataset`` and the prefix of ``id`` become the name of the folder
+    (``ODIR-5K-400`` -> ``odir-5k-400``), while ``patient`` stays: an ODIR-5K patient in two folders is one patient.
+
+    Args:
+        dataset: name or names out of :data:`READERS`.
+        dataset_dir: one folder per name (a table's may be the file).
+        diseases: the columns of ``disease``: vocabulary keys or label columns of a table; none for vessels alone.
+
+    Raises:
+        DatasetError: when a name is unknown, names and folders do not match in number, an id comes twice, or a reader
+            refuses its folder.
+        ValueError: when a disease is unknown or requested twice.
+    """
+    items = _read(dataset, dataset_dir, diseases)
+    _warn_silent(diseases, items)
+    return items
+
+
+def load_datalists(
+    dataset: str | Sequence[str],
+    dataset_dir: str | Path | Sequence[str | Path],
+    diseases: Sequence[str],
+    split_seed: int = 0,
+    val_fraction: float = VAL_FRACTION,
+    test_fraction: float = TEST_FRACTION,
+) -> dict[str, list[Item]]:
+    """Items of one or several datasets as ``train``, ``val`` and ``test``.
+
+    Arguments and errors are those of :func:`read_datasets` and :func:`vmnet_monai.datasets.split.split_by_patient`.
+    Patients are stratified by the whole vocabulary, so the requested ``diseases`` do not decide who is tested
+    (label columns of a table that are not in the vocabulary do).
+    """
+    _check_distinct(diseases)
+    columns = [*VOCABULARY, *sorted(set(diseases) - VOCABULARY.keys())]
+    items = _read(dataset, dataset_dir, columns)
+    datalists = split_by_patient(items, split_seed, val_fraction, test_fraction)
+    requested = [columns.index(key) for key in diseases]
+    for part in datalists.values():
+        for item in part:
+            item["disease"] = [item["disease"][column] for column in requested]
+    _warn_silent(diseases, [item for part in datalists.values() for item in part])
+    return datalists
+
+
+def _read(
+    dataset: str | Sequence[str], dataset_dir: str | Path | Sequence[str | Path], diseases: Sequence[str]
+) -> list[Item]:
+    names = [dataset] if isinstance(dataset, str) else list(dataset)
+    dirs = [Path(d) for d in ([dataset_dir] if isinstance(dataset_dir, str | Path) else dataset_dir)]
+    if len(names) != len(dirs) or not names:
+        raise DatasetError(
+            f"Each dataset needs one folder, got {len(names)} name(s) ({', '.join(names)}) and {len(dirs)} folder(s); "
+            "give two lists of the same length."
+        )
+    for name in names:
+        if name not in READERS:
+            near = get_close_matches(name.lower(), READERS)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise DatasetError(f"There is no dataset named {name!r}; {hint}Known: {', '.join(READERS)}.")
+    _check_diseases(diseases, [directory for name, directory in zip(names, dirs, strict=True) if name == "table"])
+
+    items: list[Item] = []
+    for name, directory in zip(names, dirs, strict=True):
+        read = READERS[name](directory, diseases)
+        if names.count(name) > 1:
+            folder_name = _folder_name(directory, [d for n, d in zip(names, dirs, strict=True) if n == name])
+            read = [_renamed(item, name, folder_name) for item in read]
+        items += read
+    _check_ids(items)
+    return items
+
+
+def _check_diseases(diseases: Sequence[str], tables: Sequence[Path]) -> None:
+    _check_distinct(diseases)
+    unknown = [key for key in diseases if key not in VOCABULARY]
+    if unknown:
+        columns = {column for path in tables for column in table.label_columns(path)}
+        for key in unknown:
+            if key not in columns:
+                get_disease(key)
+
+
+def _check_distinct(diseases: Sequence[str]) -> None:
+    twice = [key for key, count in Counter(diseases).items() if count > 1]
+    if twice:
+        raise ValueError(f"Each disease must be requested once, got {', '.join(twice)} twice; remove one.")
+
+
+def _folder_name(directory: Path, among: Sequence[Path]) -> str:
+    """A file-safe name for a folder: its own name, with as many parents as tell it apart from the others."""
+    parts = [(path.with_suffix("") if path.is_file() else path).absolute().parts for path in among]
+    own = parts[list(among).index(directory)]
+    for depth in range(1, len(own) + 1):
+        name = slug("-".join(own[-depth:])).lower()
+        if sum(slug("-".join(other[-depth:])).lower() == name for other in parts) == 1:
+            return name
+    raise DatasetError(f"{directory} is given twice for one dataset; give it once.")
+
+
+def _renamed(item: Item, reader: str, folder_name: str) -> Item:
+    """The item with the folder's name in place of the reader's."""
+    name = item["id"].removeprefix(f"{reader}_")
+    renamed = item | {"id": f"{folder_name}_{name}"}
+    if item["dataset"] == reader:
+        renamed["dataset"] = folder_name
+    if reader in _NAMED_BY_PLACE and item["patient"] == f"{reader}_{name}":
+        renamed["patient"] = f"{reader}_{folder_name}_{name}"
+    return renamed
+
+
+def _check_ids(items: Sequence[Item]) -> None:
+    image_of: dict[str, str] = {}
+    for item in items:
+        # Ids become file names, and some file systems ignore case.
+        key = item["id"].casefold()
+        if key in image_of:
+            raise DatasetError(
+                f"Each photograph needs its own id, {image_of[key]} and {item['image']} are both {item['id']!r}; list "
+                "each photograph and each folder once, and give tables distinct ids."
+            )
+        image_of[key] = item["image"]
+
+
+def _warn_silent(diseases: Sequence[str], items: Sequence[Item]) -> None:
+    silent = [key for k, key in enumerate(diseases) if all(math.isnan(item["disease"][k]) for item in items)]
+    if silent:
+        warnings.warn(f"No photograph says anything about {', '.join(silent)}.", DatasetWarning, stacklevel=3)

@@ -1,0 +1,138 @@
+"""What a training would see of datasets on disk: counts, labels, sizes, and everything that is wrong with them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+from PIL import Image
+
+from vmnet_monai.datasets.catalogue import load_datalists
+from vmnet_monai.datasets.item import DatasetWarning, Item
+
+
+@dataclass
+class CheckReport:
+    """The outcome of :func:`check_datasets`.
+
+    Attributes:
+        counts: per part and dataset: photographs, patients, with vessels, with field of view, with labels, size range.
+        labels: per part, dataset and disease: photographs in which it is present, absent, unknown.
+        warnings: what is incomplete but usable.
+        errors: what must be put right.
+    """
+
+    counts: pd.DataFrame = field(default_factory=pd.DataFrame)
+    labels: pd.DataFrame = field(default_factory=pd.DataFrame)
+    warnings: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        tables = [] if self.counts.empty else [self.counts.to_string(index=False)]
+        if not self.labels.empty:
+            numbers = self.labels[["present", "absent", "unknown"]].astype(str).agg("/".join, axis=1)
+            by_part = self.labels.assign(numbers=numbers).pivot_table(
+                index=["dataset", "disease"], columns="part", values="numbers", aggfunc="first", sort=False
+            )
+            tables.append("present/absent/unknown\n" + by_part.fillna("").to_string())
+        lines = [f"warning: {message}" for message in self.warnings] + [f"error: {message}" for message in self.errors]
+        return "\n\n".join([*tables, "\n".join(lines or ["no warnings, no errors"])])
+
+
+def check_datasets(dataset: Sequence[str], dataset_dir: Sequence[str | Path], diseases: Sequence[str]) -> CheckReport:
+    """Read datasets as a training does and count what it would get; reads picture headers, no pixels.
+
+    Errors of the readers do not raise but stand in the report, beside pictures that cannot be opened and masks whose
+    size is not their photograph's.
+
+    Args:
+        dataset: names of datasets.
+        dataset_dir: one folder per name.
+        diseases: the requested diseases.
+    """
+    report = CheckReport()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", DatasetWarning)
+        try:
+            datalists = load_datalists(dataset, dataset_dir, diseases)
+        except (ValueError, OSError) as error:
+            datalists = {}
+            report.errors.append(str(error))
+    report.warnings += [str(entry.message) for entry in caught if issubclass(entry.category, DatasetWarning)]
+    sizes = {item["id"]: _size(item, report.errors) for items in datalists.values() for item in items}
+    report.counts = _count(datalists, sizes)
+    report.labels = _count_labels(datalists, diseases)
+    return report
+
+
+def _size(item: Item, errors: list[str]) -> tuple[int, int] | None:
+    """Width and height of the photograph in pixels; a mask of another size is added to the errors."""
+    sizes: dict[str, tuple[int, int]] = {}
+    for key in ("image", "vessel", "fov"):
+        if key in item:
+            try:
+                with Image.open(item[key]) as picture:
+                    sizes[key] = picture.size
+            except OSError as error:
+                errors.append(f"The picture {item[key]} cannot be opened ({error}); download or export it again.")
+    photograph = sizes.get("image")
+    for key, size in sizes.items():
+        if photograph is not None and size != photograph:
+            errors.append(
+                f"A mask must have its photograph's size, {item[key]} is {_text(size)} and {item['image']} is "
+                f"{_text(photograph)}; restore the originals of both."
+            )
+    return photograph
+
+
+def _text(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+def _by_dataset(items: Sequence[Item]) -> dict[str, list[Item]]:
+    names = sorted({item["dataset"] for item in items})
+    return {name: [item for item in items if item["dataset"] == name] for name in names}
+
+
+def _count(datalists: Mapping[str, Sequence[Item]], sizes: Mapping[str, tuple[int, int] | None]) -> pd.DataFrame:
+    rows = []
+    for part, items in datalists.items():
+        for name, own in _by_dataset(items).items():
+            readable = sorted({size for item in own if (size := sizes[item["id"]]) is not None})
+            rows.append(
+                {
+                    "part": part,
+                    "dataset": name,
+                    "photographs": len(own),
+                    "patients": len({item["patient"] for item in own}),
+                    "vessels": sum("vessel" in item for item in own),
+                    "fov": sum("fov" in item for item in own),
+                    "labels": sum(any(value == value for value in item["disease"]) for item in own),
+                    "smallest": _text(readable[0]) if readable else "",
+                    "largest": _text(readable[-1]) if readable else "",
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _count_labels(datalists: Mapping[str, Sequence[Item]], diseases: Sequence[str]) -> pd.DataFrame:
+    rows = []
+    for part, items in datalists.items():
+        for name, own in _by_dataset(items).items():
+            for k, key in enumerate(diseases):
+                values = [item["disease"][k] for item in own]
+                present, absent = values.count(1.0), values.count(0.0)
+                rows.append(
+                    {
+                        "part": part,
+                        "dataset": name,
+                        "disease": key,
+                        "present": present,
+                        "absent": absent,
+                        "unknown": len(values) - present - absent,
+                    }
+                )
+    return pd.DataFrame(rows)

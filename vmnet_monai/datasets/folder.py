@@ -1,0 +1,28 @@
+"""Reader for a folder of photographs about which nothing is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from vmnet_monai.datasets.item import DatasetError, Item, existing_dir, is_picture, make_item, names_from_paths
+
+NAME = "folder"
+
+
+def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
+    """Items of every picture in a folder and its subfolders, sorted by path; each counts as its own patient.
+
+    Raises:
+        DatasetError: when the folder is missing or holds no picture.
+    """
+    root = existing_dir(dataset_dir)
+    paths = sorted(path.relative_to(root) for path in root.rglob("*") if is_picture(path))
+    if not paths:
+        raise DatasetError(
+            f"{root} holds no picture, in subfolders neither; set dataset_dir to the photographs' folder."
+        )
+    return [
+        make_item(reader=NAME, name=name, image=root / path, labels={}, diseases=diseases)
+        for path, name in zip(paths, names_from_paths(paths), strict=True)
+    ]

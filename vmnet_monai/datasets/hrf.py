@@ -1,0 +1,49 @@
+"""Reader for HRF: 45 photographs with vessels, field of view and one of three diagnoses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from vmnet_monai.datasets.item import DatasetError, Item, existing_dir, make_item, mask_of, pictures
+from vmnet_monai.diseases import HRF_SUFFIXES, group_labels
+
+NAME = "hrf"
+
+LAST_TRAINING_NUMBER = 5
+"""The usual split trains on 01 to 05 of each group (Orlando et al., IEEE TBME 2017, doi:10.1109/TBME.2016.2535311)."""
+
+
+def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
+    """Items of HRF in its official layout, with the usual split (01-05 of each group train, 06-15 test).
+
+    Budai et al., Int J Biomed Imaging 2013, doi:10.1155/2013/154860. Each photograph is another patient. A diagnosis
+    says that HRF's two others are absent; about further diseases only the healthy group says something: absent.
+
+    Raises:
+        DatasetError: when a folder or a mask is missing, or a file name has an unknown suffix.
+    """
+    root = existing_dir(dataset_dir)
+    vessels, fovs = pictures(root / "manual1"), pictures(root / "mask")
+    items = []
+    for stem, image in pictures(root / "images").items():
+        match = re.fullmatch(r"(\d\d)_([a-z]+)", stem)
+        if match is None or match[2] not in HRF_SUFFIXES:
+            raise DatasetError(
+                f"{image} must be named by number and group ({', '.join(f'01_{s}' for s in HRF_SUFFIXES)}); "
+                "rename or remove it."
+            )
+        items.append(
+            make_item(
+                reader=NAME,
+                name=stem,
+                image=image,
+                labels=group_labels(HRF_SUFFIXES, match[2]),
+                diseases=diseases,
+                vessel=mask_of(image, vessels, stem, root / "manual1"),
+                fov=mask_of(image, fovs, f"{stem}_mask", root / "mask"),
+                split="train" if int(match[1]) <= LAST_TRAINING_NUMBER else "test",
+            )
+        )
+    return items

@@ -1,0 +1,192 @@
+"""The item, one photograph as every reader returns it, and what the readers share to build it from files."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import pandas as pd
+
+from vmnet_monai.diseases import label_vector
+
+Item = dict[str, Any]
+"""``image`` str path, ``vessel`` and ``fov`` str path or key absent, ``disease`` list of floats (1 present, 0 absent,
+NaN not said), ``dataset``, ``patient``, ``eye`` ("left", "right" or ""), ``id``, and ``split`` or key absent."""
+
+PICTURE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff"})
+"""Suffixes, in lower case, that count as pictures: what the datasets use and Pillow reads."""
+
+SAFE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+"""Identifiers that are file names on every system."""
+
+_NAMES_SHOWN = 3
+
+
+class DatasetError(ValueError):
+    """A dataset on disk is not what its reader expects; the message names the file and the remedy."""
+
+
+class DatasetWarning(UserWarning):
+    """A dataset is usable but incomplete; the message says how many files are concerned and names the first."""
+
+
+def make_item(
+    *,
+    reader: str,
+    name: str,
+    image: Path,
+    labels: Mapping[str, bool | float],
+    diseases: Sequence[str],
+    vessel: Path | None = None,
+    fov: Path | None = None,
+    patient: str | None = None,
+    eye: str = "",
+    split: str | None = None,
+) -> Item:
+    """Build the item of one photograph.
+
+    Args:
+        reader: the reader's name; prefix of ``id`` and ``patient``, and the ``dataset``.
+        name: the photograph's name, unique in the dataset.
+        image: the photograph.
+        labels: what the dataset says, see :func:`vmnet_monai.diseases.label_vector`.
+        diseases: the requested columns of ``disease``.
+        vessel: the vessel mask, None where there is none.
+        fov: the mask of the field of view, None where there is none.
+        patient: the patient's name, unique in the dataset; None where unknown: each photograph is its own patient.
+        eye: "left", "right" or "" where unknown.
+        split: the official part "train", "val" or "test"; None where the dataset has none.
+
+    Raises:
+        DatasetError: when the labels contradict each other.
+    """
+    try:
+        disease = label_vector(labels, diseases)
+    except ValueError as error:
+        raise DatasetError(f"{image}: {error}") from error
+    item: Item = {"image": str(image)}
+    item |= {key: str(path) for key, path in (("vessel", vessel), ("fov", fov)) if path is not None}
+    item |= {
+        "disease": disease,
+        "dataset": reader,
+        "patient": f"{reader}_{name if patient is None else patient}",
+        "eye": eye,
+        "id": f"{reader}_{name}",
+    }
+    return item if split is None else item | {"split": split}
+
+
+def slug(text: str) -> str:
+    """Replace every run of characters that is unsafe in a file name by one hyphen."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")
+
+
+def names_from_paths(relative_paths: Sequence[Path]) -> list[str]:
+    """File-safe names for photographs, unique whatever their folders and suffixes.
+
+    A name is the path without its suffix; paths whose names would be the same (also where a file system ignores
+    case) get eight digits of the path's SHA-1, so a name does not depend on the order of the files.
+    """
+    slugs = [slug("-".join(path.with_suffix("").parts)) for path in relative_paths]
+    seen = Counter(name.casefold() for name in slugs)
+    names = []
+    for path, name in zip(relative_paths, slugs, strict=True):
+        if not name or seen[name.casefold()] > 1:
+            name = f"{name}-{hashlib.sha1(path.as_posix().encode()).hexdigest()[:8]}".lstrip("-")
+        names.append(name)
+    return names
+
+
+def existing_dir(path: str | Path) -> Path:
+    """The path of a folder that must be there.
+
+    Raises:
+        DatasetError: when it is missing or a file.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise DatasetError(
+            f"The folder {path} is missing; set dataset_dir to the folder that the dataset's download unpacks to, "
+            "and keep the names inside it."
+        )
+    return path
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a path is a file with a picture's suffix."""
+    return path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()
+
+
+def pictures(directory: Path) -> dict[str, Path]:
+    """The pictures of one folder by file name without suffix, sorted.
+
+    Raises:
+        DatasetError: when the folder is missing or holds no picture, or two pictures differ in nothing but suffix.
+    """
+    found: dict[str, Path] = {}
+    for path in sorted(filter(is_picture, existing_dir(directory).iterdir())):
+        if path.stem in found:
+            raise DatasetError(f"{path} and {found[path.stem].name} are two files for one picture; remove one of them.")
+        found[path.stem] = path
+    if not found:
+        raise DatasetError(
+            f"The folder {directory} holds no picture ({', '.join(sorted(PICTURE_SUFFIXES))}); unpack the dataset."
+        )
+    return found
+
+
+def mask_of(photograph: Path, masks: Mapping[str, Path], stem: str, expected_dir: Path) -> Path:
+    """The mask that belongs to a photograph.
+
+    Raises:
+        DatasetError: when there is none.
+    """
+    if stem not in masks:
+        raise DatasetError(
+            f"The photograph {photograph} has no mask {expected_dir / stem}.*; complete the download, or remove the "
+            "photograph."
+        )
+    return masks[stem]
+
+
+def read_rows(path: Path, required: Iterable[str], separator: str = ",") -> pd.DataFrame:
+    """Read a CSV, TSV or XLSX table as stripped strings, blank where empty; a byte order mark is skipped.
+
+    Raises:
+        DatasetError: when the table is missing, unreadable, without rows, or lacks a required column.
+    """
+    try:
+        if path.suffix.lower() == ".xlsx":
+            rows = pd.read_excel(path, dtype=str, keep_default_na=False)
+        else:
+            rows = pd.read_csv(
+                path, sep=separator, dtype=str, keep_default_na=False, index_col=False, encoding="utf-8-sig"
+            )
+    except ImportError as error:
+        raise DatasetError(f"Reading {path} needs openpyxl; run `pip install openpyxl`.") from error
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise DatasetError(f"The table {path} cannot be read ({error}); download or export it again.") from error
+    rows.columns = [str(column).strip() for column in rows.columns]
+    missing = [column for column in required if column not in rows.columns]
+    if missing:
+        raise DatasetError(
+            f"The table {path} must have the column(s) {', '.join(missing)}, it has {', '.join(rows.columns)}; "
+            "rename or add them."
+        )
+    if rows.empty:
+        raise DatasetError(f"The table {path} has no rows; download or export it again.")
+    return rows.apply(lambda column: column.str.strip())
+
+
+def warn_counted(names: Sequence[str], what: str) -> None:
+    """Issue one :class:`DatasetWarning` about all the named files or rows; nothing when there are none."""
+    if names:
+        more = f", and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+        shown = ", ".join(names[:_NAMES_SHOWN])
+        warnings.warn(f"{len(names)} {what}: {shown}{more}.", DatasetWarning, stacklevel=3)

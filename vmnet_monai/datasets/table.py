@@ -1,0 +1,170 @@
+"""Reader for a user's own CSV or TSV table, one photograph per row."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from vmnet_monai.datasets.item import (
+    SAFE_ID,
+    DatasetError,
+    DatasetWarning,
+    Item,
+    make_item,
+    names_from_paths,
+    read_rows,
+)
+from vmnet_monai.diseases import VOCABULARY, near_matches
+
+NAME = "table"
+
+RESERVED_COLUMNS = ("image", "vessel", "fov", "patient", "eye", "split", "id", "dataset")
+"""Columns that are no labels; only ``image`` is required."""
+
+_SEPARATORS = {".csv": ",", ".tsv": "\t"}
+_FIRST_ROW = 2  # as a spreadsheet counts: the header is row 1
+_EYES = ("", "left", "right")
+_SPLITS = ("train", "val", "test")
+_LABELS = {"": math.nan, "0": 0.0, "0.0": 0.0, "false": 0.0, "1": 1.0, "1.0": 1.0, "true": 1.0}
+
+
+def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
+    """Items of a user's table, see :data:`RESERVED_COLUMNS`.
+
+    Paths are relative to the table. ``eye`` is left or right, ``split`` is train, val or test, in every row or in none.
+    Without ``patient``, each photograph counts as its own patient; without ``id``, it is made from the path. Label
+    columns are those named by a vocabulary key or requested in ``diseases``: 1 or true, 0 or false, blank for unknown.
+    Other columns are ignored, with a warning where the name looks like a misspelt key.
+
+    Args:
+        dataset_dir: the table, or a folder that holds exactly one.
+        diseases: the requested columns of ``disease``.
+
+    Raises:
+        DatasetError: when the table is missing or unreadable, a value is not one of the above, a file is missing, or a
+            patient is in two splits; it names the row as a spreadsheet counts it, with the header as row 1.
+    """
+    path = find_table(dataset_dir)
+    rows = _rows(path)
+    label_columns = [c for c in rows.columns if c not in RESERVED_COLUMNS and (c in VOCABULARY or c in diseases)]
+    _warn_misspelt(path, [c for c in rows.columns if c not in RESERVED_COLUMNS and c not in label_columns])
+    _check_splits(path, rows)
+    _check_files(path, rows)
+    names = names_from_paths([_relative(value) for value in rows["image"]])
+    records: list[dict[str, str]] = rows.to_dict("records")  # type: ignore[assignment]
+    items = []
+    for row_number, (row, from_path) in enumerate(zip(records, names, strict=True), start=_FIRST_ROW):
+        place = f"{path}, row {row_number}"
+        name = row.get("id") or f"{NAME}_{from_path}"
+        if not SAFE_ID.fullmatch(name):
+            raise DatasetError(f"{place}: an id must be letters, digits, '.', '_' and '-', got {name!r}; rename it.")
+        eye = row.get("eye", "").lower()
+        if eye not in _EYES:
+            raise DatasetError(f"{place}: eye must be left, right or blank, got {row['eye']!r}; correct it.")
+        item = make_item(
+            reader=NAME,
+            name=name.removeprefix(f"{NAME}_"),
+            image=path.parent / row["image"],
+            labels={column: _label(row[column], column, place) for column in label_columns},
+            diseases=diseases,
+            vessel=path.parent / row["vessel"] if row.get("vessel") else None,
+            fov=path.parent / row["fov"] if row.get("fov") else None,
+            patient=row.get("patient") or None,
+            eye=eye,
+            split=row.get("split") or None,
+        )
+        items.append(item | {"id": name, "dataset": row.get("dataset") or NAME})
+    return items
+
+
+def label_columns(dataset_dir: str | Path) -> list[str]:
+    """The columns of a table that can be requested as diseases: all that are not reserved.
+
+    Raises:
+        DatasetError: when the table is missing or unreadable.
+    """
+    return [column for column in _rows(find_table(dataset_dir)).columns if column not in RESERVED_COLUMNS]
+
+
+def find_table(dataset_dir: str | Path) -> Path:
+    """The table at a path: the file itself, or the only CSV or TSV of a folder.
+
+    Raises:
+        DatasetError: when there is none or more than one.
+    """
+    path = Path(dataset_dir)
+    if path.is_file() and path.suffix.lower() in _SEPARATORS:
+        return path
+    found = sorted(file for file in path.iterdir() if file.suffix.lower() in _SEPARATORS) if path.is_dir() else []
+    if len(found) != 1:
+        raise DatasetError(
+            f"A table must be a .csv or .tsv file or a folder with exactly one, {path} has "
+            f"{', '.join(file.name for file in found) or 'none'}; set dataset_dir to the file."
+        )
+    return found[0]
+
+
+def _rows(path: Path) -> pd.DataFrame:
+    rows = read_rows(path, required=("image",), separator=_SEPARATORS[path.suffix.lower()])
+    return rows.set_axis(range(_FIRST_ROW, len(rows) + _FIRST_ROW), axis=0)
+
+
+def _relative(value: str) -> Path:
+    path = Path(value)
+    return path.relative_to(path.anchor)
+
+
+def _label(value: str, column: str, place: str) -> float:
+    if value.lower() not in _LABELS:
+        raise DatasetError(f"{place}: {column} must be 0, 1, true, false or blank, got {value!r}; correct it.")
+    return _LABELS[value.lower()]
+
+
+def _warn_misspelt(path: Path, ignored: Sequence[str]) -> None:
+    for column in ignored:
+        if near := near_matches(column):
+            warnings.warn(
+                f"{path}: the column {column!r} is ignored; did you mean {near[0]!r}?", DatasetWarning, stacklevel=3
+            )
+
+
+def _check_splits(path: Path, rows: pd.DataFrame) -> None:
+    splits = rows.get("split")
+    if splits is None or (splits == "").all():
+        return
+    wrong = rows[~splits.isin(_SPLITS)]
+    if len(wrong):
+        raise DatasetError(
+            f"{path}, row {wrong.index[0]}: split must be train, val or test in every row or blank in every row, got "
+            f"{wrong['split'].iloc[0]!r}; correct it."
+        )
+    if "patient" in rows.columns:
+        splits_of = rows[rows["patient"] != ""].groupby("patient")["split"].unique()
+        torn = splits_of[splits_of.map(len) > 1]
+        if len(torn):
+            raise DatasetError(
+                f"{path}: a patient must be in one split, {torn.index[0]!r} is in {' and '.join(sorted(torn.iloc[0]))} "
+                f"({len(torn)} such patients); move all of a patient's rows to one split."
+            )
+
+
+def _check_files(path: Path, rows: pd.DataFrame) -> None:
+    blank = rows.index[rows["image"] == ""]
+    if len(blank):
+        raise DatasetError(f"{path}, row {blank[0]}: image is blank; fill it in or remove the row.")
+    missing = [
+        f"{value} (row {index}, {column})"
+        for column in ("image", "vessel", "fov")
+        if column in rows.columns
+        for index, value in rows[column].items()
+        if value and not (path.parent / value).is_file()
+    ]
+    if missing:
+        raise DatasetError(
+            f"{path} names {len(missing)} file(s) that are missing, first {missing[0]}; correct the paths, which are "
+            "relative to the table, or remove the rows."
+        )

@@ -1,0 +1,30 @@
+"""Small pieces that MONAI's engines need for a network with two heads."""
+
+from __future__ import annotations
+
+from vmnet_monai.engines.collector import PhotographRecord, PredictionCollector
+from vmnet_monai.engines.forward import AutocastInferer, PrepareVesselDiseaseBatch, mixed_precision_pays
+from vmnet_monai.engines.model_selection import BestModelSaver, MeanScore, latest_checkpoint
+from vmnet_monai.engines.prediction_writer import PredictionWriter, ValidationPictures
+from vmnet_monai.engines.sampler import MixedSampler
+from vmnet_monai.engines.score_writer import ScoreWriter
+from vmnet_monai.engines.tracking import LossProgressBar, RunTracker, unique_run_name, write_executed_config
+
+__all__ = [
+    "AutocastInferer",
+    "BestModelSaver",
+    "LossProgressBar",
+    "MeanScore",
+    "MixedSampler",
+    "PhotographRecord",
+    "PredictionCollector",
+    "PredictionWriter",
+    "PrepareVesselDiseaseBatch",
+    "RunTracker",
+    "ScoreWriter",
+    "ValidationPictures",
+    "latest_checkpoint",
+    "mixed_precision_pays",
+    "unique_run_name",
+    "write_executed_config",
+]

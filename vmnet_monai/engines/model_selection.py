@@ -1,0 +1,120 @@
+"""Which weights are best, and the operating point that is kept with them."""
+
+from __future__ import annotations
+
+import logging
+import math
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from ignite.engine import Engine, Events
+from ignite.metrics import Metric
+
+from vmnet_monai.engines.collector import PredictionCollector
+from vmnet_monai.files import whole_file
+from vmnet_monai.metrics import best_dice_threshold, best_thresholds
+from vmnet_monai.operating_point import OperatingPoint
+
+__all__ = ["BestModelSaver", "MeanScore", "latest_checkpoint"]
+
+logger = logging.getLogger(__name__)
+
+
+class MeanScore:
+    """The mean of several metrics, as the key metric of an evaluator; what is undefined (NaN) is left out.
+
+    A validation part without vessel masks is judged by its diseases alone, and the other way round.
+
+    Args:
+        metrics: the metrics by name; each also appears under its name in ``engine.state.metrics``.
+    """
+
+    def __init__(self, metrics: Mapping[str, Metric]) -> None:
+        self.metrics = dict(metrics)
+
+    def attach(self, engine: Engine, name: str) -> None:
+        """Attach the metrics, then their mean under ``name``."""
+        for metric_name, metric in self.metrics.items():
+            metric.attach(engine, metric_name)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.completed, name)
+
+    def completed(self, engine: Engine, name: str) -> None:
+        """Write the mean; NaN where no metric is defined."""
+        values = [engine.state.metrics[metric_name] for metric_name in self.metrics]
+        defined = [value for value in values if not math.isnan(value)]
+        engine.state.metrics[name] = sum(defined) / len(defined) if defined else math.nan
+
+
+class BestModelSaver:
+    """Keeps the weights of the best validation together with the operating point chosen on it.
+
+    Both belong together, so both are written here, each whole or not at all: ``model.pt``, a plain state dict, and
+    ``operating_point.json``. The vessel threshold maximises the Dice over all pixels inside the fields of view, the
+    disease thresholds Youden's J.
+
+    Args:
+        model_dir: the folder of the weights.
+        network: the network, wrapped for distributed training or not.
+        collector: attached to the same evaluator before this handler.
+        diseases: keys of the diseases.
+        grid_size: side of the grid in pixels.
+        contrast: contrast method of the preprocessing.
+    """
+
+    def __init__(
+        self,
+        model_dir: str,
+        network: torch.nn.Module,
+        collector: PredictionCollector,
+        diseases: Sequence[str],
+        grid_size: int,
+        contrast: str,
+    ) -> None:
+        self.model_dir = Path(model_dir)
+        self.network = network
+        self.collector = collector
+        self.diseases = tuple(diseases)
+        self.grid_size = grid_size
+        self.contrast = contrast
+
+    def attach(self, engine: Engine) -> None:
+        """Register with an evaluator."""
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Save when this validation is the best so far."""
+        if engine.state.best_metric_epoch != engine.state.epoch:
+            return
+        network = getattr(self.network, "module", self.network)
+        with whole_file(self.model_dir / "model.pt") as path:
+            torch.save({key: value.cpu() for key, value in network.state_dict().items()}, path)
+        point = OperatingPoint(
+            diseases=self.diseases,
+            grid_size=self.grid_size,
+            contrast=self.contrast,
+            vessel_threshold=best_dice_threshold(self.collector.pooled_histogram()),
+            disease_thresholds=tuple(best_thresholds(*self.collector.disease_table())),
+        )
+        point.save(self.model_dir)
+        logger.info(f"Best validation so far, at epoch {engine.state.epoch}: saved {self.model_dir / 'model.pt'}")
+
+
+def latest_checkpoint(folder: str) -> str:
+    """Return the newest whole checkpoint that a training left in a folder.
+
+    Args:
+        folder: where ``CheckpointSaver`` wrote ``checkpoint_epoch=*.pt``.
+
+    Raises:
+        FileNotFoundError: if there is none.
+    """
+    found = sorted(Path(folder).glob("checkpoint_epoch=*.pt"), key=lambda path: int(path.stem.rpartition("=")[2]))
+    whole = [path for path in found if zipfile.is_zipfile(path)]
+    if not whole:
+        raise FileNotFoundError(
+            f"{folder} holds no checkpoint to resume from: give the `--output_dir` of the interrupted training, or "
+            "leave out `--resume`."
+        )
+    return str(whole[-1])

@@ -1,0 +1,164 @@
+"""Writes what the network says about each photograph."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from ignite.engine import Engine, Events
+from numpy.typing import NDArray
+from PIL import Image
+
+from vmnet_monai.explain import disease_heat_maps, draw_heat_map, draw_vessels
+from vmnet_monai.files import whole_file
+from vmnet_monai.operating_point import OperatingPoint
+from vmnet_monai.transforms import FieldOfViewBox, restore_from_box, to_rgb
+
+__all__ = ["PredictionWriter", "ValidationPictures"]
+
+logger = logging.getLogger(__name__)
+
+LEVELS_16_BIT = 65535
+"""A 16-bit grey value of this size stands for probability 1."""
+
+
+class PredictionWriter:
+    """Writes masks, probabilities, heat maps and one table for the photographs of an inference.
+
+    - ``predictions.csv``: ``id``, ``image``, per disease ``probability_<disease>`` and ``decision_<disease>`` (1 where
+      the probability reaches the stored threshold).
+    - ``vessel/<id>.png``: the vessel mask, 0 and 255.
+    - ``vessel_probability/<id>.png``: 16-bit grey, value / 65535 is the probability.
+    - ``cam/<id>_<disease>.png``: Grad-CAM over the photograph, inside the field of view.
+
+    All pictures have the photograph's own size. It expects ``pred_vessel`` and ``fov``, (1, H, W) on the photograph's
+    pixels, ``pred_disease`` (K,), and in the batch ``image`` (3, S, S), ``fov_box``, ``id`` and ``image_path``.
+
+    Args:
+        output_dir: where everything goes.
+        operating_point: names and thresholds of the diseases, and the vessel threshold.
+        network: the network, for Grad-CAM.
+        cam_diseases: keys of the diseases to explain; a subset of the operating point's.
+        cam_layer: layer of the network that Grad-CAM looks at.
+
+    Raises:
+        ValueError: if a disease to explain is not one of the head's.
+    """
+
+    def __init__(
+        self,
+        output_dir: str,
+        operating_point: OperatingPoint,
+        network: torch.nn.Module,
+        cam_diseases: Sequence[str],
+        cam_layer: str = "classifier.features",
+    ) -> None:
+        unknown = sorted(set(cam_diseases) - set(operating_point.diseases))
+        if unknown:
+            raise ValueError(
+                f"cam_diseases must be among the head's diseases, {', '.join(operating_point.diseases)}; "
+                f"got {', '.join(unknown)}."
+            )
+        self.output_dir = Path(output_dir)
+        self.operating_point = operating_point
+        self.network = network
+        self.cam_columns = {disease: operating_point.diseases.index(disease) for disease in cam_diseases}
+        self.cam_layer = cam_layer
+        self.rows: list[dict[str, Any]] = []
+
+    def attach(self, engine: Engine) -> None:
+        """Register with an evaluator."""
+        engine.add_event_handler(Events.EPOCH_STARTED, self.rows.clear)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.write_pictures)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.write_table)
+
+    def write_pictures(self, engine: Engine) -> None:
+        """Write the pictures of one iteration and remember the rows of the table."""
+        for batch, output in zip(engine.state.batch, engine.state.output, strict=True):  # type: ignore[arg-type]
+            name = batch["id"]
+            probability = output["pred_vessel"][0].cpu().numpy()
+            _save_png(self.output_dir / "vessel_probability" / f"{name}.png", _to_16_bit(probability))
+            mask = probability >= self.operating_point.vessel_threshold
+            _save_png(self.output_dir / "vessel" / f"{name}.png", mask.astype(np.uint8) * 255)
+            row = {"id": name, "image": batch["image_path"]}
+            for disease, value, threshold in zip(
+                self.operating_point.diseases,
+                output["pred_disease"].tolist(),
+                self.operating_point.disease_thresholds,
+                strict=True,
+            ):
+                row |= {f"probability_{disease}": value, f"decision_{disease}": int(value >= threshold)}
+            self.rows.append(row)
+            if self.cam_columns:
+                self._write_heat_maps(name, batch, output)
+
+    def _write_heat_maps(self, name: str, batch: dict[str, Any], output: dict[str, Any]) -> None:
+        photograph = _read_photograph(batch["image_path"])
+        box = FieldOfViewBox(*batch["fov_box"].tolist())
+        inside = batch["fov"][0].cpu().numpy()
+        grid = output["image"][None]
+        heat_maps = disease_heat_maps(self.network, grid, self.cam_columns, self.cam_layer)
+        for disease, heat in heat_maps.items():
+            restored = restore_from_box(heat.cpu(), box)[0].numpy() * inside
+            _save_png(self.output_dir / "cam" / f"{name}_{disease}.png", draw_heat_map(photograph, restored.clip(0, 1)))
+
+    def write_table(self) -> None:
+        """Write the table and say where everything lies."""
+        with whole_file(self.output_dir / "predictions.csv") as path:
+            pd.DataFrame(self.rows).to_csv(path, index=False, float_format="%.6f")
+        logger.info(f"Predictions of {len(self.rows)} photographs: {self.output_dir}")
+
+
+class ValidationPictures:
+    """Draws the predicted vessels over the first photographs of each validation, as ``<output_dir>/<id>.png``.
+
+    Args:
+        output_dir: where the pictures go; each validation replaces the pictures of the one before.
+        count: number of photographs.
+        threshold: vessel threshold of the drawing.
+    """
+
+    def __init__(self, output_dir: str, count: int = 4, threshold: float = 0.5) -> None:
+        self.output_dir = Path(output_dir)
+        self.count = count
+        self.threshold = threshold
+        self.drawn = 0
+
+    def attach(self, engine: Engine) -> None:
+        """Register with an evaluator."""
+        engine.add_event_handler(Events.EPOCH_STARTED, self.reset)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.draw)
+
+    def reset(self) -> None:
+        """Start a new validation."""
+        self.drawn = 0
+
+    def draw(self, engine: Engine) -> None:
+        """Draw until enough are drawn."""
+        for batch, output in zip(engine.state.batch, engine.state.output, strict=True):  # type: ignore[arg-type]
+            if self.drawn == self.count or "pred_vessel" not in output:
+                return
+            mask = output["pred_vessel"][0].cpu().numpy() >= self.threshold
+            photograph = _read_photograph(batch["image_path"])
+            pair = np.concatenate([photograph, draw_vessels(photograph, mask)], axis=1)
+            _save_png(self.output_dir / f"{batch['id']}.png", pair)
+            self.drawn += 1
+
+
+def _read_photograph(path: str) -> NDArray[np.uint8]:
+    with Image.open(path) as image:
+        return np.array(to_rgb(image))
+
+
+def _to_16_bit(probability: NDArray[np.floating]) -> NDArray[np.uint16]:
+    return (probability.clip(0, 1) * LEVELS_16_BIT).round().astype(np.uint16)
+
+
+def _save_png(path: Path, pixels: NDArray[Any]) -> None:
+    with whole_file(path) as temporary:
+        Image.fromarray(pixels).save(temporary, format="PNG")

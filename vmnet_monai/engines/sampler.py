@@ -1,0 +1,88 @@
+"""A sampler that keeps the share of photographs with vessel masks in every batch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch.distributed as dist
+from torch.utils.data import DistributedSampler
+
+__all__ = ["MixedSampler"]
+
+
+class MixedSampler(DistributedSampler):
+    """Orders photographs so that each batch holds a set share with vessel masks and the rest with known diseases.
+
+    Photographs with a vessel mask form one pool, photographs with at least one known disease the other; a photograph
+    may be in both. Each pool is gone through in random order, reshuffled whenever it is used up, so a small pool
+    repeats within an epoch. When one pool is empty the whole batch comes from the other. An epoch has as many batches
+    as it takes to offer ``len(items)`` photographs, over all processes.
+
+    In distributed training every process draws its own batches of the same shares from one common order, so that no
+    two processes get the same position of it. MONAI's workflows call ``set_epoch``.
+
+    Args:
+        items: the photographs, with ``vessel`` where a mask exists and ``disease``, a list of floats with NaN.
+        batch_size: photographs in one batch of one process; the loader must use the same.
+        vessel_share: share of each batch that comes from the pool with vessel masks, in [0, 1]; rounded to whole
+            photographs.
+        seed: seed of the order, the same in all processes.
+
+    Raises:
+        ValueError: if ``vessel_share`` is outside [0, 1], or no photograph has a vessel mask or known disease.
+    """
+
+    def __init__(
+        self, items: Sequence[Mapping[str, Any]], batch_size: int, vessel_share: float = 0.5, seed: int = 0
+    ) -> None:
+        distributed = dist.is_available() and dist.is_initialized()
+        super().__init__(
+            list(items),  # type: ignore[arg-type]
+            num_replicas=dist.get_world_size() if distributed else 1,
+            rank=dist.get_rank() if distributed else 0,
+            seed=seed,
+        )
+        if not 0.0 <= vessel_share <= 1.0:
+            raise ValueError(f"vessel_share must lie in [0, 1], got {vessel_share}.")
+        self.batch_size = batch_size
+        self.vessel_pool = np.array([i for i, item in enumerate(items) if "vessel" in item], dtype=np.int64)
+        self.disease_pool = np.array(
+            [i for i, item in enumerate(items) if not np.isnan(item["disease"]).all()], dtype=np.int64
+        )
+        if self.vessel_pool.size + self.disease_pool.size == 0:
+            raise ValueError(
+                f"none of the {len(items)} photographs has a vessel mask or a known disease: nothing can be learnt. "
+                "Add a dataset with one of them."
+            )
+        self.vessels_per_batch = round(batch_size * vessel_share)
+        if self.disease_pool.size == 0:
+            self.vessels_per_batch = batch_size
+        elif self.vessel_pool.size == 0:
+            self.vessels_per_batch = 0
+        self.num_batches = max(1, math.ceil(len(items) / (batch_size * self.num_replicas)))
+
+    def __len__(self) -> int:
+        return self.num_batches * self.batch_size
+
+    def __iter__(self) -> Iterator[int]:
+        generator = np.random.default_rng([self.seed, self.epoch])
+        counts = (self.vessels_per_batch, self.batch_size - self.vessels_per_batch)
+        streams = [
+            _endless_permutations(pool, count * self.num_batches * self.num_replicas, generator).reshape(
+                self.num_batches, self.num_replicas, count
+            )
+            for pool, count in zip((self.vessel_pool, self.disease_pool), counts, strict=True)
+        ]
+        own = np.concatenate([stream[:, self.rank] for stream in streams], axis=1)
+        return iter(own.reshape(-1).tolist())
+
+
+def _endless_permutations(pool: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
+    """Return ``count`` draws from the pool, one random permutation after the other."""
+    if count == 0:
+        return np.empty(0, dtype=np.int64)
+    rounds = math.ceil(count / pool.size)
+    return np.concatenate([generator.permutation(pool) for _ in range(rounds)])[:count]

@@ -1,0 +1,119 @@
+"""Writes the scores of an evaluation to metrics.json and metrics.csv."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from ignite.engine import Engine, Events
+
+from vmnet_monai.engines.collector import PredictionCollector
+from vmnet_monai.files import whole_file
+from vmnet_monai.metrics import disease_report, vessel_report
+from vmnet_monai.operating_point import OperatingPoint
+
+__all__ = ["ScoreWriter"]
+
+logger = logging.getLogger(__name__)
+
+
+class ScoreWriter:
+    """Writes ``metrics.json``, the summary, and ``metrics.csv``, one row per photograph, after an evaluation.
+
+    The columns of the CSV are ``id``, ``dataset``, ``patient``; per region and vessel score ``inside_fov_dice`` and so
+    on; per disease ``probability_<disease>``, ``label_<disease>`` and ``decision_<disease>``. What is undefined or
+    unknown is empty in the CSV and null in the JSON.
+
+    Args:
+        output_dir: where the two files go.
+        collector: attached to the same evaluator before this handler, with the vessel threshold set.
+        operating_point: the thresholds.
+        split: name of the part that is evaluated, written into the summary.
+        seed: seed of the bootstrap intervals.
+    """
+
+    def __init__(
+        self,
+        output_dir: str,
+        collector: PredictionCollector,
+        operating_point: OperatingPoint,
+        split: str,
+        seed: int = 0,
+    ) -> None:
+        self.output_dir = Path(output_dir)
+        self.collector = collector
+        self.operating_point = operating_point
+        self.split = split
+        self.seed = seed
+
+    def attach(self, engine: Engine) -> None:
+        """Register with an evaluator."""
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Write both files."""
+        with whole_file(self.output_dir / "metrics.csv") as path:
+            self._table().to_csv(path, index=False)
+        with whole_file(self.output_dir / "metrics.json") as path:
+            path.write_text(json.dumps(_nan_to_null(self._summary()), indent=2) + "\n", encoding="utf-8")
+        logger.info(f"Scores of {len(self.collector.records)} photographs: {self.output_dir / 'metrics.json'}")
+
+    def _summary(self) -> dict[str, Any]:
+        records, point = self.collector.records, self.operating_point
+        vessel = {}
+        for region, histograms in self.collector.histograms.items():
+            rows = [{"dataset": record.dataset, **record.vessel[region]} for record in records if record.vessel]
+            vessel[region] = vessel_report(pd.DataFrame(rows), histograms, point.vessel_threshold)
+        probabilities, labels = self.collector.disease_table()
+        return {
+            "split": self.split,
+            "photographs": len(records),
+            "thresholds": {
+                "vessel": point.vessel_threshold,
+                **dict(zip(point.diseases, point.disease_thresholds, strict=True)),
+            },
+            "vessel": vessel,
+            "disease": disease_report(
+                [record.dataset for record in records],
+                probabilities,
+                labels,
+                point.disease_thresholds,
+                point.diseases,
+                [record.patient for record in records],
+                self.seed,
+            ),
+        }
+
+    def _table(self) -> pd.DataFrame:
+        rows = []
+        for record in self.collector.records:
+            row: dict[str, Any] = {"id": record.id, "dataset": record.dataset, "patient": record.patient}
+            for region, scores in record.vessel.items():
+                row |= {f"{region}_{name}": value for name, value in scores.items()}
+            for disease, probability, label, threshold in zip(
+                self.operating_point.diseases,
+                record.probabilities,
+                record.labels,
+                self.operating_point.disease_thresholds,
+                strict=True,
+            ):
+                row |= {
+                    f"probability_{disease}": probability,
+                    f"label_{disease}": label,
+                    f"decision_{disease}": None if math.isnan(probability) else int(probability >= threshold),
+                }
+            rows.append(row)
+        return pd.DataFrame(rows)
+
+
+def _nan_to_null(value: Any) -> Any:
+    """Replace NaN, which JSON does not know, by None, however deep."""
+    if isinstance(value, dict):
+        return {key: _nan_to_null(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_nan_to_null(entry) for entry in value]
+    return None if isinstance(value, float) and math.isnan(value) else value

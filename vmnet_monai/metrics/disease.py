@@ -1,0 +1,267 @@
+"""Scores of disease probabilities against labels of which some are unknown (NaN) and never count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from monai.metrics import CumulativeIterationMetric, calibration_binning, compute_roc_auc
+from numpy.typing import NDArray
+
+from vmnet_monai.metrics.bootstrap import patient_bootstrap_interval
+from vmnet_monai.metrics.vessel import CALIBRATION_BINS, average_precision, confusion_scores, roc_auc
+
+DEFAULT_THRESHOLD = 0.5
+"""Used where the labels give no reason for another."""
+
+_CONFUSION_KEYS = ("sensitivity", "specificity", "precision", "f1", "accuracy")
+_MACRO_KEYS = ("auc", "average_precision", *_CONFUSION_KEYS, "kappa", "calibration_error", "brier")
+
+
+def disease_scores(
+    probabilities: NDArray[np.floating],
+    labels: NDArray[np.floating],
+    thresholds: Sequence[float],
+    label_names: Sequence[str],
+    patients: Sequence[str],
+    bootstrap_samples: int = 1000,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Score N photographs for K diseases: each disease, their mean, and the flattened table of known labels.
+
+    A disease is called present when its probability reaches its threshold. Intervals are 95 % bootstrap intervals by
+    patient (:func:`~vmnet_monai.metrics.bootstrap.patient_bootstrap_interval`).
+
+    Args:
+        probabilities: (N, K), 0 to 1.
+        labels: (N, K), 1 present, 0 absent, NaN unknown.
+        thresholds: K probabilities.
+        label_names: K disease keys.
+        patients: N patient identifiers, unique across the datasets that are pooled.
+        bootstrap_samples: number of resamples behind an interval.
+        seed: of the resamples.
+
+    Returns:
+        Python numbers, lists and dicts:
+
+        - ``per_disease``: by disease key: ``n`` known and ``positives`` among them; ``auc`` (ROC) and ``auc_interval``
+          [lower, upper], ``average_precision``, ``sensitivity``, ``specificity``, ``precision``, ``f1``, ``accuracy``,
+          ``kappa`` (:func:`cohen_kappa`), ``calibration_error`` (expected, of the probability of presence, 15
+          equal-width bins) and ``brier`` (:func:`brier_score`).
+        - ``macro``: the mean of each of these scores over the diseases where it is defined. The interval of the AUC
+          rests on the resamples in which each of its diseases has both classes.
+        - ``micro``: the same scores over all known entries of the table, flattened.
+        - ``odir_final_score``: mean of the micro kappa, accuracy and AUC, which is what the evaluation of the ODIR-2019
+          challenge computes: its "F1" over both classes of the flattened table equals accuracy.
+        - ``rfmid_score``: mean of the macro AUC and the macro average precision, as in the RFMiD (RIADD) challenge.
+
+        A score is NaN where it is undefined: AUC and average precision unless both classes are present, sensitivity and
+        f1 without a positive, specificity without a negative, precision when nothing is called present.
+
+    Raises:
+        ValueError: when a length differs, a probability or threshold is outside 0 to 1, or a label is not 1, 0 or NaN.
+    """
+    probabilities, labels = np.asarray(probabilities, dtype=np.float64), np.asarray(labels, dtype=np.float64)
+    limits = np.asarray(thresholds, dtype=np.float64)
+    _check_table(probabilities, labels)
+    for name, given, needed in (
+        ("thresholds", len(limits), probabilities.shape[1]),
+        ("label_names", len(label_names), probabilities.shape[1]),
+        ("patients", len(patients), probabilities.shape[0]),
+    ):
+        if given != needed:
+            raise ValueError(f"{name} must have {needed} entries for a table of {probabilities.shape}, got {given}")
+    if not ((limits >= 0) & (limits <= 1)).all():
+        raise ValueError(f"thresholds must lie within 0 to 1, got {limits.tolist()}: give probabilities")
+
+    called, known = probabilities >= limits, ~np.isnan(labels)
+    patient = np.asarray(patients, dtype=str)
+    per_disease: dict[str, dict[str, Any]] = {}
+    for k, name in enumerate(label_names):
+        rows = known[:, k]
+        p, y = probabilities[rows, k], labels[rows, k]
+        per_disease[name] = _binary_scores(p, y, called[rows, k])
+        interval = patient_bootstrap_interval(_auc_of_rows(p, y), patient[rows].tolist(), bootstrap_samples, seed)
+        per_disease[name]["auc_interval"] = list(interval)
+
+    macro: dict[str, Any] = {key: _mean_defined([s[key] for s in per_disease.values()]) for key in _MACRO_KEYS}
+    columns = [
+        _auc_of_rows(probabilities[:, k], labels[:, k])
+        for k, scores in enumerate(per_disease.values())
+        if not np.isnan(scores["auc"])
+    ]
+
+    def macro_auc(rows: NDArray[np.intp]) -> float:
+        return sum(auc(rows) for auc in columns) / len(columns) if columns else float("nan")
+
+    macro["auc_interval"] = list(patient_bootstrap_interval(macro_auc, patients, bootstrap_samples, seed))
+    micro = _binary_scores(probabilities[known], labels[known], called[known])
+    return {
+        "per_disease": per_disease,
+        "macro": macro,
+        "micro": micro,
+        "odir_final_score": (micro["kappa"] + micro["accuracy"] + micro["auc"]) / 3,
+        "rfmid_score": (macro["auc"] + macro["average_precision"]) / 2,
+    }
+
+
+def best_threshold(probabilities: NDArray[np.floating], labels: NDArray[np.floating]) -> float:
+    """Find the threshold with the highest Youden's J = sensitivity + specificity - 1.
+
+    Youden, Cancer 1950, doi:10.1002/1097-0142(1950)3:1<32::AID-CNCR2820030106>3.0.CO;2-3. Candidates lie midway between
+    neighbouring scores; of equals the lowest, the most sensitive, is taken. Choose it on validation photographs.
+
+    Args:
+        probabilities: (N,), 0 to 1.
+        labels: (N,), 1 present, 0 absent, NaN unknown.
+
+    Returns:
+        A probability; 0.5 when a class is missing or no threshold separates the classes better than chance (J > 0).
+
+    Raises:
+        ValueError: when shapes differ, a probability is outside 0 to 1, or a label is not 1, 0 or NaN.
+    """
+    probabilities, labels = np.asarray(probabilities, dtype=np.float64), np.asarray(labels, dtype=np.float64)
+    _check_table(probabilities[:, np.newaxis], labels[:, np.newaxis])
+    known = ~np.isnan(labels)
+    scores, rank = np.unique(probabilities[known], return_inverse=True)
+    counts = _counts(rank, labels[known], len(scores))
+    true_negatives, false_negatives = np.cumsum(counts, axis=1)[:, :-1]
+    negatives, positives = counts.sum(axis=1)
+    # J times positives times negatives: whole numbers, so that equals are equal.
+    youden = true_negatives * positives - false_negatives * negatives
+    if not youden.size or youden.max() <= 0:
+        return DEFAULT_THRESHOLD
+    cut = int(youden.argmax())
+    return float((scores[cut] + scores[cut + 1]) / 2)
+
+
+def best_thresholds(probabilities: NDArray[np.floating], labels: NDArray[np.floating]) -> list[float]:
+    """Find the :func:`best_threshold` of each column of (N, K) probabilities and labels."""
+    _check_table(np.asarray(probabilities), np.asarray(labels))
+    return [best_threshold(p, y) for p, y in zip(np.transpose(probabilities), np.transpose(labels), strict=True)]
+
+
+def cohen_kappa(tp: int, fp: int, tn: int, fn: int) -> float:
+    """Agreement beyond chance between call and label; Cohen 1960, doi:10.1177/001316446002000104.
+
+    Returns:
+        -1 to 1; NaN when there is nothing, or when calls and labels all belong to one and the same class.
+    """
+    chance = (tp + fp) * (fp + tn) + (tp + fn) * (fn + tn)
+    return 2 * (tp * tn - fp * fn) / chance if chance else float("nan")
+
+
+def brier_score(probabilities: NDArray[np.floating], labels: NDArray[np.floating]) -> float:
+    """Mean squared distance between probability and known label, 0 to 1, lower is better; NaN when none is known.
+
+    Brier, Monthly Weather Review 1950, doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2.
+    """
+    return _mean_defined((np.asarray(probabilities) - np.asarray(labels)) ** 2)
+
+
+class DiseaseROCAUC(CumulativeIterationMetric):
+    """Area under the ROC curve over the known labels, as one number for MONAI's ``IgniteMetricHandler``.
+
+    Called with ``y_pred`` (B, K), probabilities or logits, and ``y`` (B, K), 1 present, 0 absent, NaN unknown, or with
+    lists of (K,). Built on MONAI's ``compute_roc_auc``, which knows no unknown labels.
+
+    Args:
+        column: index of the disease to score; None for the mean over the diseases that have both classes.
+
+    Raises:
+        ValueError: when ``column`` is negative.
+    """
+
+    def __init__(self, column: int | None = None) -> None:
+        super().__init__()
+        if column is not None and column < 0:
+            raise ValueError(f"column must be 0 or more, got {column}: count diseases from the first")
+        self.column = column
+
+    def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:  # type: ignore[override]
+        if y_pred.ndim != 2 or y_pred.shape != y.shape:
+            raise ValueError(
+                f"y_pred and y must have the same shape (B, K), got {tuple(y_pred.shape)} and {tuple(y.shape)}"
+            )
+        if self.column is not None and self.column >= y.shape[1]:
+            raise ValueError(f"column must be below the number of diseases {y.shape[1]}, got {self.column}")
+        return y_pred, y
+
+    def aggregate(self) -> float:
+        """Return the AUC of the column, or the mean over the columns that have both classes.
+
+        Returns:
+            0 to 1; NaN where no class pair is known, or where a prediction to be scored is NaN.
+
+        Raises:
+            ValueError: when nothing has been accumulated.
+        """
+        buffers = self.get_buffer()
+        if buffers is None:
+            raise ValueError("there is nothing to aggregate: call the metric on a batch first")
+        y_pred, y = buffers
+        columns = range(y.shape[1]) if self.column is None else [self.column]
+        values: list[float] = []
+        for k in columns:
+            known = ~y[:, k].isnan()
+            p, truth = y_pred[known, k], y[known, k]
+            if (truth == 0).any() and (truth == 1).any():
+                # compute_roc_auc would rank NaN above every number.
+                values.append(float("nan") if p.isnan().any() else float(compute_roc_auc(p, truth)))  # type: ignore[arg-type]
+        return sum(values) / len(values) if values else float("nan")
+
+
+def _binary_scores(p: NDArray[np.float64], y: NDArray[np.float64], called: NDArray[np.bool_]) -> dict[str, Any]:
+    """Score (n,) probabilities and calls against (n,) labels, all known."""
+    present = y == 1
+    tp, fp = int((called & present).sum()), int((called & ~present).sum())
+    tn, fn = int((~called & ~present).sum()), int((~called & present).sum())
+    scores, rank = np.unique(p, return_inverse=True)
+    counts = _counts(rank, y, len(scores))
+    confusion = confusion_scores(tp, fp, tn, fn)
+    mean_probability, share_present, in_bin = calibration_binning(
+        torch.as_tensor(p[None, None]), torch.as_tensor(y[None, None]), num_bins=CALIBRATION_BINS
+    )
+    calibration_error = (in_bin * (mean_probability - share_present).abs()).nansum() / in_bin.sum()
+    return {
+        "n": len(y),
+        "positives": tp + fn,
+        "auc": roc_auc(counts),
+        "average_precision": average_precision(counts),
+        **{key: confusion[key] for key in _CONFUSION_KEYS},
+        "kappa": cohen_kappa(tp, fp, tn, fn),
+        "calibration_error": calibration_error.item(),
+        "brier": brier_score(p, y),
+    }
+
+
+def _counts(rank: NDArray[np.intp], labels: NDArray[np.floating], levels: int) -> NDArray[np.int64]:
+    """Count negatives and positives (2, levels) at each rank; a NaN label is neither."""
+    return np.stack([np.bincount(rank[labels == truth], minlength=levels) for truth in (0, 1)])
+
+
+def _auc_of_rows(p: NDArray[np.floating], y: NDArray[np.floating]) -> Callable[[NDArray[np.intp]], float]:
+    """Make a function from row indices to their AUC that ranks the scores once, not once per resample."""
+    scores, rank = np.unique(p, return_inverse=True)
+    return lambda rows: roc_auc(_counts(rank[rows], y[rows], len(scores)))
+
+
+def _mean_defined(values: Sequence[float] | NDArray[np.floating]) -> float:
+    defined = np.asarray(values, dtype=np.float64)
+    defined = defined[~np.isnan(defined)]
+    return float(defined.mean()) if defined.size else float("nan")
+
+
+def _check_table(probabilities: NDArray[np.floating], labels: NDArray[np.floating]) -> None:
+    if probabilities.ndim != 2 or probabilities.shape != labels.shape:
+        raise ValueError(
+            f"probabilities and labels must have the same shape (N, K), got {probabilities.shape} and {labels.shape}"
+        )
+    # Written so that NaN fails it too.
+    if not ((probabilities >= 0) & (probabilities <= 1)).all():
+        raise ValueError("probabilities must lie within 0 to 1: apply the sigmoid, leave out photographs that failed")
+    if not (np.isnan(labels) | np.isin(labels, (0, 1))).all():
+        raise ValueError(f"labels must be 1, 0 or NaN (unknown), got {np.unique(labels)}: map other codes to these")

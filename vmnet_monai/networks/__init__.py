@@ -1,0 +1,8 @@
+"""Networks that map a fundus photograph to ``{"vessel": logits, "disease": logits}``."""
+
+from __future__ import annotations
+
+from vmnet_monai.networks.guidance import GUIDANCE_MODES, VesselGuidance
+from vmnet_monai.networks.vmnet import ClassificationDecoder, VMNet
+
+__all__ = ["GUIDANCE_MODES", "ClassificationDecoder", "VMNet", "VesselGuidance"]

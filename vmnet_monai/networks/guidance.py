@@ -1,0 +1,66 @@
+"""How the vessel branch guides the disease branch."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+__all__ = ["GUIDANCE_MODES", "VesselGuidance"]
+
+GUIDANCE_MODES = ("none", "gate", "concat")
+"""Forms of guidance: none, multiplicative gate, and residual from the concatenated maps."""
+
+
+class VesselGuidance(nn.Module):
+    r"""Lets the vessel map and the vessel decoder's features modulate the encoder's features of one level.
+
+    With encoder features :math:`e`, decoder features :math:`d` and the vessel probability :math:`v` averaged down to
+    the level's size:
+
+    - ``"none"``: :math:`e`
+    - ``"gate"``: :math:`e \cdot 2\sigma(W[d, v])`
+    - ``"concat"``: :math:`e + W[e, d, v]`
+
+    :math:`W` is a 1x1 convolution that starts at zero, so that every form is the identity before it has learnt. The
+    paper (doi 10.3389/fmed.2026.1799745) does not state the form of its guidance; these are this project's own.
+
+    Args:
+        channels: channels of the encoder's features and of the decoder's features at this level.
+        mode: one of :data:`GUIDANCE_MODES`.
+        cut_gradient: if true, no gradient flows through the guidance into the vessel branch.
+
+    Raises:
+        ValueError: if ``mode`` is unknown.
+    """
+
+    def __init__(self, channels: int, mode: str = "gate", cut_gradient: bool = False) -> None:
+        super().__init__()
+        if mode not in GUIDANCE_MODES:
+            raise ValueError(f"guidance must be one of {', '.join(GUIDANCE_MODES)}, got {mode!r}.")
+        self.mode = mode
+        self.cut_gradient = cut_gradient
+        sources = {"none": 0, "gate": channels + 1, "concat": 2 * channels + 1}[mode]
+        self.mix = nn.Conv2d(sources, channels, kernel_size=1) if sources else nn.Identity()
+        for parameter in self.mix.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, encoded: torch.Tensor, decoded: torch.Tensor, vessel_logits: torch.Tensor) -> torch.Tensor:
+        """Return the guided encoder features.
+
+        Args:
+            encoded: (B, C, h, w), the encoder's features of the level.
+            decoded: (B, C, h, w), the vessel decoder's features of the level.
+            vessel_logits: (B, 1, H, W), vessel logits at the photograph's resolution, H and W multiples of h and w.
+
+        Returns:
+            (B, C, h, w).
+        """
+        if self.mode == "none":
+            return encoded
+        if self.cut_gradient:
+            decoded, vessel_logits = decoded.detach(), vessel_logits.detach()
+        factor = vessel_logits.shape[-1] // encoded.shape[-1]
+        vessel = nn.functional.avg_pool2d(torch.sigmoid(vessel_logits), kernel_size=factor, stride=factor)
+        if self.mode == "gate":
+            return encoded * (2.0 * torch.sigmoid(self.mix(torch.cat([decoded, vessel], dim=1))))
+        return encoded + self.mix(torch.cat([encoded, decoded, vessel], dim=1))

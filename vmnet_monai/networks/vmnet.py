@@ -1,0 +1,153 @@
+"""V-MNet: one encoder, a vessel decoder, and a disease classifier that the vessels guide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from monai.networks.blocks import Convolution
+from monai.networks.nets.basic_unet import Down, TwoConv, UpCat
+from torch import nn
+
+from vmnet_monai.networks.guidance import VesselGuidance
+
+__all__ = ["ClassificationDecoder", "VMNet"]
+
+ACTIVATION = ("LeakyReLU", {"negative_slope": 0.1, "inplace": True})
+"""Activation of every block; the default of MONAI's BasicUNet."""
+
+
+class ClassificationDecoder(nn.Module):
+    """Gathers guided feature maps from shallow to deep and turns the last one into disease logits.
+
+    Level by level the map so far is halved by a strided convolution and joined with the next, deeper one; the last
+    map, ``features``, is the one that Grad-CAM looks at. It is pooled over the picture and mapped to logits.
+
+    Args:
+        level_channels: channels of the feature maps that come in, from shallow to deep.
+        num_diseases: number K of logits.
+        norm: normalisation of the blocks, in MONAI's notation.
+        dropout: dropout probability before the last linear layer.
+    """
+
+    def __init__(self, level_channels: Sequence[int], num_diseases: int, norm: str | tuple, dropout: float) -> None:
+        super().__init__()
+        self.halve = nn.ModuleList(
+            Convolution(2, shallow, deep, strides=2, act=ACTIVATION, norm=norm, bias=False)
+            for shallow, deep in zip(level_channels[:-1], level_channels[1:], strict=True)
+        )
+        self.join = nn.ModuleList(
+            Convolution(2, 2 * deep, deep, kernel_size=1, act=ACTIVATION, norm=norm, bias=False)
+            for deep in level_channels[1:]
+        )
+        last = level_channels[-1]
+        self.features = TwoConv(2, last, last, ACTIVATION, norm, bias=False)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.head = nn.Sequential(nn.Flatten(), nn.Dropout(dropout), nn.Linear(last, num_diseases))
+
+    def forward(self, levels: list[torch.Tensor]) -> torch.Tensor:
+        """Map L feature maps (B, C_l, H_l, W_l), each half the size of the one before, to logits (B, K)."""
+        x = levels[0]
+        for index, (halve, join) in enumerate(zip(self.halve, self.join)):  # noqa: B905 - TorchScript's zip has no strict
+            x = join(torch.cat([halve(x), levels[index + 1]], dim=1))
+        return self.head(self.pool(self.features(x)))
+
+
+class VMNet(nn.Module):
+    """Maps a fundus photograph to vessel logits and disease logits in one forward pass.
+
+    The three parts follow Tao & Li, "V-MNet", Front. Med. 2026, 13:1799745 (doi 10.3389/fmed.2026.1799745): a shared
+    encoder, a U-Net vessel decoder, and a classification decoder that the vessels guide. The paper leaves sizes and
+    the form of the guidance open; the choices made here are explained in docs/explanation/vmnet.md.
+
+    Args:
+        label_names: keys of the K diseases, in the order of the logits.
+        in_channels: channels of the photograph.
+        features: channels of the encoder's levels from the photograph's own resolution downwards; each level halves
+            the one before, so that the stride is ``2 ** (len(features) - 1)``.
+        guided_levels: how many of the deepest levels the classification decoder sees.
+        guidance: ``"none"``, ``"gate"`` or ``"concat"``, see :class:`VesselGuidance`.
+        cut_gradient: if true, the disease loss does not reach the vessel decoder through the guidance.
+        norm: normalisation in MONAI's notation. Batch statistics by default: instance statistics would erase haze
+            and brightness, which are the evidence for cataract.
+        dropout: dropout probability before the last linear layer of the classifier.
+
+    Raises:
+        ValueError: if ``guided_levels`` is not between 1 and the number of levels, or ``label_names`` is empty.
+    """
+
+    def __init__(
+        self,
+        label_names: Sequence[str],
+        in_channels: int = 3,
+        features: Sequence[int] = (16, 32, 64, 96, 128, 192),
+        guided_levels: int = 4,
+        guidance: str = "gate",
+        cut_gradient: bool = False,
+        norm: str | tuple = "batch",
+        dropout: float = 0.2,
+    ) -> None:
+        super().__init__()
+        if not label_names:
+            raise ValueError("label_names must name at least one disease, got none: list the keys of the head.")
+        if not 1 <= guided_levels <= len(features):
+            raise ValueError(
+                f"guided_levels must lie between 1 and the number of levels, {len(features)}, got {guided_levels}."
+            )
+        self.label_names = list(label_names)
+        self.stride = 2 ** (len(features) - 1)
+        self.first_guided = len(features) - guided_levels
+
+        self.stem = TwoConv(2, in_channels, features[0], ACTIVATION, norm, bias=False)
+        self.encoder = nn.ModuleList(
+            Down(2, shallow, deep, ACTIVATION, norm, bias=False)
+            for shallow, deep in zip(features[:-1], features[1:], strict=True)
+        )
+        self.decoder = nn.ModuleList(
+            UpCat(2, deep, shallow, shallow, ACTIVATION, norm, bias=False, is_pad=False)
+            for shallow, deep in zip(reversed(features[:-1]), reversed(features[1:]), strict=True)
+        )
+        self.vessel_head = nn.Conv2d(features[0], 1, kernel_size=1)
+        self.guidance = nn.ModuleList(
+            VesselGuidance(channels, mode=guidance, cut_gradient=cut_gradient)
+            for channels in features[self.first_guided :]
+        )
+        self.classifier = ClassificationDecoder(features[self.first_guided :], len(label_names), norm, dropout)
+
+    def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Compute the logits of vessels and diseases.
+
+        Args:
+            image: float tensor (B, in_channels, H, W) in [0, 1]; H and W divisible by ``self.stride``.
+
+        Returns:
+            ``{"vessel": (B, 1, H, W), "disease": (B, K)}``, logits.
+
+        Raises:
+            ValueError: if H or W is not divisible by the stride; the message says what to pad to.
+        """
+        height, width = image.shape[-2], image.shape[-1]
+        if height % self.stride != 0 or width % self.stride != 0:
+            padded_height = (height + self.stride - 1) // self.stride * self.stride
+            padded_width = (width + self.stride - 1) // self.stride * self.stride
+            raise ValueError(
+                f"V-MNet needs a height and width divisible by {self.stride}, got {height} x {width}: "
+                f"pad or resize to {padded_height} x {padded_width}."
+            )
+        x = self.stem(image)
+        encoded = [x]
+        for down in self.encoder:
+            x = down(x)
+            encoded.append(x)
+
+        decoded = [x]
+        for index, up in enumerate(self.decoder):
+            x = up(x, encoded[len(encoded) - 2 - index])
+            decoded.append(x)
+        vessel = self.vessel_head(x)
+
+        guided: list[torch.Tensor] = []
+        for index, guide in enumerate(self.guidance):
+            level = self.first_guided + index
+            guided.append(guide(encoded[level], decoded[len(decoded) - 1 - level], vessel))
+        return {"vessel": vessel, "disease": self.classifier(guided)}
