@@ -48,11 +48,12 @@ class AutocastInferer(Inferer):
         self.enabled = enabled
 
     def __call__(self, inputs: torch.Tensor, network: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
-        """Return the network's output for ``inputs`` (B, 3, H, W)."""
+        """Return the network's dictionary of logits, float32, for ``inputs`` (B, 3, H, W)."""
         if self.enabled:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         with torch.autocast(inputs.device.type, dtype=torch.bfloat16, enabled=self.enabled):
-            return network(inputs, *args, **kwargs)
+            outputs = network(inputs, *args, **kwargs)
+        return {name: logits.float() for name, logits in outputs.items()}
 
 
 def mixed_precision_pays(device: str | torch.device) -> bool:
