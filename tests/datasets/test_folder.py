@@ -23,7 +23,7 @@ def test_every_picture_is_found_sorted_with_distinct_ids(tmp_path: Path) -> None
         "a/1.tif",
         "b/1.png",
     ]
-    assert (items[0]["id"], items[3]["id"]) == ("folder_0", "folder_b-1")
+    assert (items[0]["id"], items[3]["id"]) == ("0", "b-1")
     assert len({item["id"] for item in items}) == 4
     assert all(math.isnan(item["disease"][0]) for item in items)
 

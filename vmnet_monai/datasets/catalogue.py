@@ -65,9 +65,7 @@ def read_datasets(
             refuses its folder.
         ValueError: when a disease is unknown or requested twice.
     """
-    items = _read(dataset, dataset_dir, diseases)
-    _warn_silent(diseases, items)
-    return items
+    return _read(dataset, dataset_dir, diseases)
 
 
 def load_datalists(

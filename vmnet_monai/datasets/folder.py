@@ -13,6 +13,8 @@ NAME = "folder"
 def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
     """Items of every picture in a folder and its subfolders, sorted by path; each counts as its own patient.
 
+    The id is the file's name without suffix, with its subfolders before it, so that results are found by it.
+
     Raises:
         DatasetError: when the folder is missing or holds no picture.
     """
@@ -23,6 +25,6 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
             f"{root} holds no picture, in subfolders neither; set dataset_dir to the photographs' folder."
         )
     return [
-        make_item(reader=NAME, name=name, image=root / path, labels={}, diseases=diseases)
+        make_item(reader=NAME, name=name, image=root / path, labels={}, diseases=diseases) | {"id": name}
         for path, name in zip(paths, names_from_paths(paths), strict=True)
     ]

@@ -58,6 +58,9 @@ class VesselDiseaseLoss(nn.Module):
 
         Returns:
             A scalar, float32.
+
+        Raises:
+            ValueError: if a list of disease losses has not one loss per label.
         """
         terms: list[torch.Tensor] = []
         if "vessel" in prediction:
@@ -77,6 +80,11 @@ class VesselDiseaseLoss(nn.Module):
         )
 
     def _disease(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        if len(self.disease_losses) not in (1, logits.shape[1]):
+            raise ValueError(
+                f"disease_losses must be one loss or a list of {logits.shape[1]}, one per label, "
+                f"got {len(self.disease_losses)}: match the list to the head."
+            )
         known = ~torch.isnan(labels)
         total = 0.0 * logits.sum()
         for column in range(logits.shape[1]):

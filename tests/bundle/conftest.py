@@ -1,0 +1,74 @@
+"""A small training on phantoms, run once through MONAI's bundle entry point, on which the bundle's tests build."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from monai.bundle import run
+
+from vmnet_monai.datasets.phantom import write_phantoms
+
+ROOT = Path(__file__).parents[2]
+CONFIGS = "bundles/vmnet/configs"
+TRAIN = f"{CONFIGS}/train.json"
+EVALUATE = f"{CONFIGS}/evaluate.json"
+INFERENCE = f"{CONFIGS}/inference.json"
+MULTI_GPU = f"{CONFIGS}/multi_gpu_train.json"
+
+SMALL: dict[str, Any] = {
+    "device": "cpu",
+    "grid_size": 64,
+    "val_interval": 1,
+    "network_def#features": [8, 12, 16, 24],
+    "network_def#guided_levels": 2,
+}
+"""Overrides that make a training a matter of seconds."""
+
+SMALL_NETWORK = {key: value for key, value in SMALL.items() if key.startswith("network_def")}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _at_repository_root() -> Iterator[None]:
+    before, uri = Path.cwd(), os.environ.pop("MLFLOW_TRACKING_URI", None)
+    os.chdir(ROOT)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+    os.chdir(before)
+    if uri is not None:
+        os.environ["MLFLOW_TRACKING_URI"] = uri
+
+
+@pytest.fixture(scope="session")
+def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twenty phantoms of 96 pixels."""
+    return write_phantoms(tmp_path_factory.mktemp("phantoms") / "data", count=20, size_px=96, seed=1).parent
+
+
+@pytest.fixture(scope="session")
+def train(phantoms: Path) -> Callable[..., Path]:
+    """Train as the command line does; returns the output folder."""
+
+    def training(output_dir: Path, max_epochs: int = 2, config_file: Any = TRAIN, **overrides: Any) -> Path:
+        settings = {"dataset": "phantom", "dataset_dir": str(phantoms), **SMALL, **overrides}
+        run(
+            "training",
+            config_file=config_file,
+            output_dir=str(output_dir),
+            **{"train#trainer#max_epochs": max_epochs, **settings},
+        )
+        return output_dir
+
+    return training
+
+
+@pytest.fixture(scope="session")
+def trained(train: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output folder of a finished training."""
+    return train(tmp_path_factory.mktemp("trained") / "output")

@@ -1,0 +1,152 @@
+"""The bundle's files: one network and one preprocessing in all of them, MONAI's properties, metadata, exports."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from conftest import CONFIGS, INFERENCE, ROOT, SMALL_NETWORK, TRAIN
+from monai.bundle import ConfigParser, ConfigWorkflow, ckpt_export, load_bundle_config, onnx_export, verify_metadata
+
+from vmnet_monai.networks import VMNet
+
+SCHEMA = ROOT / "../shared/schema/meta_schema_20240725.json"
+METADATA = f"{CONFIGS}/metadata.json"
+
+
+def _load(path: str) -> dict:
+    return json.loads(Path(path).read_text())
+
+
+@pytest.mark.parametrize("key", ["network_def", "network", "load_and_crop", "normalisation"])
+def test_training_and_inference_share_network_and_preprocessing(key: str) -> None:
+    assert _load(TRAIN)[key] == _load(INFERENCE)[key]
+
+
+def test_validation_and_inference_share_preprocessing_and_restoring() -> None:
+    train, inference = _load(TRAIN), _load(INFERENCE)
+    assert train["validate"]["preprocessing"] == inference["preprocessing"]
+
+    def without_optional(steps: list[dict]) -> list[dict]:
+        return [{key: value for key, value in step.items() if key != "allow_missing_keys"} for step in steps]
+
+    in_training = without_optional(train["validate"]["postprocessing"]["transforms"])
+    for step in without_optional(inference["postprocessing"]["transforms"]):
+        assert step in in_training
+
+
+@pytest.mark.parametrize("overlay", ["evaluate.json", "multi_gpu_train.json"])
+def test_overlays_leave_network_and_preprocessing_alone(overlay: str) -> None:
+    parser = ConfigParser(config=ConfigParser.load_config_files([TRAIN, f"{CONFIGS}/{overlay}"]))
+    for key in ("network_def", "load_and_crop", "normalisation"):
+        assert parser[key] == _load(TRAIN)[key]
+
+
+@pytest.mark.parametrize("overlay", sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("configs/*/*.json")))
+def test_every_overlay_only_sets_keys_that_training_knows(overlay: str) -> None:
+    known = ConfigParser(config=_load(TRAIN))
+    for key in _load(overlay):
+        assert key == "data_root" or key.removeprefix("+") in known, f"{overlay}: {key}"
+
+
+def test_training_has_the_properties_that_monai_asks_for(phantoms: Path, tmp_path: Path) -> None:
+    workflow = ConfigWorkflow(
+        TRAIN, workflow_type="training", logging_file=False, output_dir=str(tmp_path), dataset_dir=str(phantoms)
+    )
+    workflow.initialize()
+    assert workflow.check_properties() == []
+
+
+def test_inference_has_the_properties_that_monai_asks_for(phantoms: Path, trained: Path) -> None:
+    workflow = ConfigWorkflow(
+        INFERENCE,
+        workflow_type="inference",
+        logging_file=False,
+        dataset_dir=str(phantoms / "images"),
+        model_dir=str(trained / "models"),
+    )
+    workflow.initialize()
+    assert workflow.check_properties() == []
+    assert len(workflow.dataset) == 20
+
+
+@pytest.mark.skipif(not SCHEMA.exists(), reason="the schema is downloaded from MONAI's site, tests have no network")
+def test_metadata_follows_monais_schema(tmp_path: Path) -> None:
+    copy = tmp_path / SCHEMA.name
+    copy.write_bytes(SCHEMA.read_bytes())
+    verify_metadata(meta_file=METADATA, filepath=copy)
+
+
+def test_metadata_describes_the_network_as_it_is() -> None:
+    metadata = _load(METADATA)
+    train = _load(TRAIN)
+    outputs = metadata["network_data_format"]["outputs"]
+    network = VMNet(label_names=train["diseases"], features=train["network_def"]["features"]).eval()
+    with torch.no_grad():
+        result = network(torch.rand(1, metadata["network_data_format"]["inputs"]["image"]["num_channels"], 64, 96))
+    assert set(result) == set(outputs)
+    assert result["vessel"].shape == (1, outputs["vessel"]["num_channels"], 64, 96)
+    assert result["disease"].shape == (1, outputs["disease"]["num_channels"])
+    assert [text.removeprefix("logit of ") for text in outputs["disease"]["channel_def"].values()] == train["diseases"]
+
+
+def _export_arguments(trained: Path) -> dict:
+    return {
+        "net_id": "network_def",
+        "ckpt_file": str(trained / "models/model.pt"),
+        "meta_file": METADATA,
+        "config_file": INFERENCE,
+        "model_dir": str(trained / "models"),
+        **SMALL_NETWORK,
+    }
+
+
+def _checkpoint_output(trained: Path, image: torch.Tensor) -> dict[str, torch.Tensor]:
+    train = _load(TRAIN)
+    network = VMNet(train["diseases"], features=SMALL_NETWORK["network_def#features"], guided_levels=2).eval()
+    network.load_state_dict(torch.load(trained / "models/model.pt", weights_only=True))
+    with torch.no_grad():
+        return network(image)
+
+
+def test_torchscript_export_gives_the_checkpoints_outputs(trained: Path, tmp_path: Path) -> None:
+    path = tmp_path / "model.ts"
+    ckpt_export(filepath=str(path), **_export_arguments(trained))
+    image = torch.rand(2, 3, 64, 96)
+    exported = torch.jit.load(path).eval()
+    with torch.no_grad():
+        for name, expected in _checkpoint_output(trained, image).items():
+            torch.testing.assert_close(exported(image)[name], expected)
+    _, metadata, extra = load_with_extras(path)
+    assert metadata["network_data_format"]["outputs"].keys() == {"vessel", "disease"}
+    assert "inference.json" in extra
+
+
+def load_with_extras(path: Path) -> tuple:
+    from monai.data import load_net_with_metadata
+
+    return load_net_with_metadata(str(path), more_extra_files=["inference.json"])
+
+
+def test_onnx_export_gives_the_checkpoints_outputs(trained: Path, tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    onnx_export(filepath=str(path), input_shape=[1, 3, 64, 64], **_export_arguments(trained))
+    image = torch.rand(1, 3, 64, 64)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    outputs = session.run(None, {session.get_inputs()[0].name: image.numpy()})
+    expected = _checkpoint_output(trained, image)
+    by_shape = {output.shape: output for output in outputs}
+    for value in expected.values():
+        np.testing.assert_allclose(by_shape[tuple(value.shape)], value.numpy(), atol=1e-4)
+
+
+def test_the_bundle_is_laid_out_as_monai_expects() -> None:
+    for name in ("configs/metadata.json", "configs/inference.json", "configs/logging.conf", "docs/README.md", "LICENSE"):
+        assert (ROOT / "bundles/vmnet" / name).is_file()
+    assert load_bundle_config(str(ROOT / "bundles/vmnet"), "inference.json")["network_def"]["_target_"]
+    metadata = _load(METADATA)
+    assert metadata["version"] in metadata["changelog"]

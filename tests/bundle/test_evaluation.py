@@ -1,0 +1,125 @@
+"""Evaluation and inference through the bundle."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import skimage.data
+from conftest import EVALUATE, INFERENCE, SMALL, SMALL_NETWORK, TRAIN
+from monai.bundle import run
+from PIL import Image
+
+
+@pytest.fixture(scope="module")
+def evaluated(trained: Path, phantoms: Path) -> Path:
+    run(
+        "evaluating",
+        config_file=[TRAIN, EVALUATE],
+        dataset="phantom",
+        dataset_dir=str(phantoms),
+        output_dir=str(trained),
+        **SMALL,
+    )
+    return trained
+
+
+def test_scores_are_written_per_region_dataset_and_disease(evaluated: Path) -> None:
+    scores = json.loads((evaluated / "metrics.json").read_text())
+    assert scores["split"] == "test"
+    assert scores["photographs"] == 4
+    for region in ("inside_fov", "whole_image"):
+        phantom = scores["vessel"][region]["phantom"]
+        assert phantom["photographs"] == 4
+        assert 0 <= phantom["mean"]["dice"] <= 1
+        assert 0 <= phantom["pooled"]["auc"] <= 1
+        dice, iou = phantom["pooled"]["dice"], phantom["pooled"]["iou"]
+        assert iou == pytest.approx(dice / (2 - dice))
+    assert set(scores["disease"]["phantom"]["per_disease"]) == set(scores["thresholds"]) - {"vessel"}
+
+
+def test_one_row_per_photograph_with_the_decision_at_the_stored_threshold(evaluated: Path) -> None:
+    table = pd.read_csv(evaluated / "metrics.csv")
+    thresholds = json.loads((evaluated / "models/operating_point.json").read_text())
+    assert len(table) == 4
+    for disease, threshold in zip(thresholds["diseases"], thresholds["disease_thresholds"], strict=True):
+        expected = (table[f"probability_{disease}"] >= threshold).astype(int)
+        assert (table[f"decision_{disease}"] == expected).all()
+    mean = json.loads((evaluated / "metrics.json").read_text())["vessel"]["inside_fov"]["phantom"]["mean"]
+    assert table["inside_fov_dice"].mean() == pytest.approx(mean["dice"])
+
+
+def test_evaluating_on_another_grid_than_trained_is_refused(trained: Path, phantoms: Path) -> None:
+    with pytest.raises(RuntimeError) as caught:
+        run(
+            "evaluating",
+            config_file=[TRAIN, EVALUATE],
+            dataset="phantom",
+            dataset_dir=str(phantoms),
+            output_dir=str(trained),
+            **SMALL | {"grid_size": 96},
+        )
+    assert "trained with grid_size = 64" in str(caught.value.__cause__)
+
+
+@pytest.fixture(scope="module")
+def predicted(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder, output = tmp_path_factory.mktemp("photographs"), tmp_path_factory.mktemp("predictions")
+    retina = Image.fromarray(skimage.data.retina())
+    retina.resize((300, 300)).save(folder / "retina.png")
+    retina.crop((0, 200, 1411, 1200)).resize((280, 200)).save(folder / "cut at top.jpg")
+    run(
+        config_file=INFERENCE,
+        dataset_dir=str(folder),
+        output_dir=str(output),
+        model_dir=str(trained / "models"),
+        device="cpu",
+        **SMALL_NETWORK,
+    )
+    return output
+
+
+def test_every_photograph_gets_a_row_and_pictures_of_its_own_size(predicted: Path) -> None:
+    table = pd.read_csv(predicted / "predictions.csv")
+    diseases = ["normal", "diabetic_retinopathy", "glaucoma", "cataract", "amd"]
+    assert sorted(table["id"]) == ["cut_at_top", "retina"] or len(table) == 2
+    assert table[[f"probability_{disease}" for disease in diseases]].stack().between(0, 1).all()
+    for row in table.itertuples():
+        with Image.open(row.image) as photograph:
+            size = photograph.size
+        for path in ("vessel", "vessel_probability"):
+            with Image.open(predicted / path / f"{row.id}.png") as picture:
+                assert picture.size == size
+        for disease in diseases:
+            with Image.open(predicted / "cam" / f"{row.id}_{disease}.png") as picture:
+                assert picture.size == size
+                assert picture.mode == "RGB"
+
+
+def test_the_mask_is_the_16_bit_probability_at_the_stored_threshold(predicted: Path, trained: Path) -> None:
+    threshold = json.loads((trained / "models/operating_point.json").read_text())["vessel_threshold"]
+    for path in (predicted / "vessel").iterdir():
+        mask = np.asarray(Image.open(path))
+        probability = np.asarray(Image.open(predicted / "vessel_probability" / path.name))
+        assert probability.dtype == np.uint16
+        assert set(np.unique(mask)) <= {0, 255}
+        certain = np.abs(probability / 65535 - threshold) > 1 / 65535
+        assert ((mask == 255) == (probability / 65535 >= threshold))[certain].all()
+
+
+def test_a_dataset_can_be_named_for_inference(trained: Path, phantoms: Path, tmp_path: Path) -> None:
+    run(
+        config_file=INFERENCE,
+        dataset="phantom",
+        dataset_dir=str(phantoms),
+        output_dir=str(tmp_path),
+        model_dir=str(trained / "models"),
+        cam_diseases=[],
+        device="cpu",
+        **SMALL_NETWORK,
+    )
+    assert len(pd.read_csv(tmp_path / "predictions.csv")) == 20
+    assert not (tmp_path / "cam").exists()

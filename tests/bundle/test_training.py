@@ -1,0 +1,139 @@
+"""Training through the bundle: what it writes, determinism, resuming, mixing, tracking."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import TRAIN
+from mlflow import MlflowClient
+from PIL import Image
+
+from vmnet_monai.operating_point import OperatingPoint
+
+
+def _client(output_dir: Path) -> MlflowClient:
+    return MlflowClient(tracking_uri=f"sqlite:///{output_dir.absolute()}/mlruns.db")
+
+
+def _runs(client: MlflowClient) -> list:
+    (experiment,) = [e for e in client.search_experiments() if e.name == "vmnet"]
+    return client.search_runs(experiment.experiment_id)
+
+
+def test_a_training_leaves_weights_thresholds_pictures_and_checkpoints(trained: Path) -> None:
+    state = torch.load(trained / "models/model.pt", weights_only=True)
+    assert all(isinstance(value, torch.Tensor) for value in state.values())
+    point = OperatingPoint.load(trained / "models")
+    assert point.diseases == ("normal", "diabetic_retinopathy", "glaucoma", "cataract", "amd")
+    assert point.grid_size == 64
+    assert all(0 <= value <= 1 for value in (point.vessel_threshold, *point.disease_thresholds))
+    with Image.open(next((trained / "validation").glob("*.png"))) as picture:
+        assert picture.size == (2 * 96, 96)
+    names = sorted(path.name for path in (trained / "checkpoints").iterdir())
+    assert names == ["checkpoint_epoch=1.pt", "checkpoint_epoch=2.pt"]
+
+
+def test_mlflow_holds_parameters_metrics_config_and_artifacts(trained: Path) -> None:
+    client = _client(trained)
+    (run,) = _runs(client)
+    assert run.info.status == "FINISHED"
+    assert run.data.params["dataset"] == "phantom"
+    assert run.data.params["grid_size"] == "64"
+    history = client.get_metric_history(run.info.run_id, "val_dice")
+    assert [metric.step for metric in history] == [1, 2]
+    assert {"train_loss", "val_auc", "val_score", "val_auc_cataract"} <= set(run.data.metrics)
+    artifacts = {file.path for file in client.list_artifacts(run.info.run_id)}
+    assert {"executed_config.json", "metadata.json", "models", "validation"} <= artifacts
+    assert "models/model.pt" in {file.path for file in client.list_artifacts(run.info.run_id, "models")}
+    executed = json.loads((trained / "executed_config.json").read_text())
+    assert executed["train"]["trainer"]["max_epochs"] == 2
+    assert executed["grid_size"] == 64
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(
+    train: Callable[..., Path], trained: Path, tmp_path: Path
+) -> None:
+    first = torch.load(trained / "models/model.pt", weights_only=True)
+    again = torch.load(train(tmp_path / "again") / "models/model.pt", weights_only=True)
+    other = torch.load(train(tmp_path / "other", seed=1) / "models/model.pt", weights_only=True)
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert not all(torch.equal(first[key], other[key]) for key in first)
+
+
+def test_a_crashed_training_is_marked_and_resumed_where_it_stopped(
+    train: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "output"
+    broken = {"train#trainer#iteration_update": "$lambda engine, batch: 1 / 0"}
+    with pytest.raises(RuntimeError):
+        train(output, max_epochs=2, **broken)
+    train(output, max_epochs=2)
+    before = json.loads((output / "models/operating_point.json").read_text())
+    train(output, max_epochs=3, resume=True)
+    assert (output / "checkpoints/checkpoint_epoch=3.pt").exists()
+    assert before.keys() == json.loads((output / "models/operating_point.json").read_text()).keys()
+    runs = _runs(_client(output))
+    assert sorted(run.info.status for run in runs) == ["FAILED", "FINISHED", "FINISHED"]
+    assert len({run.info.run_name for run in runs}) == 3
+    resumed = next(run for run in runs if run.data.params.get("max_epochs") == "3")
+    history = _client(output).get_metric_history(resumed.info.run_id, "train_loss")
+    assert [metric.step for metric in history] == [3]
+
+
+def test_resuming_without_checkpoint_says_what_to_give(train: Callable[..., Path], tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError) as caught:
+        train(tmp_path, resume=True)
+    assert "holds no checkpoint to resume from" in str(caught.value.__cause__)
+
+
+def test_vessels_of_one_dataset_and_labels_of_another_train_together(
+    train: Callable[..., Path], phantoms: Path, tmp_path: Path
+) -> None:
+    table = pd.read_csv(phantoms / "phantoms.csv")
+    for name, columns in {"vessels": ["vessel"], "labels": ["cataract", "normal"]}.items():
+        rows = table.assign(patient=name + "_" + table["id"].astype(str))[["image", "fov", "patient", "split", *columns]]
+        rows[["image", "fov"]] = str(phantoms) + "/" + rows[["image", "fov"]]
+        if "vessel" in columns:
+            rows["vessel"] = str(phantoms) + "/" + rows["vessel"]
+        rows.to_csv(tmp_path / f"{name}.csv", index=False)
+    output = train(
+        tmp_path / "output",
+        dataset=["table", "table"],
+        dataset_dir=[str(tmp_path / "vessels.csv"), str(tmp_path / "labels.csv")],
+    )
+    point = OperatingPoint.load(output / "models")
+    assert point.vessel_threshold != 0.5
+    assert point.disease_thresholds[point.diseases.index("amd")] == 0.5  # nothing said, nothing chosen
+
+
+@pytest.mark.parametrize(
+    ("keep", "metric"), [(["vessel"], "val_dice"), (["cataract", "normal"], "val_auc")], ids=["vessels", "labels"]
+)
+def test_a_dataset_that_knows_one_head_only_trains_it_alone(
+    train: Callable[..., Path], phantoms: Path, tmp_path: Path, keep: list[str], metric: str
+) -> None:
+    table = pd.read_csv(phantoms / "phantoms.csv")
+    paths = ["image", "fov", *[name for name in keep if name == "vessel"]]
+    rows = table[["patient", "split", *{*paths, *keep}]].copy()
+    rows[paths] = str(phantoms) + "/" + rows[paths]
+    rows.to_csv(tmp_path / "own.csv", index=False)
+    output = train(tmp_path / "output", max_epochs=1, dataset="table", dataset_dir=str(tmp_path / "own.csv"))
+    (run,) = _runs(_client(output))
+    assert run.data.metrics["val_score"] == pytest.approx(run.data.metrics[metric])
+    assert np.isfinite(run.data.metrics["train_loss"])
+
+
+def test_guidance_can_be_switched_off_by_an_overlay(train: Callable[..., Path], tmp_path: Path) -> None:
+    overlay = tmp_path / "plain.json"
+    overlay.write_text(json.dumps({"network_def#guidance": "none"}))
+    state = torch.load(
+        train(tmp_path / "output", max_epochs=1, config_file=[TRAIN, str(overlay)]) / "models/model.pt",
+        weights_only=True,
+    )
+    assert not any(key.startswith("guidance") for key in state)
