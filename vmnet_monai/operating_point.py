@@ -74,7 +74,11 @@ class OperatingPoint:
             vessel_threshold=float(stored["vessel_threshold"]),
             disease_thresholds=tuple(map(float, stored["disease_thresholds"])),
         )
-        wanted = {"diseases": None if diseases is None else tuple(diseases), "grid_size": grid_size, "contrast": contrast}
+        wanted = {
+            "diseases": None if diseases is None else tuple(diseases),
+            "grid_size": grid_size,
+            "contrast": contrast,
+        }
         for name, value in wanted.items():
             if value is not None and value != getattr(point, name):
                 raise ValueError(

@@ -97,7 +97,9 @@ def test_vessels_of_one_dataset_and_labels_of_another_train_together(
 ) -> None:
     table = pd.read_csv(phantoms / "phantoms.csv")
     for name, columns in {"vessels": ["vessel"], "labels": ["cataract", "normal"]}.items():
-        rows = table.assign(patient=name + "_" + table["id"].astype(str))[["image", "fov", "patient", "split", *columns]]
+        rows = table.assign(patient=name + "_" + table["id"].astype(str))[
+            ["image", "fov", "patient", "split", *columns]
+        ]
         rows[["image", "fov"]] = str(phantoms) + "/" + rows[["image", "fov"]]
         if "vessel" in columns:
             rows["vessel"] = str(phantoms) + "/" + rows["vessel"]

@@ -11,6 +11,7 @@ import torch
 import torch.distributed as dist
 from ignite.engine import Engine, Events
 
+from vmnet_monai.engines.forward import photographs
 from vmnet_monai.metrics import PROBABILITY_LEVELS, probability_histogram, vessel_scores
 
 __all__ = ["PhotographRecord", "PredictionCollector"]
@@ -66,18 +67,19 @@ class PredictionCollector:
 
     def update(self, engine: Engine) -> None:
         """Add the photographs of one iteration."""
-        for batch, output in zip(engine.state.batch, engine.state.output, strict=True):  # type: ignore[arg-type]
+        for batch, output in photographs(engine):
             labels = _floats(output["label_disease"])
+            unknown = (np.nan,) * len(labels)
             self.records.append(
                 PhotographRecord(
                     id=batch["id"],
                     dataset=batch["dataset"],
                     patient=batch["patient"],
-                    probabilities=_floats(output["pred_disease"]) if "pred_disease" in output else (np.nan,) * len(labels),
+                    probabilities=_floats(output["pred_disease"]) if "pred_disease" in output else unknown,
                     labels=labels,
                     vessel=self._vessel(batch["dataset"], output) if bool(batch["has_vessel"]) else {},
                 )
-            )  # fmt: skip
+            )
 
     def _vessel(self, dataset: str, output: dict[str, Any]) -> dict[str, dict[str, float]]:
         if "pred_vessel" not in output:

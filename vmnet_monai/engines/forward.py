@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
+from ignite.engine import Engine
 from monai.engines import PrepareBatch
 from monai.inferers import Inferer
 
-__all__ = ["AutocastInferer", "PrepareVesselDiseaseBatch", "mixed_precision_pays"]
+__all__ = ["AutocastInferer", "PrepareVesselDiseaseBatch", "mixed_precision_pays", "photographs"]
 
 TARGET_KEYS = ("vessel", "has_vessel", "fov", "disease")
 """What a loss or metric may need of a batch."""
@@ -47,7 +48,9 @@ class AutocastInferer(Inferer):
     def __init__(self, enabled: bool = False) -> None:
         self.enabled = enabled
 
-    def __call__(self, inputs: torch.Tensor, network: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
+    def __call__(
+        self, inputs: torch.Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> dict[str, torch.Tensor]:
         """Return the network's dictionary of logits, float32, for ``inputs`` (B, 3, H, W)."""
         if self.enabled:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
@@ -65,3 +68,9 @@ def mixed_precision_pays(device: str | torch.device) -> bool:
     if torch.device(device).type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
     return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
+
+
+def photographs(engine: Engine) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Iterate over the photographs of an engine's last iteration, each as its decollated batch and output."""
+    state: Any = engine.state
+    return zip(state.batch, state.output, strict=True)

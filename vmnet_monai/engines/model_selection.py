@@ -7,7 +7,9 @@ import math
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from ignite.engine import Engine, Events
 from ignite.metrics import Metric
@@ -20,6 +22,9 @@ from vmnet_monai.operating_point import OperatingPoint
 __all__ = ["BestModelSaver", "MeanScore", "latest_checkpoint"]
 
 logger = logging.getLogger(__name__)
+
+DEFAULT_THRESHOLD = 0.5
+"""Vessel threshold where no validation photograph has a vessel mask to choose it on."""
 
 
 class MeanScore:
@@ -52,7 +57,7 @@ class BestModelSaver:
 
     Both belong together, so both are written here, each whole or not at all: ``model.pt``, a plain state dict, and
     ``operating_point.json``. The vessel threshold maximises the Dice over all pixels inside the fields of view, the
-    disease thresholds Youden's J.
+    disease thresholds Youden's J; 0.5 stands where the validation photographs give no choice.
 
     Args:
         model_dir: the folder of the weights.
@@ -85,20 +90,26 @@ class BestModelSaver:
 
     def __call__(self, engine: Engine) -> None:
         """Save when this validation is the best so far."""
-        if engine.state.best_metric_epoch != engine.state.epoch:
+        state: Any = engine.state
+        if state.best_metric_epoch != state.epoch:
             return
-        network = getattr(self.network, "module", self.network)
-        with whole_file(self.model_dir / "model.pt") as path:
-            torch.save({key: value.cpu() for key, value in network.state_dict().items()}, path)
+        histogram = self.collector.pooled_histogram()
+        probabilities, labels = self.collector.disease_table()
+        # A network without disease head answers NaN.
+        answered = ~np.isnan(probabilities).any(axis=1)
         point = OperatingPoint(
             diseases=self.diseases,
             grid_size=self.grid_size,
             contrast=self.contrast,
-            vessel_threshold=best_dice_threshold(self.collector.pooled_histogram()),
-            disease_thresholds=tuple(best_thresholds(*self.collector.disease_table())),
+            # Without a vessel mask in the validation part, no threshold has a Dice.
+            vessel_threshold=best_dice_threshold(histogram) if histogram[1].any() else DEFAULT_THRESHOLD,
+            disease_thresholds=tuple(best_thresholds(probabilities[answered], labels[answered])),
         )
+        network = getattr(self.network, "module", self.network)
+        with whole_file(self.model_dir / "model.pt") as path:
+            torch.save({key: value.cpu() for key, value in network.state_dict().items()}, path)
         point.save(self.model_dir)
-        logger.info(f"Best validation so far, at epoch {engine.state.epoch}: saved {self.model_dir / 'model.pt'}")
+        logger.info(f"Best validation so far, at epoch {state.epoch}: saved {self.model_dir / 'model.pt'}")
 
 
 def latest_checkpoint(folder: str) -> str:

@@ -14,6 +14,7 @@ from ignite.engine import Engine, Events
 from numpy.typing import NDArray
 from PIL import Image
 
+from vmnet_monai.engines.forward import photographs
 from vmnet_monai.explain import disease_heat_maps, draw_heat_map, draw_vessels
 from vmnet_monai.files import whole_file
 from vmnet_monai.operating_point import OperatingPoint
@@ -79,11 +80,13 @@ class PredictionWriter:
 
     def write_pictures(self, engine: Engine) -> None:
         """Write the pictures of one iteration and remember the rows of the table."""
-        for batch, output in zip(engine.state.batch, engine.state.output, strict=True):  # type: ignore[arg-type]
+        for batch, output in photographs(engine):
             name = batch["id"]
             probability = output["pred_vessel"][0].cpu().numpy()
-            _save_png(self.output_dir / "vessel_probability" / f"{name}.png", _to_16_bit(probability))
-            mask = probability >= self.operating_point.vessel_threshold
+            levels = _to_16_bit(probability)
+            _save_png(self.output_dir / "vessel_probability" / f"{name}.png", levels)
+            # Compared as the scores do, so that the mask follows from the probabilities on disk.
+            mask = levels >= _to_16_bit(np.asarray(self.operating_point.vessel_threshold))
             _save_png(self.output_dir / "vessel" / f"{name}.png", mask.astype(np.uint8) * 255)
             row = {"id": name, "image": batch["image_path"]}
             for disease, value, threshold in zip(
@@ -140,7 +143,7 @@ class ValidationPictures:
 
     def draw(self, engine: Engine) -> None:
         """Draw until enough are drawn."""
-        for batch, output in zip(engine.state.batch, engine.state.output, strict=True):  # type: ignore[arg-type]
+        for batch, output in photographs(engine):
             if self.drawn == self.count or "pred_vessel" not in output:
                 return
             mask = output["pred_vessel"][0].cpu().numpy() >= self.threshold

@@ -53,7 +53,8 @@ class RunTracker(MLFlowHandler):
 
     Metrics that are not finite are not sent, since a database may refuse them. A run that ends by an error is closed
     as failed, so that it shows as such. The arguments are those of :class:`monai.handlers.MLFlowHandler`; give each
-    run a ``run_name`` of its own (:func:`unique_run_name`), shared by its trainer and evaluator.
+    run a ``run_name`` of its own (:func:`unique_run_name`), shared by its trainer and evaluator. List it before
+    handlers that hand errors on, such as StatsHandler: ignite calls none after them.
     """
 
     def attach(self, engine: Engine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -50,9 +51,9 @@ def disease_heat_maps(
         disease -> (1, S, S) float32 in [0, 1].
     """
     columns = diseases if isinstance(diseases, Mapping) else {name: index for index, name in enumerate(diseases)}
-    camera = GradCAM(
-        nn_module=DiseaseView(network), target_layers=f"network.{target_layer}", postprocessing=lambda maps: maps
-    )
+    # On a copy: MONAI never takes its hooks off the layers again, and the gradients stay on the parameters.
+    view = DiseaseView(copy.deepcopy(network))
+    camera = GradCAM(nn_module=view, target_layers=f"network.{target_layer}", postprocessing=lambda maps: maps)
     heat_maps = {}
     with torch.enable_grad():
         for disease, column in columns.items():

@@ -65,10 +65,11 @@ def disease_report(
         datasets: N dataset names; the other arguments are those of :func:`disease_scores`.
 
     Returns:
-        dataset or ``"all"`` -> the result of :func:`disease_scores`; datasets without any known label are left out.
+        dataset or ``"all"`` -> the result of :func:`disease_scores`; photographs without any known label or without
+        probabilities (NaN, from a network without disease head) are left out.
     """
     names = np.asarray(datasets)
-    known = ~np.isnan(labels).all(axis=1)
+    known = ~np.isnan(labels).all(axis=1) & ~np.isnan(probabilities).any(axis=1)
     parts = {str(name): (names == name) & known for name in np.unique(names[known])}
     if parts:
         parts[ALL_DATASETS] = known

@@ -350,5 +350,12 @@ class VesselDiceMetric(DiceMetric):
         super().__init__(include_background=True, reduction="mean", ignore_empty=True)
 
     def aggregate(self) -> torch.Tensor:  # type: ignore[override]
-        """Return the mean over known photographs, a scalar, 0 to 1; NaN where there is none."""
-        return torch.nanmean(torch.as_tensor(self.get_buffer()))
+        """Return the mean over known photographs, a scalar, 0 to 1; NaN where there is none.
+
+        Raises:
+            ValueError: when nothing has been accumulated.
+        """
+        scores = self.get_buffer()
+        if scores is None:
+            raise ValueError("there is nothing to aggregate: call the metric on a batch first")
+        return torch.nanmean(torch.as_tensor(scores))

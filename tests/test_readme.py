@@ -1,0 +1,88 @@
+"""The commands of the README, run as they stand but for small sizes and folders of the test's own."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import skimage.data
+from PIL import Image
+
+from vmnet_monai.datasets.phantom import write_phantoms
+
+ROOT = Path(__file__).parents[1]
+BLOCKS = re.findall(r"^```sh\n(.*?)^```$", (ROOT / "README.md").read_text(), flags=re.DOTALL | re.MULTILINE)
+COMMANDS = [line for block in BLOCKS for line in block.splitlines()]
+SMALL_TRAINING = (
+    "--train#trainer#max_epochs 1 --grid_size 64 --val_interval 1 "
+    "--network_def#features [8,12,16,24] --network_def#guided_levels 2"
+)
+WEIGHTS = ROOT / "bundles/vmnet/models/model.pt"
+
+
+def _run(command: str) -> None:
+    words = [{"python": sys.executable, ".venv/bin/python": sys.executable}.get(w, w) for w in shlex.split(command)]
+    if words[0] == "torchrun":
+        words = [sys.executable, "-m", "torch.distributed.run", *words[1:]]
+    result = subprocess.run(
+        words,
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, f"{command}\n{result.stdout[-3000:]}\n{result.stderr[-3000:]}"
+
+
+def _only(pattern: str) -> str:
+    (command,) = [command for command in COMMANDS if re.search(pattern, command)]
+    return command
+
+
+def test_every_command_of_the_readme_is_run_here_or_by_ci() -> None:
+    patterns = [
+        r"train\.json$",
+        r"-m pytest$",
+        r"inference\.json",
+        r"datasets check",
+        r"^python.* training .*table",
+        r"run evaluating",
+        r"torchrun",
+    ]
+    assert len(COMMANDS) == len(patterns) + COMMANDS.count("")
+    for pattern in patterns:
+        assert any(re.search(pattern, command) for command in COMMANDS), pattern
+
+
+def test_the_main_job_trains_on_the_embedded_default(tmp_path: Path) -> None:
+    install, main_job = _only(r"train\.json$").rsplit(" && ", 1)
+    assert install == "python -m venv .venv && .venv/bin/pip install ."
+    write_phantoms(tmp_path / "phantom", count=10, size_px=96)
+    _run(f"{main_job} --output_dir {tmp_path} {SMALL_TRAINING}")
+    assert (tmp_path / "models/model.pt").exists()
+
+
+@pytest.mark.skipif(not WEIGHTS.exists(), reason="the bundle comes without weights")
+def test_prediction_uses_the_weights_of_the_bundle(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    Image.fromarray(skimage.data.retina()).resize((400, 400)).save(tmp_path / "in/retina.png")
+    command = _only(r"inference\.json").replace("output/predictions", f"{tmp_path}/out")
+    _run(command.replace("--dataset_dir photographs", f"--dataset_dir {tmp_path}/in"))
+    assert (tmp_path / "out/vessel/retina.png").exists()
+    assert len(list((tmp_path / "out/cam").iterdir())) == 5
+
+
+def test_own_data_is_checked_trained_on_and_evaluated(tmp_path: Path) -> None:
+    table = write_phantoms(tmp_path / "phantom", count=10, size_px=96)
+    for pattern in ("datasets check", "^python.* training .*table", "run evaluating", "torchrun"):
+        command = _only(pattern)
+        command = command.replace("data/clinic.csv", str(table)).replace("output/clinic", f"{tmp_path}/output")
+        small = SMALL_TRAINING.partition("1 ")[2] if "evaluating" in command else SMALL_TRAINING
+        _run(command if "datasets check" in command else f"{command} {small}")
+    assert (tmp_path / "output/metrics.json").exists()
