@@ -7,8 +7,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-__all__ = ["whole_file"]
+from numpy.typing import NDArray
+from PIL import Image
+
+__all__ = ["whole_file", "write_png"]
 
 
 @contextmanager
@@ -34,3 +38,14 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.replace(final)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_png(path: str | os.PathLike[str], pixels: NDArray[Any]) -> None:
+    """Write a PNG, whole or not at all.
+
+    Args:
+        path: the final name.
+        pixels: (H, W) uint8 or uint16, or (H, W, 3) uint8.
+    """
+    with whole_file(path) as temporary:
+        Image.fromarray(pixels).save(temporary, format="PNG", compress_level=3)  # quicker, hardly larger

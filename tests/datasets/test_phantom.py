@@ -260,19 +260,6 @@ def test_interrupted_writing_leaves_no_table_and_can_be_finished(
     assert tree(tmp_path / "broken") == tree(tmp_path / "whole")
 
 
-def test_failed_file_leaves_the_old_content_and_no_remains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "file").write_bytes(b"old")
-
-    def fail(source: Path, target: Path) -> None:
-        raise OSError("no")
-
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="no"):
-        patch.setattr(os, "replace", fail)
-        phantom._write_whole(tmp_path / "file", b"new")
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
-    assert (tmp_path / "file").read_bytes() == b"old"
-
-
 def test_concurrent_writers_leave_one_whole_dataset(tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda _: write_phantoms(tmp_path / "both", count=4, size_px=64), range(2)))

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
-import os
-import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image
 
 from vmnet_monai.datasets import phantom_drawing as draw
 from vmnet_monai.datasets.item import Item, make_item, read_rows
+from vmnet_monai.files import whole_file, write_png
 
 NAME = "phantom"
 
@@ -132,22 +129,8 @@ def generate_phantom(seed: int, size_px: int = 512, diseases: Collection[str] | 
     )
 
 
-def _write_whole(path: Path, content: bytes) -> None:
-    """Let a file appear with all its content or not at all, also beside another writer of the same file."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def _write_picture(path: Path, picture: NDArray[Any]) -> str:
-    buffer = io.BytesIO()
-    pixels = picture.astype(np.uint8) * 255 if picture.dtype == bool else picture
-    Image.fromarray(pixels).save(buffer, "PNG", compress_level=3)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _write_whole(path, buffer.getvalue())
+    write_png(path, picture.astype(np.uint8) * 255 if picture.dtype == bool else picture)
     return f"{path.parent.name}/{path.name}"
 
 
@@ -204,10 +187,11 @@ def write_phantoms(directory: str | Path, count: int = 160, size_px: int = 512, 
             )
         if index.exists():
             return index
-    directory.mkdir(parents=True, exist_ok=True)
-    _write_whole(parameters_file, json.dumps(parameters).encode())
+    with whole_file(parameters_file) as temporary:
+        temporary.write_text(json.dumps(parameters), encoding="utf-8")
     rows = [_write_phantom(directory, i, size_px, seed) for i in range(count)]
-    _write_whole(index, pd.DataFrame(rows).to_csv(index=False).encode())
+    with whole_file(index) as temporary:
+        pd.DataFrame(rows).to_csv(temporary, index=False)
     return index
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from vmnet_monai.engines.forward import photographs
 from vmnet_monai.explain import disease_heat_maps, draw_heat_map, draw_vessels
-from vmnet_monai.files import whole_file
+from vmnet_monai.files import whole_file, write_png
 from vmnet_monai.operating_point import OperatingPoint
 from vmnet_monai.transforms import FieldOfViewBox, restore_from_box, to_rgb
 
@@ -84,10 +84,10 @@ class PredictionWriter:
             name = batch["id"]
             probability = output["pred_vessel"][0].cpu().numpy()
             levels = _to_16_bit(probability)
-            _save_png(self.output_dir / "vessel_probability" / f"{name}.png", levels)
+            write_png(self.output_dir / "vessel_probability" / f"{name}.png", levels)
             # Compared as the scores do, so that the mask follows from the probabilities on disk.
             mask = levels >= _to_16_bit(np.asarray(self.operating_point.vessel_threshold))
-            _save_png(self.output_dir / "vessel" / f"{name}.png", mask.astype(np.uint8) * 255)
+            write_png(self.output_dir / "vessel" / f"{name}.png", mask.astype(np.uint8) * 255)
             row = {"id": name, "image": batch["image_path"]}
             for disease, value, threshold in zip(
                 self.operating_point.diseases,
@@ -108,7 +108,7 @@ class PredictionWriter:
         heat_maps = disease_heat_maps(self.network, grid, self.cam_columns, self.cam_layer)
         for disease, heat in heat_maps.items():
             restored = restore_from_box(heat.cpu(), box)[0].numpy() * inside
-            _save_png(self.output_dir / "cam" / f"{name}_{disease}.png", draw_heat_map(photograph, restored.clip(0, 1)))
+            write_png(self.output_dir / "cam" / f"{name}_{disease}.png", draw_heat_map(photograph, restored.clip(0, 1)))
 
     def write_table(self) -> None:
         """Write the table and say where everything lies."""
@@ -149,7 +149,7 @@ class ValidationPictures:
             mask = output["pred_vessel"][0].cpu().numpy() >= self.threshold
             photograph = _read_photograph(batch["image_path"])
             pair = np.concatenate([photograph, draw_vessels(photograph, mask)], axis=1)
-            _save_png(self.output_dir / f"{batch['id']}.png", pair)
+            write_png(self.output_dir / f"{batch['id']}.png", pair)
             self.drawn += 1
 
 
@@ -159,9 +159,4 @@ def _read_photograph(path: str) -> NDArray[np.uint8]:
 
 
 def _to_16_bit(probability: NDArray[np.floating]) -> NDArray[np.uint16]:
-    return (probability.clip(0, 1) * LEVELS_16_BIT).round().astype(np.uint16)
-
-
-def _save_png(path: Path, pixels: NDArray[Any]) -> None:
-    with whole_file(path) as temporary:
-        Image.fromarray(pixels).save(temporary, format="PNG")
+    return (probability.clip(0, 1) * np.float64(LEVELS_16_BIT)).round().astype(np.uint16)

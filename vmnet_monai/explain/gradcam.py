@@ -49,7 +49,15 @@ def disease_heat_maps(
 
     Returns:
         disease -> (1, S, S) float32 in [0, 1].
+
+    Raises:
+        ValueError: if the network has no such layer.
     """
+    if target_layer not in dict(network.named_modules()):
+        raise ValueError(
+            f"target_layer must name a layer of the network, got {target_layer!r}: choose one of "
+            f"{', '.join(name for name, _ in network.named_children())} or a layer inside them."
+        )
     columns = diseases if isinstance(diseases, Mapping) else {name: index for index, name in enumerate(diseases)}
     # On a copy: MONAI never takes its hooks off the layers again, and the gradients stay on the parameters.
     view = DiseaseView(copy.deepcopy(network))
