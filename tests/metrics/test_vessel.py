@@ -13,6 +13,7 @@ from sklearn.metrics import average_precision_score, matthews_corrcoef, roc_auc_
 from vmnet_monai.metrics import (
     PROBABILITY_LEVELS,
     ClDiceMetric,
+    VesselDiceMetric,
     best_dice_threshold,
     centreline_dice,
     components_difference,
@@ -207,6 +208,44 @@ def test_cldice_metric_averages_photographs_that_have_vessels() -> None:
 def test_cldice_metric_refuses_what_is_no_binary_vessel_map(y_pred: torch.Tensor, y: torch.Tensor, rule: str) -> None:
     with pytest.raises(ValueError, match=rule):
         ClDiceMetric()(y_pred=y_pred, y=y)
+
+
+def dice_of(*pairs: tuple[list[int], list[int]]) -> float:
+    """Mean Dice of rows of pixels, each called and true, as MONAI's engines hand them over: lists of (1, H, W)."""
+    metric = VesselDiceMetric()
+    for called, truth in pairs:
+        metric([torch.tensor([[called]])], [torch.tensor([[truth]])])
+    return metric.aggregate().item()
+
+
+def test_vessel_dice_is_averaged_over_photographs_of_any_size() -> None:
+    """2 * 1 / (1 + 2) = 2/3 and 1."""
+    assert dice_of(([1, 0, 0], [1, 1, 0]), ([1, 0], [1, 0])) == pytest.approx((2 / 3 + 1) / 2)
+
+
+def test_vessel_dice_leaves_out_photographs_whose_vessels_are_unknown() -> None:
+    assert dice_of(([1, 0, 0], [1, 1, 0]), ([1, 1], [0, 0]), ([0, 0], [0, 0])) == pytest.approx(2 / 3)
+
+
+def test_vessel_dice_is_nan_where_all_is_unknown() -> None:
+    assert np.isnan(dice_of(([1, 1], [0, 0]), ([0, 0], [0, 0])))
+
+
+def test_vessel_dice_is_zero_where_nothing_is_found() -> None:
+    assert dice_of(([0, 0], [1, 0])) == 0
+
+
+def test_vessel_dice_forgets_after_reset() -> None:
+    metric = VesselDiceMetric()
+    metric(torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 2, 2))
+    metric.reset()
+    metric(torch.ones(1, 1, 2, 2), torch.ones(1, 1, 2, 2))
+    assert metric.aggregate().item() == 1
+
+
+def test_vessel_dice_refuses_to_aggregate_nothing() -> None:
+    with pytest.raises(ValueError, match="call the metric on a batch first"):
+        VesselDiceMetric().aggregate()
 
 
 def test_cldice_metric_refuses_to_aggregate_nothing() -> None:

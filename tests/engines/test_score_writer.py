@@ -1,0 +1,143 @@
+"""The two files of an evaluation: metrics.json and metrics.csv."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from feeding import DISEASES, NAN, evaluator, feed, phantom_items, photograph, small_network
+
+from vmnet_monai.engines import PredictionCollector, ScoreWriter
+from vmnet_monai.operating_point import OperatingPoint
+
+POINT = OperatingPoint(DISEASES, 64, "none", vessel_threshold=0.5, disease_thresholds=(0.5, 0.9))
+
+HALF_FOUND: dict[str, Any] = {"vessel": [[0.9, 0.1, 0.9, 0.0]], "truth": [[1, 1, 0, 0]]}
+"""One vessel pixel of two is found, beside one false alarm: Dice 1/2."""
+ALL_FOUND: dict[str, Any] = {"vessel": [[0.9, 0.8, 0.1, 0.0]], "truth": [[1, 1, 0, 0]]}
+
+
+def strict_json(path: Path) -> dict[str, Any]:
+    """Read JSON as its standard has it: without NaN and infinity."""
+
+    def refuse(constant: str) -> None:
+        pytest.fail(f"{constant} is no JSON")
+
+    return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+
+
+def handlers(folder: Path) -> tuple[PredictionCollector, ScoreWriter]:
+    collector = PredictionCollector(POINT.vessel_threshold)
+    return collector, ScoreWriter(str(folder), collector, POINT, split="test")
+
+
+def write(folder: Path, entries: list[dict[str, Any]]) -> tuple[dict[str, Any], pd.DataFrame]:
+    feed([entries], *handlers(folder))
+    return strict_json(folder / "metrics.json"), pd.read_csv(folder / "metrics.csv")
+
+
+def mixed() -> list[dict[str, Any]]:
+    return [
+        photograph("b", "drive", **HALF_FOUND),
+        photograph("a", "drive", **ALL_FOUND),
+        photograph("c", "odir5k", (0.6, 0.8), (1.0, NAN)),
+        photograph("d", "odir5k", (0.4, 0.95), (0.0, 1.0)),
+    ]
+
+
+def test_summary_says_what_was_scored_and_how(tmp_path: Path) -> None:
+    summary, _ = write(tmp_path, mixed())
+    assert (summary["split"], summary["photographs"]) == ("test", 4)
+    assert summary["thresholds"] == {"vessel": 0.5, "normal": 0.5, "glaucoma": 0.9}
+
+
+def test_vessels_are_scored_per_dataset_that_has_them_and_over_all(tmp_path: Path) -> None:
+    vessel = write(tmp_path, mixed())[0]["vessel"]
+    assert list(vessel) == ["inside_fov", "whole_image"]
+    assert list(vessel["inside_fov"]) == ["drive", "all"]
+    for scores in vessel["inside_fov"].values():
+        assert scores["photographs"] == 2
+        assert scores["mean"]["dice"] == pytest.approx((0.5 + 1.0) / 2)
+        assert scores["pooled"]["dice"] == pytest.approx(2 * 3 / (4 + 4))
+
+
+def test_diseases_are_scored_on_what_is_known(tmp_path: Path) -> None:
+    disease = write(tmp_path, mixed())[0]["disease"]
+    assert list(disease) == ["odir5k", "all"]
+    scores = disease["odir5k"]["per_disease"]
+    assert scores["normal"]["auc"] == 1.0
+    assert scores["glaucoma"]["n"] == 1
+    assert scores["glaucoma"]["sensitivity"] == 1.0
+    assert scores["glaucoma"]["auc"] is None, "undefined with one class"
+
+
+def test_table_has_one_row_per_photograph_sorted_by_id(tmp_path: Path) -> None:
+    table = write(tmp_path, mixed())[1].set_index("id")
+    assert table.index.tolist() == ["a", "b", "c", "d"]
+    assert {"dataset", "patient", "inside_fov_dice", "inside_fov_cldice", "whole_image_auc"} <= set(table.columns)
+    assert table.columns[-6:].tolist() == [
+        f"{column}_{disease}" for disease in DISEASES for column in ("probability", "label", "decision")
+    ]
+    assert table.loc[["a", "b"], "inside_fov_dice"].tolist() == pytest.approx([1.0, 0.5])
+    assert table.loc["c", "probability_glaucoma"] == pytest.approx(0.8)
+    assert table["decision_normal"].tolist() == [1, 1, 1, 0]
+    assert table["decision_glaucoma"].tolist() == [0, 0, 0, 1]
+
+
+def test_unknown_is_empty_in_the_table(tmp_path: Path) -> None:
+    table = write(tmp_path, mixed())[1].set_index("id")
+    assert table.loc[["c", "d"], "inside_fov_dice"].isna().all()
+    assert table.loc["c", "label_normal"] == 1
+    assert table["label_glaucoma"].isna().tolist() == [True, True, True, False]
+
+
+def test_evaluation_without_vessel_masks(tmp_path: Path) -> None:
+    summary, table = write(tmp_path, mixed()[2:])
+    assert summary["vessel"] == {}
+    assert list(summary["disease"]) == ["odir5k", "all"]
+    assert not [column for column in table if str(column).startswith(("inside_fov", "whole_image"))]
+
+
+def test_evaluation_without_labels(tmp_path: Path) -> None:
+    summary, table = write(tmp_path, mixed()[:2])
+    assert summary["disease"] == {}
+    assert table[["label_normal", "label_glaucoma"]].isna().all(axis=None)
+
+
+def test_undefined_vessel_scores_are_null(tmp_path: Path) -> None:
+    """One photograph has no standard deviation, and without vessels in its truth no Dice."""
+    scores = write(tmp_path, [photograph(vessel=[[0.9, 0.1]], truth=[[0, 0]])])[0]["vessel"]["inside_fov"]["drive"]
+    assert scores["mean"]["dice"] is None
+    assert scores["std"]["accuracy"] is None
+    assert scores["mean"]["accuracy"] == 0.5
+
+
+def test_network_without_disease_head_is_scored_on_vessels(tmp_path: Path) -> None:
+    summary, table = write(tmp_path, [photograph(probabilities=None, labels=(1.0, 0.0), **ALL_FOUND)])
+    assert summary["disease"] == {}
+    assert summary["vessel"]["inside_fov"]["drive"]["mean"]["dice"] == 1.0
+    assert table[["probability_normal", "decision_normal"]].isna().all(axis=None)
+    assert table["label_normal"].tolist() == [1.0]
+
+
+def test_network_without_vessel_head_is_scored_on_diseases(tmp_path: Path) -> None:
+    entry = photograph(labels=(1.0, 0.0), truth=[[1, 0]])
+    summary, _ = write(tmp_path, [entry])
+    assert summary["vessel"] == {}
+    assert summary["disease"]["drive"]["micro"]["n"] == 2
+
+
+def test_real_evaluator_writes_both_files(tmp_path: Path) -> None:
+    items = phantom_items(tmp_path / "phantom")
+    del items[0]["vessel"]
+    items[1]["disease"] = [NAN, NAN]
+    evaluator(items, small_network(), handlers(tmp_path)).run()
+    summary, table = strict_json(tmp_path / "metrics.json"), pd.read_csv(tmp_path / "metrics.csv")
+    assert summary["photographs"] == len(table) == 4
+    assert summary["vessel"]["whole_image"]["phantom"]["photographs"] == 3
+    assert summary["disease"]["all"]["micro"]["n"] == 6
+    assert table["id"].tolist() == [item["id"] for item in items]
+    assert table["inside_fov_dice"].isna().tolist() == [True, False, False, False]

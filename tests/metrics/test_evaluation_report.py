@@ -1,0 +1,82 @@
+"""The report: means over photographs, pooled pixels, datasets apart and together."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vmnet_monai.metrics import disease_report, probability_histogram, vessel_report
+
+NAN = float("nan")
+
+
+def histogram(hits: int, misses: int, background: int) -> np.ndarray:
+    """Counts of vessel pixels found with certainty, vessel pixels missed, and background seen as such."""
+    probability = np.array([[1.0] * hits + [0.0] * (misses + background)])
+    return probability_histogram(probability, np.array([[True] * (hits + misses) + [False] * background]))
+
+
+SCORES = pd.DataFrame({"dataset": ["drive", "hrf", "drive"], "dice": [0.5, 0.9, 0.7], "auc": [0.8, NAN, 0.6]})
+
+
+def test_vessel_scores_are_averaged_over_photographs_within_and_over_datasets() -> None:
+    report = vessel_report(SCORES, {"drive": histogram(1, 1, 2), "hrf": histogram(2, 0, 2)}, threshold=0.5)
+    assert list(report) == ["drive", "hrf", "all"]
+    assert [report[name]["photographs"] for name in report] == [2, 1, 3]
+    assert report["drive"]["mean"] == pytest.approx({"dice": 0.6, "auc": 0.7})
+    assert report["drive"]["std"] == pytest.approx({"dice": math.sqrt(0.02), "auc": math.sqrt(0.02)})
+    assert report["all"]["mean"] == pytest.approx({"dice": 0.7, "auc": 0.7}), "an undefined score is left out"
+
+
+def test_one_photograph_has_no_spread() -> None:
+    report = vessel_report(SCORES, {"hrf": histogram(2, 0, 2)}, threshold=0.5)
+    assert math.isnan(report["hrf"]["std"]["dice"])
+
+
+def test_pooled_scores_count_pixels_not_photographs() -> None:
+    """1 of 2 vessel pixels in the one, 6 of 6 in the other: pooled sensitivity 7/8, Dice 2 * 7 / (7 + 8)."""
+    report = vessel_report(SCORES, {"drive": histogram(1, 1, 2), "hrf": histogram(6, 0, 2)}, threshold=0.5)
+    assert report["drive"]["pooled"]["sensitivity"] == 0.5
+    assert report["all"]["pooled"]["sensitivity"] == pytest.approx(7 / 8)
+    assert report["all"]["pooled"]["dice"] == pytest.approx(14 / 15)
+
+
+def test_no_photograph_with_vessels_gives_an_empty_report() -> None:
+    assert vessel_report(pd.DataFrame([]), {}, threshold=0.5) == {}
+
+
+def report(labels: list[list[float]], probabilities: list[list[float]]) -> dict:
+    return disease_report(
+        ["odir5k", "odir5k", "rfmid", "rfmid"],
+        np.array(probabilities),
+        np.array(labels),
+        [0.5],
+        ["glaucoma"],
+        ["p1", "p2", "p3", "p4"],
+    )
+
+
+def test_a_source_that_gives_the_disease_away_shows_in_the_scores_within_datasets() -> None:
+    """Scores tell the datasets apart, of which one is mostly ill, and say nothing about the patients within."""
+    scores = report([[0], [1], [1], [1]], [[0.1], [0.1], [0.9], [0.9]])
+    assert list(scores) == ["odir5k", "rfmid", "all"]
+    assert scores["odir5k"]["per_disease"]["glaucoma"]["auc"] == 0.5
+    assert math.isnan(scores["rfmid"]["per_disease"]["glaucoma"]["auc"])
+    assert scores["all"]["per_disease"]["glaucoma"]["auc"] == pytest.approx((0.5 + 1 + 1) / 3)
+
+
+def test_dataset_without_labels_is_left_out() -> None:
+    scores = report([[0], [1], [NAN], [NAN]], [[0.1], [0.9], [0.4], [0.6]])
+    assert list(scores) == ["odir5k", "all"]
+    assert scores["all"]["micro"]["n"] == 2
+
+
+def test_no_label_at_all_gives_an_empty_report() -> None:
+    assert report([[NAN]] * 4, [[0.5]] * 4) == {}
+
+
+def test_network_without_disease_head_gives_an_empty_report() -> None:
+    assert report([[0], [1], [0], [1]], [[NAN]] * 4) == {}

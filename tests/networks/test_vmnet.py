@@ -1,0 +1,192 @@
+"""V-MNet: shapes, guidance and gradients, export, and that it can learn."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from monai.losses import DiceCELoss
+
+from vmnet_monai.datasets.phantom import generate_phantom
+from vmnet_monai.networks import GUIDANCE_MODES, VMNet
+
+DISEASES = ("normal", "glaucoma", "amd")
+SMALL: dict[str, Any] = {"features": (4, 8, 12), "guided_levels": 2}
+LEARNING_MODES = ("gate", "concat")
+
+
+def small(seed: int = 0, **changes: Any) -> VMNet:
+    torch.manual_seed(seed)
+    return VMNet(DISEASES, **{**SMALL, **changes})
+
+
+def with_learnt_guidance(network: VMNet) -> VMNet:
+    torch.manual_seed(1)
+    for parameter in network.guidance.parameters():
+        torch.nn.init.normal_(parameter)
+    return network
+
+
+@pytest.mark.parametrize("guidance", GUIDANCE_MODES)
+@pytest.mark.parametrize(("batch", "height", "width"), [(2, 32, 32), (1, 64, 32), (3, 36, 52)])
+def test_outputs_are_vessel_logits_per_pixel_and_disease_logits(
+    guidance: str, batch: int, height: int, width: int
+) -> None:
+    outputs = small(guidance=guidance)(torch.rand(batch, 3, height, width))
+    assert {key: value.shape for key, value in outputs.items()} == {
+        "vessel": (batch, 1, height, width),
+        "disease": (batch, 3),
+    }
+
+
+def test_default_network_takes_single_photographs_and_stays_below_25_mb() -> None:
+    """25 MB is where bundles must fetch weights from elsewhere; 4 bytes a weight."""
+    network = VMNet(("normal", "diabetic_retinopathy", "glaucoma", "cataract", "amd")).eval()
+    assert network.stride == 32
+    with torch.no_grad():
+        assert network(torch.rand(1, 3, 64, 96))["disease"].shape == (1, 5)
+    assert sum(parameter.numel() for parameter in network.parameters()) < 6.5e6
+    buffer = io.BytesIO()
+    torch.save(network.state_dict(), buffer)
+    assert buffer.tell() < 25e6
+
+
+def test_label_names_say_what_the_columns_are() -> None:
+    assert small().label_names == ["normal", "glaucoma", "amd"]
+
+
+def test_channels_of_the_photograph_can_be_chosen() -> None:
+    assert small(in_channels=1)(torch.rand(1, 1, 32, 32))["vessel"].shape == (1, 1, 32, 32)
+
+
+@pytest.mark.parametrize("levels", [1, 3])
+def test_guided_levels_may_be_one_or_all(levels: int) -> None:
+    network = small(guided_levels=levels)
+    assert len(network.guidance) == levels
+    assert network(torch.rand(1, 3, 32, 32))["disease"].shape == (1, 3)
+
+
+@pytest.mark.parametrize(("height", "width", "padded"), [(30, 32, "32 x 32"), (32, 33, "32 x 36"), (1, 1, "4 x 4")])
+def test_indivisible_size_is_refused_with_the_size_to_pad_to(height: int, width: int, padded: str) -> None:
+    with pytest.raises(ValueError, match=f"divisible by 4, got {height} x {width}: pad or resize to {padded}"):
+        small()(torch.rand(1, 3, height, width))
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"guided_levels": 0}, "guided_levels must lie between 1 and the number of levels, 3, got 0"),
+        ({"guided_levels": 4}, "guided_levels must lie between 1 and the number of levels, 3, got 4"),
+        ({"label_names": ()}, "label_names must name at least one disease"),
+        ({"guidance": "film"}, "guidance must be one of"),
+    ],
+)
+def test_wrong_arguments_are_refused(changes: dict[str, Any], rule: str) -> None:
+    with pytest.raises(ValueError, match=rule):
+        VMNet(**{"label_names": DISEASES, **SMALL, **changes})
+
+
+def test_every_guidance_starts_with_the_same_disease_logits() -> None:
+    image = torch.rand(2, 3, 32, 32)
+    plain = small(guidance="none").eval()
+    expected = plain(image)
+    for mode in LEARNING_MODES:
+        guided = small(seed=5, guidance=mode).eval()
+        missing = guided.load_state_dict(plain.state_dict(), strict=False)
+        assert not missing.unexpected_keys
+        assert all(key.startswith("guidance.") for key in missing.missing_keys)
+        torch.testing.assert_close(guided(image), expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("mode", LEARNING_MODES)
+def test_guidance_that_has_learnt_changes_the_diseases_but_not_the_vessels(mode: str) -> None:
+    image = torch.rand(2, 3, 32, 32)
+    network = small(guidance=mode).eval()
+    before = network(image)
+    after = with_learnt_guidance(network)(image)
+    assert torch.equal(after["vessel"], before["vessel"])
+    assert not torch.allclose(after["disease"], before["disease"])
+
+
+def gradient(module: torch.nn.Module) -> float:
+    """Largest absolute gradient of a module's parameters; 0 where none arrived."""
+    return max(float(p.grad.abs().max()) if p.grad is not None else 0.0 for p in module.parameters())
+
+
+@pytest.mark.parametrize("mode", LEARNING_MODES)
+@pytest.mark.parametrize("cut", [False, True])
+def test_disease_loss_reaches_the_vessel_decoder_unless_cut(mode: str, cut: bool) -> None:
+    network = with_learnt_guidance(small(guidance=mode, cut_gradient=cut))
+    network(torch.rand(2, 3, 32, 32))["disease"].square().sum().backward()
+    assert gradient(network.encoder) > 0
+    assert gradient(network.guidance) > 0
+    for vessel_part in (network.decoder, network.vessel_head):
+        assert (gradient(vessel_part) == 0) == cut
+
+
+def test_without_guidance_the_disease_loss_does_not_reach_the_vessel_decoder() -> None:
+    network = small(guidance="none")
+    network(torch.rand(2, 3, 32, 32))["disease"].square().sum().backward()
+    assert gradient(network.decoder) == gradient(network.vessel_head) == 0
+
+
+def test_vessel_loss_does_not_reach_the_classifier() -> None:
+    network = with_learnt_guidance(small())
+    network(torch.rand(2, 3, 32, 32))["vessel"].square().sum().backward()
+    assert gradient(network.decoder) > 0
+    assert gradient(network.classifier) == gradient(network.guidance) == 0
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.parametrize("mode", GUIDANCE_MODES)
+def test_torchscript_equals_eager(mode: str) -> None:
+    network = with_learnt_guidance(small(guidance=mode)).eval()
+    scripted = torch.jit.script(network)
+    for size in (32, 48):
+        image = torch.rand(1, 3, size, size)
+        with torch.no_grad():
+            torch.testing.assert_close(scripted(image), network(image))
+    with pytest.raises(torch.jit.Error, match="pad or resize to 32 x 32"):
+        scripted(torch.rand(1, 3, 31, 32))
+
+
+def test_stored_weights_load_strictly_and_give_the_same_answers() -> None:
+    network, other = with_learnt_guidance(small()).eval(), small(seed=7).eval()
+    buffer = io.BytesIO()
+    torch.save(network.state_dict(), buffer)
+    buffer.seek(0)
+    other.load_state_dict(torch.load(buffer, weights_only=True), strict=True)
+    image = torch.rand(1, 3, 32, 32)
+    torch.testing.assert_close(other(image), network(image), rtol=0, atol=0)
+
+
+def test_evaluation_of_a_photograph_does_not_depend_on_its_batch() -> None:
+    network = with_learnt_guidance(small()).eval()
+    images = torch.rand(3, 3, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(network(images)["disease"][1:2], network(images[1:2])["disease"])
+
+
+def test_network_learns_two_phantoms_by_heart() -> None:
+    """The middle of two photographs of 128 pixels, whose vessels are one to four pixels wide."""
+    middle = slice(32, 96)
+    phantoms = [generate_phantom(seed, 128, [disease]) for seed, disease in ((0, "normal"), (1, "amd"))]
+    image = torch.from_numpy(np.stack([p.image[middle, middle] for p in phantoms])).movedim(-1, 1) / 255
+    vessel = torch.from_numpy(np.stack([p.vessel[middle, middle] for p in phantoms]))[:, None]
+    disease = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    network = small(features=(12, 16, 24), dropout=0.0)
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
+    vessel_loss, disease_loss = DiceCELoss(sigmoid=True), torch.nn.BCEWithLogitsLoss()
+    for _ in range(150):
+        optimizer.zero_grad()
+        outputs = network(image)
+        (vessel_loss(outputs["vessel"], vessel.float()) + disease_loss(outputs["disease"], disease)).backward()
+        optimizer.step()
+    with torch.no_grad():
+        outputs = network.eval()(image)
+    found = outputs["vessel"] > 0
+    assert 2 * (found & vessel).sum() / (found.sum() + vessel.sum()) > 0.9
+    assert torch.equal(outputs["disease"] > 0, disease > 0.5)
