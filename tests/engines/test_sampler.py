@@ -99,3 +99,12 @@ def test_share_must_be_a_share() -> None:
 def test_nothing_to_learn_is_refused() -> None:
     with pytest.raises(ValueError, match="none of the 3 photographs has a vessel mask or a known disease"):
         MixedSampler(items(neither=3), 2)
+
+
+def test_a_batch_too_small_for_both_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"a batch of 1 cannot hold a share of 0.5"):
+        MixedSampler(items(vessels=2, diseases=2), 1, 0.5)
+
+
+def test_half_a_photograph_counts_for_the_vessels() -> None:
+    assert MixedSampler(items(vessels=2, diseases=2), 5, 0.5).vessels_per_batch == 3

@@ -32,7 +32,8 @@ class MixedSampler(DistributedSampler):
         seed: seed of the order, the same in all processes.
 
     Raises:
-        ValueError: if ``vessel_share`` is outside [0, 1], or no photograph has a vessel mask or known disease.
+        ValueError: if ``vessel_share`` is outside [0, 1], a batch is too small to hold both at that share, or no
+            photograph has a vessel mask or known disease.
     """
 
     def __init__(
@@ -57,11 +58,16 @@ class MixedSampler(DistributedSampler):
                 f"none of the {len(items)} photographs has a vessel mask or a known disease: nothing can be learnt. "
                 "Add a dataset with one of them."
             )
-        self.vessels_per_batch = round(batch_size * vessel_share)
+        self.vessels_per_batch = math.floor(batch_size * vessel_share + 0.5)
         if self.disease_pool.size == 0:
             self.vessels_per_batch = batch_size
         elif self.vessel_pool.size == 0:
             self.vessels_per_batch = 0
+        elif 0.0 < vessel_share < 1.0 and self.vessels_per_batch in (0, batch_size):
+            raise ValueError(
+                f"a batch of {batch_size} cannot hold a share of {vessel_share} with vessel masks and photographs with "
+                "known diseases beside it: make batch_size larger, or vessel_share 0 or 1."
+            )
         self.num_batches = max(1, math.ceil(len(items) / (batch_size * self.num_replicas)))
 
     def __len__(self) -> int:
