@@ -10,10 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import TRAIN
+from conftest import EVALUATE, INFERENCE, SMALL, SMALL_NETWORK, TRAIN
 from mlflow import MlflowClient
+from monai.bundle import ConfigParser, run
+from monai.transforms import RandAffined
 from PIL import Image
 
+import vmnet_monai.networks
+from vmnet_monai.networks import VMNet
 from vmnet_monai.operating_point import OperatingPoint
 
 
@@ -139,3 +143,65 @@ def test_guidance_can_be_switched_off_by_an_overlay(train: Callable[..., Path], 
         weights_only=True,
     )
     assert not any(key.startswith("guidance") for key in state)
+
+
+def test_a_resumed_training_ends_with_the_weights_of_one_that_ran_through(
+    train: Callable[..., Path], tmp_path: Path
+) -> None:
+    crash = tmp_path / "crash.json"
+    handler = {
+        "_target_": "StatsHandler",
+        "iteration_log": False,
+        "epoch_print_logger": "$lambda engine: 1 / (2 - engine.state.epoch)",
+    }
+    crash.write_text(json.dumps({"+train#handlers": [handler]}))
+    with pytest.raises(RuntimeError):
+        train(tmp_path / "torn", max_epochs=3, config_file=[TRAIN, str(crash)])
+    assert [path.name for path in (tmp_path / "torn/checkpoints").iterdir()] == ["checkpoint_epoch=1.pt"]
+    train(tmp_path / "torn", max_epochs=3, resume=True)
+    train(tmp_path / "through", max_epochs=3)
+    torn, through = (
+        torch.load(tmp_path / name / "checkpoints/checkpoint_epoch=3.pt", weights_only=True)
+        for name in ("torn", "through")
+    )
+    assert all(torch.equal(torn["network"][key], through["network"][key]) for key in through["network"])
+    assert torn["early_stop"] == through["early_stop"]
+    assert torn["evaluator"]["best_metric"] == through["evaluator"]["best_metric"]
+
+
+def test_fewer_epochs_than_the_validation_interval_still_leave_weights(
+    train: Callable[..., Path], tmp_path: Path
+) -> None:
+    assert (train(tmp_path, max_epochs=1, val_interval=2) / "models/model.pt").exists()
+
+
+@pytest.mark.parametrize("head", ["vessel", "disease"])
+def test_a_network_of_a_single_task_goes_through_every_workflow(
+    train: Callable[..., Path], phantoms: Path, tmp_path: Path, head: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class OneHead(VMNet):
+        def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {head: super().forward(image)[head]}
+
+    monkeypatch.setattr(vmnet_monai.networks, "VMNet", OneHead)
+    output = train(tmp_path / "output", max_epochs=1)
+    settings = {"dataset": "phantom", "dataset_dir": str(phantoms), "output_dir": str(output)}
+    run("evaluating", config_file=[TRAIN, EVALUATE], **settings, **SMALL)
+    scores = json.loads((output / "metrics.json").read_text())
+    assert bool(scores["vessel"].get("inside_fov")) == (head == "vessel")
+    assert bool(scores["disease"]) == (head == "disease")
+    settings |= {"output_dir": str(tmp_path / "predictions"), "model_dir": str(output / "models"), "device": "cpu"}
+    run(config_file=INFERENCE, **settings, **SMALL_NETWORK)
+    columns = pd.read_csv(tmp_path / "predictions/predictions.csv").columns
+    assert ("probability_amd" in columns) == (head == "disease")
+    assert (tmp_path / "predictions/vessel").exists() == (head == "vessel")
+
+
+def test_both_axes_are_scaled_and_moved() -> None:
+    parser = ConfigParser(ConfigParser.load_config_files(TRAIN))
+    (affine,) = [t for t in parser.get_parsed_content("train#augmentation") if isinstance(t, RandAffined)]
+    affine.set_random_state(0)
+    affine.rand_affine.randomize()
+    grid = affine.rand_affine.rand_affine_grid
+    assert len(grid.scale_params) == 2
+    assert len(grid.translate_params) == 2

@@ -50,7 +50,7 @@ _NAMED_BY_PLACE = frozenset({"folder", "phantom", "table"})
 def read_datasets(
     dataset: str | Sequence[str], dataset_dir: str | Path | Sequence[str | Path], diseases: Sequence[str]
 ) -> list[Item]:
-    """Items of one or several datasets, in the order given.
+    """Items of one or several datasets, in the order given, without their split.
 
     Where a reader is named more than once, ``dataset`` and the prefix of ``id`` become the name of the folder
     (``ODIR-5K-400`` -> ``odir-5k-400``), while ``patient`` stays: an ODIR-5K patient in two folders is one patient.
@@ -65,7 +65,9 @@ def read_datasets(
             refuses its folder.
         ValueError: when a disease is unknown or requested twice.
     """
-    return _read(dataset, dataset_dir, diseases)
+    items = _read(dataset, dataset_dir, diseases)
+    # Batches are collated by key: none that only some items have.
+    return [{key: value for key, value in item.items() if key != "split"} for item in items]
 
 
 def load_datalists(

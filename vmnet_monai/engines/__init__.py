@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from vmnet_monai.engines.collector import PhotographRecord, PredictionCollector
-from vmnet_monai.engines.forward import AutocastInferer, PrepareVesselDiseaseBatch, mixed_precision_pays
+from vmnet_monai.engines.forward import (
+    AutocastInferer,
+    PrepareVesselDiseaseBatch,
+    disease_pairs,
+    mixed_precision_pays,
+    vessel_pairs,
+)
 from vmnet_monai.engines.model_selection import BestModelSaver, MeanScore, latest_checkpoint
 from vmnet_monai.engines.prediction_writer import PredictionWriter, ValidationPictures
+from vmnet_monai.engines.processes import EpochSeed, own_part
 from vmnet_monai.engines.sampler import MixedSampler
 from vmnet_monai.engines.score_writer import ScoreWriter
 from vmnet_monai.engines.tracking import LossProgressBar, RunTracker, unique_run_name, write_executed_config
@@ -13,6 +20,7 @@ from vmnet_monai.engines.tracking import LossProgressBar, RunTracker, unique_run
 __all__ = [
     "AutocastInferer",
     "BestModelSaver",
+    "EpochSeed",
     "LossProgressBar",
     "MeanScore",
     "MixedSampler",
@@ -23,8 +31,11 @@ __all__ = [
     "RunTracker",
     "ScoreWriter",
     "ValidationPictures",
+    "disease_pairs",
     "latest_checkpoint",
     "mixed_precision_pays",
+    "own_part",
     "unique_run_name",
+    "vessel_pairs",
     "write_executed_config",
 ]

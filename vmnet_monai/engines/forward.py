@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,7 +10,14 @@ from ignite.engine import Engine
 from monai.engines import PrepareBatch
 from monai.inferers import Inferer
 
-__all__ = ["AutocastInferer", "PrepareVesselDiseaseBatch", "mixed_precision_pays", "photographs"]
+__all__ = [
+    "AutocastInferer",
+    "PrepareVesselDiseaseBatch",
+    "disease_pairs",
+    "mixed_precision_pays",
+    "photographs",
+    "vessel_pairs",
+]
 
 TARGET_KEYS = ("vessel", "has_vessel", "fov", "disease")
 """What a loss or metric may need of a batch."""
@@ -67,10 +74,37 @@ def mixed_precision_pays(device: str | torch.device) -> bool:
     """
     if torch.device(device).type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
-    return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older PyTorch does not tell
+    return bool(capabilities.get("amx_bf16", False))
 
 
 def photographs(engine: Engine) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """Iterate over the photographs of an engine's last iteration, each as its decollated batch and output."""
     state: Any = engine.state
     return zip(state.batch, state.output, strict=True)
+
+
+Pairs = tuple[list[torch.Tensor], list[torch.Tensor]]
+
+
+def vessel_pairs(output: Sequence[Mapping[str, torch.Tensor]]) -> Pairs:
+    """Pick the vessel masks and truths inside the field of view out of an engine's output, for a MONAI metric.
+
+    A network without vessel head answers with an empty mask for an empty, that is unknown, truth.
+    """
+    truths = [entry["truth_inside_fov"] for entry in output]
+    if "mask_inside_fov" not in output[0]:
+        truths = [torch.zeros_like(truth) for truth in truths]
+        return truths, truths
+    return [entry["mask_inside_fov"] for entry in output], truths
+
+
+def disease_pairs(output: Sequence[Mapping[str, torch.Tensor]]) -> Pairs:
+    """Pick the disease probabilities and labels out of an engine's output, for a MONAI metric.
+
+    A network without disease head answers with NaN.
+    """
+    labels = [entry["label_disease"] for entry in output]
+    if "pred_disease" not in output[0]:
+        return [torch.full_like(label, torch.nan) for label in labels], labels
+    return [entry["pred_disease"] for entry in output], labels

@@ -37,8 +37,9 @@ class PredictionWriter:
     - ``vessel_probability/<id>.png``: 16-bit grey, value / 65535 is the probability.
     - ``cam/<id>_<disease>.png``: Grad-CAM over the photograph, inside the field of view.
 
-    All pictures have the photograph's own size. It expects ``pred_vessel`` and ``fov``, (1, H, W) on the photograph's
-    pixels, ``pred_disease`` (K,), and in the batch ``image`` (3, S, S), ``fov_box``, ``id`` and ``image_path``.
+    All pictures have the photograph's own size. It expects ``pred_vessel`` (1, H, W) and ``pred_disease`` (K,), each
+    only where the network has that head, and in the batch ``image`` (3, S, S), ``fov`` (1, H, W), ``fov_box``, ``id``
+    and ``image_path``; H and W are the photograph's.
 
     Args:
         output_dir: where everything goes.
@@ -77,28 +78,33 @@ class PredictionWriter:
         engine.add_event_handler(Events.EPOCH_STARTED, self.rows.clear)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.write_pictures)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.write_table)
+        engine.add_event_handler(Events.EXCEPTION_RAISED, self.fail)
 
     def write_pictures(self, engine: Engine) -> None:
         """Write the pictures of one iteration and remember the rows of the table."""
         for batch, output in photographs(engine):
             name = batch["id"]
-            probability = output["pred_vessel"][0].cpu().numpy()
-            levels = _to_16_bit(probability)
-            write_png(self.output_dir / "vessel_probability" / f"{name}.png", levels)
-            # Compared as the scores do, so that the mask follows from the probabilities on disk.
-            mask = levels >= _to_16_bit(np.asarray(self.operating_point.vessel_threshold))
-            write_png(self.output_dir / "vessel" / f"{name}.png", mask.astype(np.uint8) * 255)
             row = {"id": name, "image": batch["image_path"]}
-            for disease, value, threshold in zip(
-                self.operating_point.diseases,
-                output["pred_disease"].tolist(),
-                self.operating_point.disease_thresholds,
-                strict=True,
-            ):
-                row |= {f"probability_{disease}": value, f"decision_{disease}": int(value >= threshold)}
+            if "pred_vessel" in output:
+                self._write_vessels(name, output["pred_vessel"][0].cpu().numpy())
+            if "pred_disease" in output:
+                for disease, value, threshold in zip(
+                    self.operating_point.diseases,
+                    output["pred_disease"].tolist(),
+                    self.operating_point.disease_thresholds,
+                    strict=True,
+                ):
+                    row |= {f"probability_{disease}": value, f"decision_{disease}": int(value >= threshold)}
+                if self.cam_columns:
+                    self._write_heat_maps(name, batch, output)
             self.rows.append(row)
-            if self.cam_columns:
-                self._write_heat_maps(name, batch, output)
+
+    def _write_vessels(self, name: str, probability: NDArray[np.floating]) -> None:
+        levels = _to_16_bit(probability)
+        write_png(self.output_dir / "vessel_probability" / f"{name}.png", levels)
+        # Compared as the scores do, so that the mask follows from the probabilities on disk.
+        mask = levels >= _to_16_bit(np.asarray(self.operating_point.vessel_threshold))
+        write_png(self.output_dir / "vessel" / f"{name}.png", mask.astype(np.uint8) * 255)
 
     def _write_heat_maps(self, name: str, batch: dict[str, Any], output: dict[str, Any]) -> None:
         photograph = _read_photograph(batch["image_path"])
@@ -115,6 +121,11 @@ class PredictionWriter:
         with whole_file(self.output_dir / "predictions.csv") as path:
             pd.DataFrame(self.rows).to_csv(path, index=False, float_format="%.6f")
         logger.info(f"Predictions of {len(self.rows)} photographs: {self.output_dir}")
+
+    def fail(self, engine: Engine, error: BaseException) -> None:
+        """Write the table of the photographs that were finished before an error, and hand the error on."""
+        self.write_table()
+        raise error
 
 
 class ValidationPictures:

@@ -30,10 +30,13 @@ class ScoreWriter:
 
     Args:
         output_dir: where the two files go.
-        collector: attached to the same evaluator before this handler, with the vessel threshold set.
-        operating_point: the thresholds.
+        collector: attached to the same evaluator before this handler; its vessel threshold is the one that is scored.
+        operating_point: names and thresholds of the diseases.
         split: name of the part that is evaluated, written into the summary.
         seed: seed of the bootstrap intervals.
+
+    Raises:
+        ValueError: if the collector has no vessel threshold.
     """
 
     def __init__(
@@ -44,7 +47,10 @@ class ScoreWriter:
         split: str,
         seed: int = 0,
     ) -> None:
+        if collector.vessel_threshold is None:
+            raise ValueError("the collector has no vessel threshold: set it, or no vessel map is scored.")
         self.output_dir = Path(output_dir)
+        self.vessel_threshold = collector.vessel_threshold
         self.collector = collector
         self.operating_point = operating_point
         self.split = split
@@ -67,13 +73,13 @@ class ScoreWriter:
         vessel = {}
         for region, histograms in self.collector.histograms.items():
             rows = [{"dataset": record.dataset, **record.vessel[region]} for record in records if record.vessel]
-            vessel[region] = vessel_report(pd.DataFrame(rows), histograms, point.vessel_threshold)
+            vessel[region] = vessel_report(pd.DataFrame(rows), histograms, self.vessel_threshold)
         probabilities, labels = self.collector.disease_table()
         return {
             "split": self.split,
             "photographs": len(records),
             "thresholds": {
-                "vessel": point.vessel_threshold,
+                "vessel": self.vessel_threshold,
                 **dict(zip(point.diseases, point.disease_thresholds, strict=True)),
             },
             "vessel": vessel,

@@ -18,4 +18,6 @@ class AUCMarginLoss(AUCMLoss):
 
     def forward(self, input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Score logits (N, 1) against targets (N, 1) of 0 and 1."""
+        with torch.no_grad():
+            self.alpha.clamp_(min=0)  # below 0 the term would reward a wrong order
         return super().forward(torch.sigmoid(input), target)

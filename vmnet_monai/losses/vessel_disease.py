@@ -17,7 +17,8 @@ class VesselDiseaseLoss(nn.Module):
     r"""Weighs a segmentation loss on vessels and a classification loss on diseases, each on what is known.
 
     - Vessels: photographs without mask are left out. Pixels outside the field of view are set to certain background
-      in prediction and truth, so that any MONAI segmentation loss on logits counts the inside only.
+      in prediction and truth, so that they add nothing to any MONAI segmentation loss on logits. A loss that averages
+      over pixels, such as cross-entropy, still divides by all of them.
     - Diseases: each label is scored on the photographs where it is known (not NaN); the losses of the labels are
       averaged with the number of known photographs as weight, which for a mean-reduced loss equals the mean over all
       known entries.

@@ -18,9 +18,9 @@ __all__ = ["CONTRAST_METHODS", "EnhanceContrastd", "enhance_contrast"]
 CONTRAST_METHODS = ("none", "clahe", "local_average")
 """As taken; contrast-limited adaptive histogram equalisation of the lightness; Graham's local average."""
 
-LOCAL_AVERAGE_SIGMA = 1 / 30
-"""Width of the local average as a share of the picture's side (B. Graham, Kaggle diabetic retinopathy competition
-report, 2015: radius / 30 on a radius of half the side, doubled here for a picture that the disc fills)."""
+LOCAL_AVERAGE_SIGMA = 1 / 60
+"""Width of the local average as a share of the picture's side: a thirtieth of the disc's radius, which is half the side
+(B. Graham, Kaggle diabetic retinopathy competition report, 2015)."""
 
 LOCAL_AVERAGE_GAIN = 4.0
 """Gain of Graham's local average, as in his report."""

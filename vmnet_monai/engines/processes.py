@@ -1,0 +1,54 @@
+"""What each process of a training takes for itself: its part of the photographs and its random numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import ignite.distributed as idist
+from ignite.engine import Engine, Events
+from monai.data import partition_dataset
+from monai.utils import set_determinism
+
+__all__ = ["EpochSeed", "own_part"]
+
+
+class EpochSeed:
+    """Seeds every random generator anew at the start of each epoch, from the seed, the epoch and the process.
+
+    An epoch then draws the same augmentations whether the training ran through or was resumed before it.
+
+    Args:
+        seed: the training's seed.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def attach(self, engine: Engine) -> None:
+        """Register with a trainer."""
+        engine.add_event_handler(Events.EPOCH_STARTED, self)
+
+    def __call__(self, engine: Any) -> None:
+        """Seed Python, NumPy, PyTorch and the random transforms of the trainer's dataset."""
+        seed = (self.seed * 1_000_003 + engine.state.epoch * 1_009 + idist.get_rank()) % 2**32
+        set_determinism(seed)
+        engine.data_loader.dataset.transform.set_random_state(seed)
+
+
+def own_part(items: Sequence[Any]) -> list[Any]:
+    """Return this process's part of a list that all processes hold; the parts are disjoint and as even as can be.
+
+    Args:
+        items: the list, the same in every process.
+
+    Raises:
+        ValueError: if there are more processes than items, since an engine cannot run on nothing.
+    """
+    processes = idist.get_world_size()
+    if len(items) < processes:
+        raise ValueError(
+            f"{processes} processes cannot share {len(items)} photographs: start at most {len(items)} processes."
+        )
+    parts: list[list[Any]] = partition_dataset(list(items), num_partitions=processes, even_divisible=False)
+    return parts[idist.get_rank()]
