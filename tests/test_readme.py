@@ -48,7 +48,7 @@ def _only(pattern: str) -> str:
 def test_every_command_of_the_readme_is_run_here_or_by_ci() -> None:
     patterns = [
         r"train\.json$",
-        r"-m pytest$",
+        r"/pytest$",
         r"inference\.json",
         r"datasets check",
         r"^python.* training .*table",
