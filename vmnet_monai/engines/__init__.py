@@ -12,7 +12,7 @@ from vmnet_monai.engines.forward import (
 )
 from vmnet_monai.engines.model_selection import BestModelSaver, MeanScore, latest_checkpoint
 from vmnet_monai.engines.prediction_writer import PredictionWriter, ValidationPictures
-from vmnet_monai.engines.processes import EpochSeed, own_part
+from vmnet_monai.engines.processes import EpochSeed, end_process, own_part
 from vmnet_monai.engines.sampler import MixedSampler
 from vmnet_monai.engines.score_writer import ScoreWriter
 from vmnet_monai.engines.tracking import LossProgressBar, RunTracker, unique_run_name, write_executed_config
@@ -32,6 +32,7 @@ __all__ = [
     "ScoreWriter",
     "ValidationPictures",
     "disease_pairs",
+    "end_process",
     "latest_checkpoint",
     "mixed_precision_pays",
     "own_part",

@@ -1,16 +1,20 @@
-"""What each process of a training takes for itself: its part of the photographs and its random numbers."""
+"""What each process of a training takes for itself: its part of the photographs, its random numbers, its end."""
 
 from __future__ import annotations
 
+import logging
+import os
+import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import ignite.distributed as idist
+import torch.distributed as dist
 from ignite.engine import Engine, Events
 from monai.data import partition_dataset
 from monai.utils import set_determinism
 
-__all__ = ["EpochSeed", "own_part"]
+__all__ = ["EpochSeed", "end_process", "own_part"]
 
 
 class EpochSeed:
@@ -52,3 +56,17 @@ def own_part(items: Sequence[Any]) -> list[Any]:
         )
     parts: list[list[Any]] = partition_dataset(list(items), num_partitions=processes, even_divisible=False)
     return parts[idist.get_rank()]
+
+
+def end_process() -> NoReturn:
+    """Wait for the other processes of a distributed run, leave the group, and end this process with exit code 0.
+
+    The interpreter is not torn down: while a ``DistributedDataParallel`` exists, gloo's threads outlive
+    ``destroy_process_group``, and now and then abort a process that exits the ordinary way (PyTorch issue 190489).
+    """
+    dist.barrier()
+    dist.destroy_process_group()
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
