@@ -65,3 +65,8 @@ def test_weights_without_operating_point_are_refused(tmp_path: Path) -> None:
 def test_it_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         POINT.grid_size = 256  # type: ignore[misc]
+
+
+def test_a_probability_at_its_threshold_is_called_and_nan_is_not_decided() -> None:
+    point = OperatingPoint(("amd", "normal", "glaucoma"), 64, "none", 0.5, (0.2, 0.4, 0.6))
+    assert point.decide([0.2, 0.39, float("nan")]) == [1, 0, None]

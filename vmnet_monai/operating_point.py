@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,6 +33,17 @@ class OperatingPoint:
     contrast: str
     vessel_threshold: float
     disease_thresholds: tuple[float, ...]
+
+    def decide(self, probabilities: Sequence[float]) -> list[int | None]:
+        """Call each disease: 1 where its probability reaches its threshold, else 0; None where it is NaN.
+
+        Args:
+            probabilities: K values in the order of ``diseases``.
+        """
+        return [
+            None if math.isnan(probability) else int(probability >= threshold)
+            for probability, threshold in zip(probabilities, self.disease_thresholds, strict=True)
+        ]
 
     def save(self, folder: str | Path) -> Path:
         """Write ``operating_point.json`` into the folder of the weights and return its path."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,16 +15,14 @@ from monai.bundle import run
 from PIL import Image
 
 
+def _evaluate(trained: Path, phantoms: Path, **overrides: Any) -> None:
+    settings = {"dataset": "phantom", "dataset_dir": str(phantoms), "output_dir": str(trained), **SMALL, **overrides}
+    run("evaluating", config_file=[TRAIN, EVALUATE], **settings)
+
+
 @pytest.fixture(scope="module")
 def evaluated(trained: Path, phantoms: Path) -> Path:
-    run(
-        "evaluating",
-        config_file=[TRAIN, EVALUATE],
-        dataset="phantom",
-        dataset_dir=str(phantoms),
-        output_dir=str(trained),
-        **SMALL,
-    )
+    _evaluate(trained, phantoms)
     return trained
 
 
@@ -54,14 +53,7 @@ def test_one_row_per_photograph_with_the_decision_at_the_stored_threshold(evalua
 
 def test_evaluating_on_another_grid_than_trained_is_refused(trained: Path, phantoms: Path) -> None:
     with pytest.raises(RuntimeError) as caught:
-        run(
-            "evaluating",
-            config_file=[TRAIN, EVALUATE],
-            dataset="phantom",
-            dataset_dir=str(phantoms),
-            output_dir=str(trained),
-            **SMALL | {"grid_size": 96},
-        )
+        _evaluate(trained, phantoms, grid_size=96)
     assert "trained with grid_size = 64" in str(caught.value.__cause__)
 
 

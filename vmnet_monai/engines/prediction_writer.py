@@ -17,15 +17,13 @@ from PIL import Image
 from vmnet_monai.engines.forward import photographs
 from vmnet_monai.explain import disease_heat_maps, draw_heat_map, draw_vessels
 from vmnet_monai.files import whole_file, write_png
+from vmnet_monai.metrics import probability_levels
 from vmnet_monai.operating_point import OperatingPoint
 from vmnet_monai.transforms import FieldOfViewBox, restore_from_box, to_rgb
 
 __all__ = ["PredictionWriter", "ValidationPictures"]
 
 logger = logging.getLogger(__name__)
-
-LEVELS_16_BIT = 65535
-"""A 16-bit grey value of this size stands for probability 1."""
 
 
 class PredictionWriter:
@@ -88,22 +86,21 @@ class PredictionWriter:
             if "pred_vessel" in output:
                 self._write_vessels(name, output["pred_vessel"][0].cpu().numpy())
             if "pred_disease" in output:
-                for disease, value, threshold in zip(
-                    self.operating_point.diseases,
-                    output["pred_disease"].tolist(),
-                    self.operating_point.disease_thresholds,
-                    strict=True,
+                probabilities = output["pred_disease"].tolist()
+                decisions = self.operating_point.decide(probabilities)
+                for disease, value, decision in zip(
+                    self.operating_point.diseases, probabilities, decisions, strict=True
                 ):
-                    row |= {f"probability_{disease}": value, f"decision_{disease}": int(value >= threshold)}
+                    row |= {f"probability_{disease}": value, f"decision_{disease}": decision}
                 if self.cam_columns:
                     self._write_heat_maps(name, batch, output)
             self.rows.append(row)
 
     def _write_vessels(self, name: str, probability: NDArray[np.floating]) -> None:
-        levels = _to_16_bit(probability)
-        write_png(self.output_dir / "vessel_probability" / f"{name}.png", levels)
+        levels = probability_levels(probability)
+        write_png(self.output_dir / "vessel_probability" / f"{name}.png", levels.astype(np.uint16))
         # Compared as the scores do, so that the mask follows from the probabilities on disk.
-        mask = levels >= _to_16_bit(np.asarray(self.operating_point.vessel_threshold))
+        mask = levels >= probability_levels(self.operating_point.vessel_threshold)
         write_png(self.output_dir / "vessel" / f"{name}.png", mask.astype(np.uint8) * 255)
 
     def _write_heat_maps(self, name: str, batch: dict[str, Any], output: dict[str, Any]) -> None:
@@ -114,7 +111,7 @@ class PredictionWriter:
         heat_maps = disease_heat_maps(self.network, grid, self.cam_columns, self.cam_layer)
         for disease, heat in heat_maps.items():
             restored = restore_from_box(heat.cpu(), box)[0].numpy() * inside
-            write_png(self.output_dir / "cam" / f"{name}_{disease}.png", draw_heat_map(photograph, restored.clip(0, 1)))
+            write_png(self.output_dir / "cam" / f"{name}_{disease}.png", draw_heat_map(photograph, restored))
 
     def write_table(self) -> None:
         """Write the table and say where everything lies."""
@@ -167,7 +164,3 @@ class ValidationPictures:
 def _read_photograph(path: str) -> NDArray[np.uint8]:
     with Image.open(path) as image:
         return np.array(to_rgb(image))
-
-
-def _to_16_bit(probability: NDArray[np.floating]) -> NDArray[np.uint16]:
-    return (probability.clip(0, 1) * np.float64(LEVELS_16_BIT)).round().astype(np.uint16)

@@ -100,17 +100,14 @@ class ScoreWriter:
             row: dict[str, Any] = {"id": record.id, "dataset": record.dataset, "patient": record.patient}
             for region, scores in record.vessel.items():
                 row |= {f"{region}_{name}": value for name, value in scores.items()}
-            for disease, probability, label, threshold in zip(
-                self.operating_point.diseases,
-                record.probabilities,
-                record.labels,
-                self.operating_point.disease_thresholds,
-                strict=True,
+            decisions = self.operating_point.decide(record.probabilities)
+            for disease, probability, label, decision in zip(
+                self.operating_point.diseases, record.probabilities, record.labels, decisions, strict=True
             ):
                 row |= {
                     f"probability_{disease}": probability,
                     f"label_{disease}": label,
-                    f"decision_{disease}": None if math.isnan(probability) else int(probability >= threshold),
+                    f"decision_{disease}": decision,
                 }
             rows.append(row)
         return pd.DataFrame(rows)

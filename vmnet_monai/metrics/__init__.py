@@ -25,6 +25,7 @@ from vmnet_monai.metrics.vessel import (
     expected_calibration_error,
     histogram_scores,
     probability_histogram,
+    probability_levels,
     roc_auc,
     vessel_scores,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "histogram_scores",
     "patient_bootstrap_interval",
     "probability_histogram",
+    "probability_levels",
     "roc_auc",
     "vessel_report",
     "vessel_scores",

@@ -26,6 +26,28 @@ _CONFUSION_METRICS = {
 }
 
 
+def probability_levels(probability: ArrayLike) -> NDArray[np.int64]:
+    """Round probabilities to the 16-bit levels in which they are written and scored.
+
+    Args:
+        probability: one value or an array of any shape, 0 to 1.
+
+    Returns:
+        ``round(65535 * probability)``, int64, of the same shape.
+
+    Raises:
+        ValueError: when a value is outside 0 to 1 or NaN.
+    """
+    values = np.asarray(probability)
+    # Written so that NaN fails it too.
+    if not ((values >= 0) & (values <= 1)).all():
+        raise ValueError(
+            f"probabilities and thresholds must lie within 0 to 1, got {values.min()} to {values.max()}: "
+            "apply the sigmoid to logits, divide integer levels by their maximum"
+        )
+    return np.rint(values * np.float64(PROBABILITY_LEVELS - 1)).astype(np.int64)
+
+
 def probability_histogram(
     probability: NDArray[np.floating], truth: NDArray[np.bool_], region: NDArray[np.bool_] | None = None
 ) -> NDArray[np.int64]:
@@ -47,7 +69,7 @@ def probability_histogram(
     if probability.ndim != 2:
         raise ValueError(f"probability must have shape (H, W), got {probability.shape}: pass one photograph at a time")
     _check_mask("truth", truth, probability.shape)
-    levels = _to_levels(probability)
+    levels = probability_levels(probability)
     if region is not None:
         _check_mask("region", region, probability.shape)
         levels, truth = levels[region], truth[region]
@@ -80,7 +102,7 @@ def histogram_scores(histogram: NDArray[np.int64], threshold: float) -> dict[str
         ValueError: when the histogram has another shape or the threshold is outside 0 to 1.
     """
     _check_histogram(histogram)
-    level = int(_to_levels(threshold))
+    level = int(probability_levels(threshold))
     (tn, fn), (fp, tp) = histogram[:, :level].sum(axis=1), histogram[:, level:].sum(axis=1)
     scores = confusion_scores(tp, fp, tn, fn)
     return {
@@ -257,7 +279,7 @@ def vessel_scores(
         ValueError: as :func:`probability_histogram` and :func:`histogram_scores`.
     """
     scores = histogram_scores(probability_histogram(probability, truth, region), threshold)
-    prediction = _to_levels(probability) >= _to_levels(threshold)
+    prediction = probability_levels(probability) >= probability_levels(threshold)
     if region is not None:
         prediction, truth = prediction & region, truth & region
     scores["cldice"] = centreline_dice(prediction, truth)
@@ -308,18 +330,6 @@ class ClDiceMetric(CumulativeIterationMetric):
         if scores is None:
             raise ValueError("there is nothing to aggregate: call the metric on a batch first")
         return scores.nanmean()
-
-
-def _to_levels(probability: ArrayLike) -> NDArray[np.int64]:
-    """Round probabilities to 16-bit levels, 0 to 65535."""
-    values = np.asarray(probability)
-    # Written so that NaN fails it too.
-    if not ((values >= 0) & (values <= 1)).all():
-        raise ValueError(
-            f"probabilities and thresholds must lie within 0 to 1, got {values.min()} to {values.max()}: "
-            "apply the sigmoid to logits, divide integer levels by their maximum"
-        )
-    return np.rint(values * np.float64(PROBABILITY_LEVELS - 1)).astype(np.int64)
 
 
 def _check_mask(name: str, mask: NDArray[np.bool_], shape: tuple[int, ...]) -> None:
