@@ -226,7 +226,7 @@ def test_a_thin_vessel_leaves_a_trace_on_a_coarse_grid() -> None:
     assert (cropped(vessel=vessel)["vessel"][0].amax(dim=1) > 100).all()
 
 
-@pytest.mark.parametrize("side_px", [37, 97, 611])
+@pytest.mark.parametrize("side_px", [30, 36, 39])  # sides at which PyTorch rounds ones to more than one
 def test_restoring_does_not_leave_the_range_of_a_probability(side_px: int) -> None:
     restored = restore_from_box(torch.ones(1, 64, 64), FieldOfViewBox(0, 0, side_px, side_px, side_px))
     assert float(restored.max()) == 1.0
