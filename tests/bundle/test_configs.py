@@ -27,9 +27,11 @@ def test_training_and_inference_share_network_and_preprocessing(key: str) -> Non
     assert _load(TRAIN)[key] == _load(INFERENCE)[key]
 
 
-def test_validation_and_inference_share_preprocessing_and_restoring() -> None:
+def test_validation_and_inference_share_preprocessing_inferer_and_restoring() -> None:
     train, inference = _load(TRAIN), _load(INFERENCE)
     assert train["validate"]["preprocessing"] == inference["preprocessing"]
+    assert train["validate"]["inferer"] == inference["inferer"]
+    assert all(train[key] == inference[key] for key in ("amp", "flips"))
 
     def without_optional(steps: list[dict]) -> list[dict]:
         return [{key: value for key, value in step.items() if key != "allow_missing_keys"} for step in steps]

@@ -115,3 +115,37 @@ def test_a_dataset_can_be_named_for_inference(trained: Path, phantoms: Path, tmp
     )
     assert len(pd.read_csv(tmp_path / "predictions.csv")) == 20
     assert not (tmp_path / "cam").exists()
+
+
+def test_flips_change_the_vessels_and_leave_the_heat_maps(predicted: Path, trained: Path, tmp_path: Path) -> None:
+    before = pd.read_csv(predicted / "predictions.csv").set_index("id").sort_index()
+    run(
+        config_file=INFERENCE,
+        dataset_dir=str(Path(before["image"].iloc[0]).parent),
+        output_dir=str(tmp_path),
+        model_dir=str(trained / "models"),
+        cam_diseases=["amd"],
+        device="cpu",
+        flips=True,
+        **SMALL_NETWORK,
+    )
+    after = pd.read_csv(tmp_path / "predictions.csv").set_index("id").sort_index()
+    np.testing.assert_allclose(after["probability_amd"], before["probability_amd"], atol=0.1)
+    for name in after.index:
+        vessels = [
+            np.asarray(Image.open(folder / f"vessel_probability/{name}.png")) for folder in (predicted, tmp_path)
+        ]
+        assert not np.array_equal(*vessels)
+        assert np.corrcoef(vessels[0].ravel(), vessels[1].ravel())[0, 1] > 0.8
+        heat_maps = [(folder / f"cam/{name}_amd.png").read_bytes() for folder in (predicted, tmp_path)]
+        assert heat_maps[0] == heat_maps[1]
+
+
+def test_evaluation_can_average_over_flips(evaluated: Path, phantoms: Path, tmp_path: Path) -> None:
+    _evaluate(evaluated, phantoms, flips=True, output_dir=str(tmp_path), model_dir=str(evaluated / "models"))
+    once, averaged = (
+        json.loads((folder / "metrics.json").read_text())["vessel"]["inside_fov"]["phantom"]["pooled"]["auc"]
+        for folder in (evaluated, tmp_path)
+    )
+    assert averaged != once
+    assert averaged == pytest.approx(once, abs=0.1)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from feeding import small_network
 
-from vmnet_monai.engines import AutocastInferer, PrepareVesselDiseaseBatch, mixed_precision_pays
+from vmnet_monai.engines import PhotographInferer, PrepareVesselDiseaseBatch, mixed_precision_pays
 
 
 def test_batch_is_split_into_image_and_targets() -> None:
@@ -39,8 +39,8 @@ def test_missing_target_is_named() -> None:
 def test_mixed_precision_is_close_to_float32() -> None:
     network, image = small_network().eval(), torch.rand(2, 3, 32, 32)
     with torch.no_grad():
-        exact = AutocastInferer(enabled=False)(image, network)
-        mixed = AutocastInferer(enabled=True)(image, network)
+        exact = PhotographInferer(autocast=False)(image, network)
+        mixed = PhotographInferer(autocast=True)(image, network)
     for key, value in exact.items():
         assert value.dtype == mixed[key].dtype == torch.float32
         assert not torch.equal(mixed[key], value)
@@ -49,7 +49,64 @@ def test_mixed_precision_is_close_to_float32() -> None:
 
 def test_without_mixed_precision_the_network_gets_the_image_as_it_is() -> None:
     network, image = small_network().eval(), torch.rand(1, 3, 32, 32)
-    assert torch.equal(AutocastInferer()(image, network)["disease"], network(image)["disease"])
+    assert torch.equal(PhotographInferer()(image, network)["disease"], network(image)["disease"])
+
+
+def answering_by_place(image: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Logits that depend on where a pixel lies in what the network is shown; the disease is the top left pixel."""
+    weight = torch.tensor([[0.0, 1.0], [2.0, 4.0]])
+    return {"vessel": image[:, :1] * weight, "disease": image[:, :1, 0, 0]}
+
+
+def test_flips_average_the_probabilities_of_the_four_mirror_images_pixel_by_pixel() -> None:
+    image = torch.tensor([[1.0, 10.0], [-3.0, 0.5]]).expand(1, 3, 2, 2)
+    outputs = PhotographInferer(flips=True)(image, answering_by_place)
+    by_weight = image[0, 0, ..., None] * torch.tensor([0.0, 1.0, 2.0, 4.0])  # each pixel comes to every place once
+    torch.testing.assert_close(outputs["vessel"].sigmoid()[0, 0], by_weight.sigmoid().mean(-1))
+    torch.testing.assert_close(outputs["disease"].sigmoid(), image[0, :1].sigmoid().mean().reshape(1, 1))
+    assert {name: value.shape for name, value in outputs.items()} == {"vessel": (1, 1, 2, 2), "disease": (1, 1)}
+
+
+def test_flips_show_the_mirror_images_one_after_the_other() -> None:
+    image, shown = torch.rand(2, 3, 4, 6), []
+
+    def network(inputs: torch.Tensor) -> dict[str, torch.Tensor]:
+        shown.append(inputs)
+        return {"vessel": inputs[:, :1]}
+
+    outputs = PhotographInferer(flips=True)(image, network)
+    expected = (image, image.flip(3), image.flip(2), image.flip(2, 3))
+    assert all(torch.equal(seen, view) for seen, view in zip(shown, expected, strict=True))
+    torch.testing.assert_close(outputs["vessel"], image[:, :1])  # equivariant: flips change nothing
+
+
+def test_flips_make_the_answer_the_same_for_a_mirrored_photograph() -> None:
+    network, image = small_network().eval(), torch.rand(1, 3, 32, 32)
+    inferer = PhotographInferer(flips=True)
+    with torch.no_grad():
+        outputs, mirrored = inferer(image, network), inferer(image.flip(-1), network)
+        once = network(image)
+    torch.testing.assert_close(mirrored["vessel"].flip(-1), outputs["vessel"])
+    torch.testing.assert_close(mirrored["disease"], outputs["disease"])
+    assert not torch.allclose(once["vessel"], outputs["vessel"])
+
+
+def test_logits_of_certain_probabilities_stay_finite_after_flips() -> None:
+    certain = torch.tensor([[[[200.0, -200.0]]]])
+    outputs = PhotographInferer(flips=True)(certain, lambda image: {"vessel": image})
+    assert outputs["vessel"].isfinite().all()
+    torch.testing.assert_close(outputs["vessel"].sigmoid(), torch.tensor([[[[1.0, 0.0]]]]), rtol=0, atol=1e-6)
+
+
+def test_flips_and_mixed_precision_go_together() -> None:
+    network, image = small_network().eval(), torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        exact = PhotographInferer(flips=True)(image, network)
+        mixed = PhotographInferer(autocast=True, flips=True)(image, network)
+    for key, value in exact.items():
+        assert mixed[key].dtype == torch.float32
+        assert not torch.equal(mixed[key], value)
+        torch.testing.assert_close(mixed[key].sigmoid(), value.sigmoid(), rtol=0, atol=0.02)
 
 
 def test_mixed_precision_follows_the_matrix_units_of_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,14 @@ from ignite.engine import Engine, Events
 from ignite.metrics import Average
 from monai.handlers import IgniteMetricHandler, from_engine
 
-from vmnet_monai.engines import BestModelSaver, MeanScore, PredictionCollector, latest_checkpoint
+from vmnet_monai.engines import (
+    BestModelSaver,
+    MeanScore,
+    PhotographRecord,
+    PredictionCollector,
+    WithinSourceAUC,
+    latest_checkpoint,
+)
 from vmnet_monai.metrics import DiseaseROCAUC
 from vmnet_monai.operating_point import OperatingPoint
 
@@ -171,6 +178,28 @@ def test_real_evaluator_saves_when_its_key_metric_improves(tmp_path: Path) -> No
     assert engine.state.best_metric_epoch == 2
     assert thresholds == pytest.approx([0.5, 0.4, 0.4])
     assert (model_dir / "model.pt").is_file()
+
+
+def test_auc_is_the_mean_within_the_datasets() -> None:
+    """Dataset a ranks its eyes right, b wrong: the mean is 0.5, where all eyes pooled would give 0.75."""
+    rows = [("a", 0.9, 1.0), ("a", 0.8, 0.0), ("b", 0.1, 1.0), ("b", 0.2, 0.0), ("b", NAN, NAN)]
+    collector = PredictionCollector()
+    engine = Engine(lambda engine, batch: None)
+    WithinSourceAUC(collector, min_count=1).attach(engine, "val_auc")
+    collector.attach(engine)
+    assert engine.has_event_handler(collector.gather, Events.EPOCH_COMPLETED)
+
+    def fill() -> None:
+        collector.records = [
+            PhotographRecord(str(i), dataset, str(i), (probability,), (label,), {})
+            for i, (dataset, probability, label) in enumerate(rows)
+        ]
+
+    engine.remove_event_handler(collector.update, Events.ITERATION_COMPLETED)
+    engine.add_event_handler(Events.ITERATION_COMPLETED, fill)
+    state: Any = engine.run([0])
+    assert state.metrics["val_auc"] == 0.5
+    assert [record.id for record in collector.records] == list("01234")  # gathered once
 
 
 def checkpoint(folder: Path, epoch: int) -> Path:

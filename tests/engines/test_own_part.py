@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import ignite.distributed as idist
 import numpy as np
 import pytest
 from monai.data import Dataset
 from monai.transforms import Compose, RandGaussianNoise
+from torch.utils.data import ConcatDataset
 
 from vmnet_monai.engines import EpochSeed, own_part
 
@@ -29,8 +31,11 @@ def test_more_processes_than_photographs_is_refused(monkeypatch: pytest.MonkeyPa
         own_part(["a", "b"])
 
 
-def test_an_epoch_draws_the_same_whatever_came_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    dataset = Dataset([np.zeros((1, 2, 2), dtype=np.float32)], Compose([RandGaussianNoise(prob=1.0)]))
+@pytest.mark.parametrize("several", [False, True])
+def test_an_epoch_draws_the_same_whatever_came_before(several: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset: Any = Dataset([np.zeros((1, 2, 2), dtype=np.float32)], Compose([RandGaussianNoise(prob=1.0)]))
+    if several:
+        dataset = ConcatDataset([dataset])
 
     def draw(epoch: int, seed: int = 0) -> list[float]:
         engine = SimpleNamespace(state=SimpleNamespace(epoch=epoch), data_loader=SimpleNamespace(dataset=dataset))

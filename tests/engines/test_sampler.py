@@ -108,3 +108,39 @@ def test_a_batch_too_small_for_both_is_refused() -> None:
 
 def test_half_a_photograph_counts_for_the_vessels() -> None:
     assert MixedSampler(items(vessels=2, diseases=2), 5, 0.5).vessels_per_batch == 3
+
+
+def shown(dataset: str, *labels: float) -> dict[str, Any]:
+    return {"dataset": dataset, "disease": list(labels)}
+
+
+@pytest.mark.parametrize(("balance", "shares"), [(0.5, (4, 2, 1)), (1.0, (1, 1, 1))])
+def test_balance_draws_rare_diseases_of_a_dataset_more_often(balance: float, shares: tuple[int, ...]) -> None:
+    """Groups of 16, 4 and 1 photographs: by n ** (1 - balance) they come up as often as 4 : 2 : 1 or alike."""
+    photographs = [shown("a", 1.0, 0.0)] * 16 + [shown("a", 0.0, 1.0)] * 4 + [shown("b", 0.0, 1.0)]
+    sampler = MixedSampler(photographs, batch_size=3, vessel_share=0.0, balance=balance)
+    drawn = Counter[int]()
+    for epoch in range(300):
+        drawn.update(0 if i < 16 else 1 if i < 20 else 2 for batch in batches(sampler, epoch) for i in batch)
+    expected = [share / sum(shares) for share in shares]
+    assert [drawn[group] / drawn.total() for group in range(3)] == pytest.approx(expected, abs=0.03)
+
+
+def test_balanced_photograph_of_two_diseases_has_their_mean_weight() -> None:
+    """Group sizes 2 and 3: weights 1/2, (1/2 + 1/3) / 2, 1/3, 1/3 of the sum 19/12."""
+    photographs = [shown("a", 1.0, 0.0), shown("a", 1.0, 1.0), shown("a", 0.0, 1.0), shown("a", NAN, 1.0)]
+    weights = MixedSampler(photographs, batch_size=1, balance=1.0).disease_weights
+    assert weights is not None
+    assert weights.tolist() == pytest.approx([6 / 19, 5 / 19, 4 / 19, 4 / 19])
+
+
+def test_balance_keeps_the_share_with_vessels() -> None:
+    photographs = [{"vessel": "v.png", "dataset": "a", "disease": [NAN]}] * 3 + [shown("a", 1.0)] * 9
+    for batch in batches(MixedSampler(photographs, batch_size=4, vessel_share=0.25, balance=0.5)):
+        assert sum(index < 3 for index in batch) == 1
+
+
+@pytest.mark.parametrize("balance", [-0.1, 1.1])
+def test_balance_outside_its_range_is_refused(balance: float) -> None:
+    with pytest.raises(ValueError, match=rf"balance must lie in \[0, 1\], got {balance}"):
+        MixedSampler([shown("a", 1.0)], batch_size=1, balance=balance)

@@ -29,6 +29,7 @@ from vmnet_monai.metrics import (
     brier_score,
     cohen_kappa,
     disease_scores,
+    within_source_auc,
 )
 
 NAN = float("nan")
@@ -266,3 +267,63 @@ def test_rocauc_metric_names_wrong_input() -> None:
         DiseaseROCAUC()(y_pred=torch.zeros(1, 2), y=torch.zeros(1, 3))
     with pytest.raises(ValueError, match="call the metric on a batch first"):
         DiseaseROCAUC().aggregate()
+
+
+def test_within_source_auc_is_the_mean_over_datasets_and_diseases() -> None:
+    """In a, one of four pairs is the wrong way round for the first disease; in b all are right for the second."""
+    probabilities = np.array([[0.9, 0.1], [0.4, 0.1], [0.5, 0.1], [0.1, 0.1], [0.1, 0.2], [0.1, 0.8]])
+    labels = np.array([[1, 0], [1, 0], [0, 0], [0, 0], [0, 0], [0, 1]])
+    datasets = ["a", "a", "a", "a", "b", "b"]
+    mean, aucs = within_source_auc(probabilities, labels, datasets, min_count=1)
+    assert aucs == {("a", 0): 0.75, ("b", 1): 1.0}
+    assert mean == 0.875
+
+
+def test_knowing_the_source_is_worth_nothing_within_it() -> None:
+    datasets = ["a"] * 40 + ["b"] * 40
+    labels = np.array([[1.0]] * 30 + [[0.0]] * 10 + [[1.0]] * 10 + [[0.0]] * 30)
+    probabilities = np.array([[0.9]] * 40 + [[0.1]] * 40)
+    assert roc_auc_score(labels[:, 0], probabilities[:, 0]) == 0.75
+    assert within_source_auc(probabilities, labels, datasets) == (0.5, {("a", 0): 0.5, ("b", 0): 0.5})
+
+
+def test_within_source_auc_needs_enough_photographs_of_both_classes() -> None:
+    labels = np.array([[1.0]] * 9 + [[0.0]] * 40 + [[NAN]] * 5)
+    probabilities = np.linspace(0, 1, len(labels))[:, np.newaxis]
+    assert within_source_auc(probabilities, labels, ["a"] * len(labels), min_count=9)[1] == {("a", 0): 0.0}
+    mean, aucs = within_source_auc(probabilities, labels, ["a"] * len(labels), min_count=10)
+    assert np.isnan(mean)
+    assert aucs == {}
+
+
+def test_within_source_auc_agrees_with_scikit_learn_where_labels_are_unknown() -> None:
+    probabilities, labels = random_table()
+    names = np.array(["a", "b"] * 60)
+    _, aucs = within_source_auc(probabilities, labels, names.tolist(), min_count=5)
+    assert len(aucs) == 6
+    for (dataset, k), auc in aucs.items():
+        rows = (names == dataset) & ~np.isnan(labels[:, k])
+        assert auc == pytest.approx(roc_auc_score(labels[rows, k], probabilities[rows, k]))
+
+
+def test_within_source_auc_is_undefined_where_a_scored_probability_is() -> None:
+    probabilities, labels = random_table()
+    datasets = ["a"] * len(labels)
+    complete = within_source_auc(probabilities, labels, datasets)
+    probabilities[np.isnan(labels)] = NAN
+    assert within_source_auc(probabilities, labels, datasets) == complete
+    probabilities[np.flatnonzero(~np.isnan(labels[:, 0]))[0], 0] = NAN
+    mean, aucs = within_source_auc(probabilities, labels, datasets)
+    assert np.isnan(mean)
+    assert np.isnan(aucs["a", 0])
+    assert aucs["a", 1] == complete[1]["a", 1]
+
+
+def test_within_source_auc_names_what_is_wrong() -> None:
+    table = np.zeros((2, 1))
+    with pytest.raises(ValueError, match="datasets must have 2 entries .* got 1"):
+        within_source_auc(table, table, ["a"])
+    with pytest.raises(ValueError, match="min_count must be at least 1, got 0"):
+        within_source_auc(table, table, ["a", "a"], min_count=0)
+    with pytest.raises(ValueError, match="labels must be 1, 0 or NaN"):
+        within_source_auc(table, table + 2, ["a", "a"])

@@ -190,3 +190,40 @@ def test_network_learns_two_phantoms_by_heart() -> None:
     found = outputs["vessel"] > 0
     assert 2 * (found & vessel).sum() / (found.sum() + vessel.sum()) > 0.9
     assert torch.equal(outputs["disease"] > 0, disease > 0.5)
+
+
+def test_disease_head_reads_the_photograph_averaged_down_by_a_whole_factor() -> None:
+    """At 80 px and a disease size of 32 the factor is 2: the head sees 40 x 40, the vessels 80 x 80."""
+    network = with_learnt_guidance(small(disease_size=32)).eval()
+    image = torch.rand(2, 3, 80, 80)
+    with torch.no_grad():
+        both = network(image)
+        reduced = network(torch.nn.functional.avg_pool2d(image, 2))
+        network.disease_size = None
+        plain = network(image)
+    torch.testing.assert_close(both["vessel"], plain["vessel"])
+    torch.testing.assert_close(both["disease"], reduced["disease"])
+    assert not torch.allclose(both["disease"], plain["disease"])
+
+
+def test_photograph_below_twice_the_disease_size_is_read_as_it_comes() -> None:
+    network = small(disease_size=32).eval()
+    image = torch.rand(1, 3, 60, 60)
+    with torch.no_grad():
+        reduced = network(image)
+        network.disease_size = None
+        torch.testing.assert_close(reduced["disease"], network(image)["disease"])
+
+
+def test_size_must_be_divisible_after_the_reduction_too() -> None:
+    """84 = 2 x 42, and 42 is not divisible by 4."""
+    with pytest.raises(ValueError, match="divisible by 8, got 84 x 84: pad or resize to 88 x 88"):
+        small(disease_size=32)(torch.rand(1, 3, 84, 84))
+
+
+def test_reduced_network_scripts() -> None:
+    network = with_learnt_guidance(small(disease_size=16)).eval()
+    scripted = torch.jit.script(network)
+    image = torch.rand(1, 3, 48, 48)
+    with torch.no_grad():
+        torch.testing.assert_close(scripted(image)["disease"], network(image)["disease"])

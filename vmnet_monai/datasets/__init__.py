@@ -1,6 +1,7 @@
 """What is on disk, as MONAI datalists: one reader per dataset, found by name, divided by patient."""
 
 from vmnet_monai.datasets.catalogue import READERS, load_datalists, read_datasets
+from vmnet_monai.datasets.confounding import forget_confounded_labels
 from vmnet_monai.datasets.item import DatasetError, DatasetWarning, Item
 from vmnet_monai.datasets.split import check_disjoint, split_by_patient
 
@@ -10,6 +11,7 @@ __all__ = [
     "DatasetWarning",
     "Item",
     "check_disjoint",
+    "forget_confounded_labels",
     "load_datalists",
     "read_datasets",
     "split_by_patient",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from vmnet_monai.engines.collector import PhotographRecord, PredictionCollector
 from vmnet_monai.engines.forward import (
-    AutocastInferer,
+    PhotographInferer,
     PrepareVesselDiseaseBatch,
     disease_pairs,
     mixed_precision_pays,
     vessel_pairs,
 )
-from vmnet_monai.engines.model_selection import BestModelSaver, MeanScore, latest_checkpoint
+from vmnet_monai.engines.model_selection import BestModelSaver, MeanScore, WithinSourceAUC, latest_checkpoint
 from vmnet_monai.engines.prediction_writer import PredictionWriter, ValidationPictures
 from vmnet_monai.engines.processes import EpochSeed, end_process, own_part
 from vmnet_monai.engines.sampler import MixedSampler
@@ -18,12 +18,12 @@ from vmnet_monai.engines.score_writer import ScoreWriter
 from vmnet_monai.engines.tracking import LossProgressBar, RunTracker, unique_run_name, write_executed_config
 
 __all__ = [
-    "AutocastInferer",
     "BestModelSaver",
     "EpochSeed",
     "LossProgressBar",
     "MeanScore",
     "MixedSampler",
+    "PhotographInferer",
     "PhotographRecord",
     "PredictionCollector",
     "PredictionWriter",
@@ -31,6 +31,7 @@ __all__ = [
     "RunTracker",
     "ScoreWriter",
     "ValidationPictures",
+    "WithinSourceAUC",
     "disease_pairs",
     "end_process",
     "latest_checkpoint",

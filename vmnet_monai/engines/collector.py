@@ -55,7 +55,9 @@ class PredictionCollector:
         self.histograms: dict[str, dict[str, np.ndarray]] = {}
 
     def attach(self, engine: Engine) -> None:
-        """Register with an evaluator."""
+        """Register with an evaluator, once: metrics that read the records attach the collector before themselves."""
+        if engine.has_event_handler(self.gather, Events.EPOCH_COMPLETED):
+            return
         engine.add_event_handler(Events.EPOCH_STARTED, self.reset)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.update)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.gather)
@@ -114,6 +116,10 @@ class PredictionCollector:
     def pooled_histogram(self, region: str = "inside_fov") -> np.ndarray:
         """Return the (2, 65536) counts over all datasets; all zero where no photograph has a vessel mask."""
         return sum(self.histograms[region].values(), np.zeros((2, PROBABILITY_LEVELS), dtype=np.int64))
+
+    def datasets(self) -> list[str]:
+        """Return the dataset of each of the N records, in the order of :meth:`disease_table`."""
+        return [record.dataset for record in self.records]
 
     def disease_table(self) -> tuple[np.ndarray, np.ndarray]:
         """Return probabilities and labels as two (N, K) arrays."""

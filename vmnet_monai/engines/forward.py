@@ -11,7 +11,7 @@ from monai.engines import PrepareBatch
 from monai.inferers import Inferer
 
 __all__ = [
-    "AutocastInferer",
+    "PhotographInferer",
     "PrepareVesselDiseaseBatch",
     "disease_pairs",
     "mixed_precision_pays",
@@ -21,6 +21,12 @@ __all__ = [
 
 TARGET_KEYS = ("vessel", "has_vessel", "fov", "disease")
 """What a loss or metric may need of a batch."""
+
+FLIPS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
+"""Axes of (B, C, H, W) along which each mirror image is mirrored; the first is the photograph as it is."""
+
+PROBABILITY_EPS = torch.finfo(torch.float32).eps
+"""Distance that mean probabilities keep from 0 and 1, so that their logits stay finite."""
 
 
 class PrepareVesselDiseaseBatch(PrepareBatch):
@@ -43,25 +49,46 @@ class PrepareVesselDiseaseBatch(PrepareBatch):
         return image, targets
 
 
-class AutocastInferer(Inferer):
-    """Runs the network on whole photographs, in bfloat16 where that is asked for.
+class PhotographInferer(Inferer):
+    """Runs the network on whole photographs; in bfloat16, and on their mirror images too, where that is asked for.
 
     bfloat16 has the exponent range of float32, so that no gradient scaling is needed, on CPU and on GPU alike.
 
+    With flips the network sees each photograph as it is, mirrored left to right, mirrored top to bottom, and both: one
+    after the other, because four at once would need four times the memory. Outputs of four dimensions are mirrored
+    back. Every output, vessels and diseases alike, is then the logit of the mean probability,
+    ``logit(mean(sigmoid(logits)))``, so that the sigmoid further down gives the mean probability.
+
     Args:
-        enabled: whether to compute in bfloat16.
+        autocast: whether to compute in bfloat16.
+        flips: whether to average over the four mirror images.
     """
 
-    def __init__(self, enabled: bool = False) -> None:
-        self.enabled = enabled
+    def __init__(self, autocast: bool = False, flips: bool = False) -> None:
+        self.autocast = autocast
+        self.flips = flips
 
     def __call__(
         self, inputs: torch.Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any
     ) -> dict[str, torch.Tensor]:
         """Return the network's dictionary of logits, float32, for ``inputs`` (B, 3, H, W)."""
-        if self.enabled:
+        if not self.flips:
+            return self._logits(inputs, network, *args, **kwargs)
+        views = []
+        for axes in FLIPS:
+            logits = self._logits(inputs.flip(axes), network, *args, **kwargs)
+            views.append({name: value.flip(axes) if value.ndim == 4 else value for name, value in logits.items()})
+        return {
+            name: torch.stack([view[name] for view in views]).sigmoid().mean(0).logit(eps=PROBABILITY_EPS)
+            for name in views[0]
+        }
+
+    def _logits(
+        self, inputs: torch.Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> dict[str, torch.Tensor]:
+        if self.autocast:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(inputs.device.type, dtype=torch.bfloat16, enabled=self.enabled):
+        with torch.autocast(inputs.device.type, dtype=torch.bfloat16, enabled=self.autocast):
             outputs = network(inputs, *args, **kwargs)
         return {name: logits.float() for name, logits in outputs.items()}
 

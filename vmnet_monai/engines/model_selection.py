@@ -16,10 +16,10 @@ from ignite.metrics import Metric
 
 from vmnet_monai.engines.collector import PredictionCollector
 from vmnet_monai.files import whole_file
-from vmnet_monai.metrics import best_dice_threshold, best_thresholds
+from vmnet_monai.metrics import best_dice_threshold, best_thresholds, within_source_auc
 from vmnet_monai.operating_point import OperatingPoint
 
-__all__ = ["BestModelSaver", "MeanScore", "latest_checkpoint"]
+__all__ = ["BestModelSaver", "MeanScore", "WithinSourceAUC", "latest_checkpoint"]
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +50,33 @@ class MeanScore:
         values = [engine.state.metrics[metric_name] for metric_name in self.metrics]
         defined = [value for value in values if not math.isnan(value)]
         engine.state.metrics[name] = sum(defined) / len(defined) if defined else math.nan
+
+
+class WithinSourceAUC:
+    """The mean disease AUC within each dataset, as a metric of an evaluator.
+
+    Between datasets the look of a dataset gives its diseases away; see
+    :func:`~vmnet_monai.metrics.within_source_auc`.
+
+    Args:
+        collector: gathers the predictions; attached here if it is not yet.
+        min_count: photographs of either class that a disease needs in a dataset to count.
+    """
+
+    def __init__(self, collector: PredictionCollector, min_count: int = 10) -> None:
+        self.collector = collector
+        self.min_count = min_count
+
+    def attach(self, engine: Engine, name: str) -> None:
+        """Write the mean under ``name`` after each evaluation; NaN where no disease counts."""
+        self.collector.attach(engine)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.completed, name)
+
+    def completed(self, engine: Engine, name: str) -> None:
+        """Compute the mean."""
+        probabilities, labels = self.collector.disease_table()
+        mean, _ = within_source_auc(probabilities, labels, self.collector.datasets(), self.min_count)
+        engine.state.metrics[name] = mean
 
 
 class BestModelSaver:

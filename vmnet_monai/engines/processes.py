@@ -12,6 +12,7 @@ import ignite.distributed as idist
 import torch.distributed as dist
 from ignite.engine import Engine, Events
 from monai.data import partition_dataset
+from monai.data.utils import set_rnd
 from monai.utils import set_determinism
 
 __all__ = ["EpochSeed", "end_process", "own_part"]
@@ -37,7 +38,7 @@ class EpochSeed:
         """Seed Python, NumPy, PyTorch and the random transforms of the trainer's dataset."""
         seed = (self.seed * 1_000_003 + engine.state.epoch * 1_009 + idist.get_rank()) % 2**32
         set_determinism(seed)
-        engine.data_loader.dataset.transform.set_random_state(seed)
+        set_rnd(engine.data_loader.dataset, seed)
 
 
 def own_part(items: Sequence[Any]) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,11 @@ class MixedSampler(DistributedSampler):
     repeats within an epoch. When one pool is empty the whole batch comes from the other. An epoch has as many batches
     as it takes to offer ``len(items)`` photographs, over all processes.
 
+    With ``balance`` above 0 the photographs with known diseases are drawn with replacement instead: a photograph
+    counts among the n photographs of its dataset that show the same disease, and is drawn with a probability
+    proportional to ``n ** -balance`` (its mean over the diseases it shows), so that rare diseases and small datasets
+    come up more often.
+
     In distributed training every process draws its own batches of the same shares from one common order, so that no
     two processes get the same position of it. MONAI's workflows call ``set_epoch``.
 
@@ -30,14 +36,20 @@ class MixedSampler(DistributedSampler):
         vessel_share: share of each batch that comes from the pool with vessel masks, in [0, 1]; rounded to whole
             photographs.
         seed: seed of the order, the same in all processes.
+        balance: 0 offers every photograph alike, 1 every disease of every dataset alike.
 
     Raises:
-        ValueError: if ``vessel_share`` is outside [0, 1], a batch is too small to hold both at that share, or no
-            photograph has a vessel mask or known disease.
+        ValueError: if ``vessel_share`` or ``balance`` is outside [0, 1], a batch is too small to hold both at that
+            share, or no photograph has a vessel mask or known disease.
     """
 
     def __init__(
-        self, items: Sequence[Mapping[str, Any]], batch_size: int, vessel_share: float = 0.5, seed: int = 0
+        self,
+        items: Sequence[Mapping[str, Any]],
+        batch_size: int,
+        vessel_share: float = 0.5,
+        seed: int = 0,
+        balance: float = 0.0,
     ) -> None:
         distributed = dist.is_available() and dist.is_initialized()
         super().__init__(
@@ -48,6 +60,8 @@ class MixedSampler(DistributedSampler):
         )
         if not 0.0 <= vessel_share <= 1.0:
             raise ValueError(f"vessel_share must lie in [0, 1], got {vessel_share}.")
+        if not 0.0 <= balance <= 1.0:
+            raise ValueError(f"balance must lie in [0, 1], got {balance}: 0 is no balancing, 1 is full balancing.")
         self.batch_size = batch_size
         self.vessel_pool = np.array([i for i, item in enumerate(items) if "vessel" in item], dtype=np.int64)
         self.disease_pool = np.array(
@@ -68,6 +82,7 @@ class MixedSampler(DistributedSampler):
                 f"a batch of {batch_size} cannot hold a share of {vessel_share} with vessel masks and photographs with "
                 "known diseases beside it: make batch_size larger, or vessel_share 0 or 1."
             )
+        self.disease_weights = _rarity([items[i] for i in self.disease_pool], balance) if balance else None
         self.num_batches = max(1, math.ceil(len(items) / (batch_size * self.num_replicas)))
 
     def __len__(self) -> int:
@@ -75,15 +90,28 @@ class MixedSampler(DistributedSampler):
 
     def __iter__(self) -> Iterator[int]:
         generator = np.random.default_rng([self.seed, self.epoch])
-        counts = (self.vessels_per_batch, self.batch_size - self.vessels_per_batch)
-        streams = [
-            _endless_permutations(pool, count * self.num_batches * self.num_replicas, generator).reshape(
-                self.num_batches, self.num_replicas, count
-            )
-            for pool, count in zip((self.vessel_pool, self.disease_pool), counts, strict=True)
+        rounds = self.num_batches * self.num_replicas
+        vessels, diseases = rounds * self.vessels_per_batch, rounds * (self.batch_size - self.vessels_per_batch)
+        draws = [
+            _endless_permutations(self.vessel_pool, vessels, generator),
+            _endless_permutations(self.disease_pool, diseases, generator)
+            if self.disease_weights is None or not diseases
+            else generator.choice(self.disease_pool, diseases, p=self.disease_weights),
         ]
+        streams = [drawn.reshape(self.num_batches, self.num_replicas, -1) for drawn in draws]
         own = np.concatenate([stream[:, self.rank] for stream in streams], axis=1)
         return iter(own.reshape(-1).tolist())
+
+
+def _rarity(items: Sequence[Mapping[str, Any]], balance: float) -> np.ndarray:
+    """Return the probability of each photograph to be drawn, by how rare its diseases are in its dataset."""
+    groups: list[list[tuple[str, int | None]]] = [
+        [(item["dataset"], k) for k, label in enumerate(item["disease"]) if label == 1] or [(item["dataset"], None)]
+        for item in items
+    ]
+    sizes = Counter(group for shown in groups for group in shown)
+    weights = np.array([np.mean([sizes[group] ** -balance for group in shown]) for shown in groups])
+    return weights / weights.sum()
 
 
 def _endless_permutations(pool: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vmnet_monai.metrics.bootstrap import patient_bootstrap_interval
+from vmnet_monai.metrics.comparison import compare_systems, comparison_table
 from vmnet_monai.metrics.disease import (
     DiseaseROCAUC,
     best_threshold,
@@ -10,6 +11,7 @@ from vmnet_monai.metrics.disease import (
     brier_score,
     cohen_kappa,
     disease_scores,
+    within_source_auc,
 )
 from vmnet_monai.metrics.evaluation import disease_report, vessel_report
 from vmnet_monai.metrics.vessel import (
@@ -43,6 +45,8 @@ __all__ = [
     "brier_score",
     "centreline_dice",
     "cohen_kappa",
+    "compare_systems",
+    "comparison_table",
     "components_difference",
     "confusion_scores",
     "disease_report",
@@ -55,4 +59,5 @@ __all__ = [
     "roc_auc",
     "vessel_report",
     "vessel_scores",
+    "within_source_auc",
 ]

@@ -83,12 +83,12 @@ def disease_scores(
         rows = known[:, k]
         p, y = probabilities[rows, k], labels[rows, k]
         per_disease[name] = _binary_scores(p, y, called[rows, k])
-        interval = patient_bootstrap_interval(_auc_of_rows(p, y), patient[rows].tolist(), bootstrap_samples, seed)
+        interval = patient_bootstrap_interval(auc_of_rows(p, y), patient[rows].tolist(), bootstrap_samples, seed)
         per_disease[name]["auc_interval"] = list(interval)
 
     macro: dict[str, Any] = {key: _mean_defined([s[key] for s in per_disease.values()]) for key in _MACRO_KEYS}
     columns = [
-        _auc_of_rows(probabilities[:, k], labels[:, k])
+        auc_of_rows(probabilities[:, k], labels[:, k])
         for k, scores in enumerate(per_disease.values())
         if not np.isnan(scores["auc"])
     ]
@@ -105,6 +105,43 @@ def disease_scores(
         "odir_final_score": (micro["kappa"] + micro["accuracy"] + micro["auc"]) / 3,
         "rfmid_score": (macro["auc"] + macro["average_precision"]) / 2,
     }
+
+
+def within_source_auc(
+    probabilities: NDArray[np.floating], labels: NDArray[np.floating], datasets: Sequence[str], min_count: int = 10
+) -> tuple[float, dict[tuple[str, int], float]]:
+    """Mean area under the ROC curve over the pairs of dataset and disease, each scored within its dataset alone.
+
+    Between datasets the look of the photographs gives their diseases away; within one it does not.
+
+    Args:
+        probabilities: (N, K), probabilities or logits; NaN where there is none.
+        labels: (N, K), 1 present, 0 absent, NaN unknown.
+        datasets: N dataset names.
+        min_count: a pair counts with at least this many photographs that have the disease and as many that have not.
+
+    Returns:
+        The mean, 0 to 1, and the AUC of each pair that counts, by dataset and index of the disease, sorted. An AUC is
+        NaN where a probability behind it is NaN, and so is the mean then; the mean is NaN where no pair counts.
+
+    Raises:
+        ValueError: when a length differs, a label is not 1, 0 or NaN, or ``min_count`` is below 1.
+    """
+    probabilities, labels = np.asarray(probabilities, dtype=np.float64), np.asarray(labels, dtype=np.float64)
+    _check_shapes_and_labels(probabilities, labels)
+    if len(datasets) != len(labels):
+        raise ValueError(f"datasets must have {len(labels)} entries for a table of {labels.shape}, got {len(datasets)}")
+    if min_count < 1:
+        raise ValueError(f"min_count must be at least 1, got {min_count}: an AUC needs a photograph of each class")
+    names = np.asarray(datasets, dtype=str)
+    aucs: dict[tuple[str, int], float] = {}
+    for name in np.unique(names):
+        p, y = probabilities[names == name], labels[names == name]
+        for k in np.flatnonzero(np.minimum((y == 1).sum(axis=0), (y == 0).sum(axis=0)) >= min_count):
+            scored = np.flatnonzero(~np.isnan(y[:, k]))
+            undefined = np.isnan(p[scored, k]).any()
+            aucs[str(name), int(k)] = float("nan") if undefined else auc_of_rows(p[:, k], y[:, k])(scored)
+    return float(np.mean(list(aucs.values()))) if aucs else float("nan"), aucs
 
 
 def best_threshold(probabilities: NDArray[np.floating], labels: NDArray[np.floating]) -> float:
@@ -243,8 +280,16 @@ def _counts(rank: NDArray[np.intp], labels: NDArray[np.floating], levels: int) -
     return np.stack([np.bincount(rank[labels == truth], minlength=levels) for truth in (0, 1)])
 
 
-def _auc_of_rows(p: NDArray[np.floating], y: NDArray[np.floating]) -> Callable[[NDArray[np.intp]], float]:
-    """Make a function from row indices to their AUC that ranks the scores once, not once per resample."""
+def auc_of_rows(p: NDArray[np.floating], y: NDArray[np.floating]) -> Callable[[NDArray[np.intp]], float]:
+    """Make a function from row indices to their AUC that ranks the scores once, not once per resample.
+
+    Args:
+        p: (N,) scores.
+        y: (N,) labels; those other than 0 and 1 do not count.
+
+    Returns:
+        From the indices of a resample's rows, repeated as drawn, to their AUC; NaN unless both classes are drawn.
+    """
     scores, rank = np.unique(p, return_inverse=True)
     return lambda rows: roc_auc(_counts(rank[rows], y[rows], len(scores)))
 
@@ -256,12 +301,16 @@ def _mean_defined(values: Sequence[float] | NDArray[np.floating]) -> float:
 
 
 def _check_table(probabilities: NDArray[np.floating], labels: NDArray[np.floating]) -> None:
+    _check_shapes_and_labels(probabilities, labels)
+    # Written so that NaN fails it too.
+    if not ((probabilities >= 0) & (probabilities <= 1)).all():
+        raise ValueError("probabilities must lie within 0 to 1: apply the sigmoid, leave out photographs that failed")
+
+
+def _check_shapes_and_labels(probabilities: NDArray[np.floating], labels: NDArray[np.floating]) -> None:
     if probabilities.ndim != 2 or probabilities.shape != labels.shape:
         raise ValueError(
             f"probabilities and labels must have the same shape (N, K), got {probabilities.shape} and {labels.shape}"
         )
-    # Written so that NaN fails it too.
-    if not ((probabilities >= 0) & (probabilities <= 1)).all():
-        raise ValueError("probabilities must lie within 0 to 1: apply the sigmoid, leave out photographs that failed")
     if not (np.isnan(labels) | np.isin(labels, (0, 1))).all():
         raise ValueError(f"labels must be 1, 0 or NaN (unknown), got {np.unique(labels)}: map other codes to these")

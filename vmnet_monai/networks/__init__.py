@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vmnet_monai.networks.guidance import GUIDANCE_MODES, VesselGuidance
+from vmnet_monai.networks.single_task import TASKS, OneHead, SingleTask
 from vmnet_monai.networks.vmnet import ClassificationDecoder, VMNet
 
-__all__ = ["GUIDANCE_MODES", "ClassificationDecoder", "VMNet", "VesselGuidance"]
+__all__ = ["GUIDANCE_MODES", "TASKS", "ClassificationDecoder", "OneHead", "SingleTask", "VMNet", "VesselGuidance"]

@@ -71,9 +71,14 @@ class VMNet(nn.Module):
         norm: normalisation in MONAI's notation. Batch statistics by default: instance statistics would erase haze
             and brightness, which are the evidence for cataract.
         dropout: dropout probability before the last linear layer of the classifier.
+        disease_size: thin vessels need a fine grid, diseases a view of the whole that the training photographs can
+            fill. If set, the photograph is averaged down by the largest whole factor that leaves it at least this
+            many pixels wide, and encoder, decoder and guidance run once more, at that size, for the disease head.
+            None shows the disease head the photograph as it comes.
 
     Raises:
-        ValueError: if ``guided_levels`` is not between 1 and the number of levels, or ``label_names`` is empty.
+        ValueError: if ``guided_levels`` is not between 1 and the number of levels, ``label_names`` is empty, or
+            ``disease_size`` is below 1.
     """
 
     def __init__(
@@ -86,8 +91,11 @@ class VMNet(nn.Module):
         cut_gradient: bool = False,
         norm: str | tuple = "batch",
         dropout: float = 0.2,
+        disease_size: int | None = None,
     ) -> None:
         super().__init__()
+        if disease_size is not None and disease_size < 1:
+            raise ValueError(f"disease_size must be at least 1 pixel, got {disease_size}: None switches it off.")
         if not label_names:
             raise ValueError("label_names must name at least one disease, got none: list the keys of the head.")
         if not 1 <= guided_levels <= len(features):
@@ -96,6 +104,7 @@ class VMNet(nn.Module):
             )
         self.label_names = list(label_names)
         self.stride = 2 ** (len(features) - 1)
+        self.disease_size = disease_size
         self.first_guided = len(features) - guided_levels
 
         self.stem = TwoConv(2, in_channels, features[0], ACTIVATION, norm, bias=False)
@@ -118,22 +127,39 @@ class VMNet(nn.Module):
         """Compute the logits of vessels and diseases.
 
         Args:
-            image: float tensor (B, in_channels, H, W) in [0, 1]; H and W divisible by ``self.stride``.
+            image: float tensor (B, in_channels, H, W) in [0, 1]; H and W divisible by ``self.stride`` and, where the
+                disease head reads the photograph reduced, by the stride times the factor of the reduction.
 
         Returns:
             ``{"vessel": (B, 1, H, W), "disease": (B, K)}``, logits.
 
         Raises:
-            ValueError: if H or W is not divisible by the stride; the message says what to pad to.
+            ValueError: if H or W is not divisible; the message says what to pad to.
         """
-        height, width = image.shape[-2], image.shape[-1]
-        if height % self.stride != 0 or width % self.stride != 0:
-            padded_height = (height + self.stride - 1) // self.stride * self.stride
-            padded_width = (width + self.stride - 1) // self.stride * self.stride
+        reduction = 1
+        if self.disease_size is not None:
+            reduction = max(1, image.shape[-1] // self.disease_size)
+        height, width, divisor = image.shape[-2], image.shape[-1], self.stride * reduction
+        if height % divisor != 0 or width % divisor != 0:
+            padded_height = (height + divisor - 1) // divisor * divisor
+            padded_width = (width + divisor - 1) // divisor * divisor
             raise ValueError(
-                f"V-MNet needs a height and width divisible by {self.stride}, got {height} x {width}: "
+                f"V-MNet needs a height and width divisible by {divisor}, got {height} x {width}: "
                 f"pad or resize to {padded_height} x {padded_width}."
             )
+        encoded, decoded, vessel = self.segment(image)
+        guide_vessel = vessel
+        if reduction > 1:
+            encoded, decoded, guide_vessel = self.segment(nn.functional.avg_pool2d(image, reduction))
+
+        guided: list[torch.Tensor] = []
+        for index, guide in enumerate(self.guidance):
+            level = self.first_guided + index
+            guided.append(guide(encoded[level], decoded[len(decoded) - 1 - level], guide_vessel))
+        return {"vessel": vessel, "disease": self.classifier(guided)}
+
+    def segment(self, image: torch.Tensor) -> tuple[list[torch.Tensor], list[torch.Tensor], torch.Tensor]:
+        """Return the encoder's maps from shallow to deep, the decoder's from deep to shallow, and vessel logits."""
         x = self.stem(image)
         encoded = [x]
         for down in self.encoder:
@@ -144,10 +170,4 @@ class VMNet(nn.Module):
         for index, up in enumerate(self.decoder):
             x = up(x, encoded[len(encoded) - 2 - index])
             decoded.append(x)
-        vessel = self.vessel_head(x)
-
-        guided: list[torch.Tensor] = []
-        for index, guide in enumerate(self.guidance):
-            level = self.first_guided + index
-            guided.append(guide(encoded[level], decoded[len(decoded) - 1 - level], vessel))
-        return {"vessel": vessel, "disease": self.classifier(guided)}
+        return encoded, decoded, self.vessel_head(x)

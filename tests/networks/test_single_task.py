@@ -1,0 +1,70 @@
+"""Networks of a single task: one output under its name, scripts, refuses unknown tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from monai.networks.nets import DenseNet, UNet
+
+from vmnet_monai.networks import TASKS, OneHead, SingleTask, VMNet
+
+DISEASES = ("normal", "glaucoma", "amd")
+
+
+def vessels() -> SingleTask:
+    torch.manual_seed(0)
+    return SingleTask(UNet(2, in_channels=3, out_channels=1, channels=(4, 8), strides=(2,)), "vessel")
+
+
+def diseases() -> SingleTask:
+    torch.manual_seed(0)
+    network = DenseNet(2, in_channels=3, out_channels=3, init_features=4, growth_rate=2, block_config=(1, 1))
+    return SingleTask(network, "disease", DISEASES)
+
+
+def test_vessel_network_gives_one_logit_per_pixel() -> None:
+    outputs = vessels()(torch.rand(2, 3, 32, 48))
+    assert {name: value.shape for name, value in outputs.items()} == {"vessel": (2, 1, 32, 48)}
+
+
+def test_disease_network_gives_one_logit_per_disease_and_names_them() -> None:
+    network = diseases()
+    outputs = network(torch.rand(2, 3, 32, 48))
+    assert {name: value.shape for name, value in outputs.items()} == {"disease": (2, 3)}
+    assert network.label_names == ["normal", "glaucoma", "amd"]
+
+
+def test_output_is_that_of_the_network_inside() -> None:
+    network, image = diseases().eval(), torch.rand(1, 3, 32, 32)
+    assert torch.equal(network(image)["disease"], network.network(image))
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.parametrize(("make", "task"), [(vessels, "vessel"), (diseases, "disease")], ids=TASKS)
+def test_torchscript_equals_eager(make: Callable[[], SingleTask], task: str) -> None:
+    network, image = make().eval(), torch.rand(2, 3, 32, 32)
+    scripted = torch.jit.script(network)
+    with torch.no_grad():
+        torch.testing.assert_close(scripted(image), network(image))
+        assert list(scripted(image)) == [task]
+
+
+def test_unknown_task_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="task must be one of vessel, disease, got 'lesion': name"):
+        SingleTask(torch.nn.Identity(), "lesion")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_one_head_leaves_the_other_out(task: str) -> None:
+    network = VMNet(("normal", "amd"), features=(4, 8), guided_levels=1).eval()
+    image = torch.rand(1, 3, 16, 16)
+    outputs = OneHead(network, task)(image)
+    assert list(outputs) == [task]
+    torch.testing.assert_close(outputs[task], network(image)[task])
+
+
+def test_one_head_refuses_an_unknown_task() -> None:
+    with pytest.raises(ValueError, match="task must be one of vessel, disease, got 'fovea'"):
+        OneHead(torch.nn.Identity(), "fovea")

@@ -1,0 +1,108 @@
+"""The benchmark programs run, and find what was put there to be found."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import fire
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from monai.bundle import ConfigParser
+from PIL import Image
+
+from vmnet_monai.datasets.phantom import write_phantoms
+from vmnet_monai.operating_point import OperatingPoint
+
+ROOT = Path(__file__).parents[1]
+TRAIN = f"{ROOT}/bundles/vmnet/configs/train.json"
+SMALL_NETWORK = {"network_def#features": [8, 12, 16, 24], "network_def#guided_levels": 2}
+
+
+def load(program: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(program, ROOT / "tests/benchmarks" / f"{program}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+source_probe = load("source_probe")
+
+
+@pytest.fixture(scope="module")
+def two_sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with the phantoms ``light`` and ``dark``, and the untrained weights of a small network."""
+    folder = tmp_path_factory.mktemp("sources")
+    for seed, name in enumerate(("light", "dark")):
+        table = write_phantoms(folder / name, count=30, size_px=64, seed=seed)
+        for image in pd.read_csv(table)["image"] if name == "dark" else []:
+            photograph = Image.open(table.parent / image)
+            photograph.point(lambda level: level // 2).save(table.parent / image)
+    parser = ConfigParser()
+    parser.read_config(TRAIN)
+    parser.update({"device": "cpu", **SMALL_NETWORK})
+    (folder / "models").mkdir()
+    torch.manual_seed(0)
+    torch.save(parser.get_parsed_content("network").state_dict(), folder / "models/model.pt")
+    diseases = parser.get_parsed_content("diseases")
+    OperatingPoint(tuple(diseases), 64, "none", 0.5, (0.5,) * len(diseases)).save(folder / "models")
+    return folder
+
+
+def probe(folder: Path, sources: str) -> list[list[str]]:
+    """Run the program as the command line does; the cells of its table."""
+    words = ["--config_file", TRAIN, "--sources", sources, "--photographs", "24", "--output_dir", str(folder)]
+    words += ["--dataset", "['phantom','phantom']", "--dataset_dir", f"['{folder}/light','{folder}/dark']"]
+    words += ["--device", "cpu", "--grid_size", "64", "--bundle_root", str(ROOT / "bundles/vmnet")]
+    for key, value in SMALL_NETWORK.items():
+        words += [f"--{key}", str(value)]
+    table = fire.Fire(source_probe.source_probe, command=words)
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+
+
+def test_probe_finds_the_darker_source_by_its_colours(two_sources: Path) -> None:
+    header, _, *rows = probe(two_sources, "['light','dark']")
+    assert header == ["light or dark?", "values", "all photographs", "glaucoma only"]
+    by_name = {row[0]: row[1:] for row in rows}
+    assert by_name["mean and SD of the colours"] == ["6", "1.000 [1.000, 1.000]", "1.000 [1.000, 1.000]"]
+    assert by_name["features of the network"][0] == "24"
+    assert by_name["photographs: train, test"][1] == "24, 12"
+
+
+def test_probe_on_a_source_that_is_not_there_is_refused(two_sources: Path) -> None:
+    with pytest.raises(ValueError, match="training photographs of both light and bright, got 18 and 0"):
+        probe(two_sources, "['light','bright']")
+    with pytest.raises(ValueError, match="tells two sources apart, got"):
+        probe(two_sources, "['light']")
+
+
+def test_probe_of_noise_finds_nothing() -> None:
+    generator = np.random.default_rng(0)
+    source = np.arange(400) % 2 == 1
+    values = generator.normal(size=(2, 400, 5))
+    patients = [str(i) for i in range(400)]
+    auc, lower, upper = source_probe.probe_auc(values[0], source, values[1], source, patients)
+    assert lower < 0.5 < upper
+    assert lower < auc < upper
+    assert upper - lower < 0.15
+
+
+def test_power_spectrum_shows_blur_but_not_brightness() -> None:
+    sharp = np.random.default_rng(0).random((3, 64, 64))
+    blurred = (sharp + np.roll(sharp, 1, axis=1) + np.roll(sharp, 1, axis=2) + np.roll(sharp, (1, 1), axis=(1, 2))) / 4
+    spectrum = source_probe.power_spectrum(sharp)
+    assert source_probe.power_spectrum(sharp + 0.3) == pytest.approx(spectrum)
+    lost = spectrum - source_probe.power_spectrum(blurred)
+    assert lost[-1] > 1 > 0.2 > lost[0]
+
+
+def test_colours_are_those_of_the_field_of_view() -> None:
+    image = np.zeros((3, 2, 2))
+    image[:, 0] = [[0.2, 0.4], [0.5, 0.5], [0.0, 1.0]]
+    fov = np.array([[True, True], [False, False]])
+    assert source_probe.colour_statistics(image, fov) == pytest.approx([0.3, 0.5, 0.5, 0.1, 0.0, 0.5])
