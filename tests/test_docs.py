@@ -21,7 +21,7 @@ PAGES = sorted(
     for path in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "bundles").rglob("*.md"))
 )
 CONFIG_KEYS = ROOT / "docs/reference/config-keys.md"
-LAID_OVER = {"evaluate.json": "train.json", "multi_gpu_train.json": "train.json"}
+LAID_OVER = dict.fromkeys(["evaluate.json", "calibrate.json", "multi_gpu_train.json"], "train.json")
 
 
 def read(page: str) -> str:
@@ -102,7 +102,9 @@ def test_commands_name_known_datasets(page: str) -> None:
         assert set(names) <= READERS.keys(), f"{page}: {shlex.join(words)}"
 
 
-@pytest.mark.parametrize("name", ["train.json", "evaluate.json", "inference.json", "multi_gpu_train.json"])
+@pytest.mark.parametrize(
+    "name", ["train.json", "evaluate.json", "calibrate.json", "inference.json", "multi_gpu_train.json"]
+)
 def test_documented_config_keys_are_those_of_the_configs(name: str) -> None:
     section = re.split(r"^## ", CONFIG_KEYS.read_text(encoding="utf-8"), flags=re.MULTILINE)
     (table,) = [part for part in section if part.startswith(f"{name}\n")]

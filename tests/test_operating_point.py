@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from vmnet_monai.operating_point import OperatingPoint
@@ -16,30 +18,39 @@ POINT = OperatingPoint(
     grid_size=512,
     contrast="clahe",
     vessel_threshold=29491 / 65535,
+    disease_calibration=((1 / 3, -0.2), (2.0, 0.0)),
     disease_thresholds=(0.1 + 0.2, 0.7),
 )
 
 
-def test_what_is_saved_is_loaded_to_the_last_digit(tmp_path: Path) -> None:
-    path = POINT.save(tmp_path / "models")
-    assert path == tmp_path / "models" / "operating_point.json"
-    assert OperatingPoint.load(tmp_path / "models") == POINT
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with weights."""
+    (tmp_path / "model.pt").write_bytes(b"weights")
+    return tmp_path
 
 
-def test_file_is_readable_json(tmp_path: Path) -> None:
-    stored = json.loads(POINT.save(tmp_path).read_text())
+def test_what_is_saved_is_loaded_to_the_last_digit(folder: Path) -> None:
+    assert POINT.save(folder) == folder / "operating_point.json"
+    assert OperatingPoint.load(folder) == POINT
+
+
+def test_file_is_readable_json(folder: Path) -> None:
+    stored = json.loads(POINT.save(folder).read_text())
     assert stored == {
         "diseases": ["normal", "glaucoma"],
         "grid_size": 512,
         "contrast": "clahe",
         "vessel_threshold": POINT.vessel_threshold,
+        "disease_calibration": [[1 / 3, -0.2], [2.0, 0.0]],
         "disease_thresholds": list(POINT.disease_thresholds),
+        "weights_sha256": hashlib.sha256(b"weights").hexdigest(),
     }
 
 
-def test_config_that_agrees_is_accepted(tmp_path: Path) -> None:
-    POINT.save(tmp_path)
-    assert OperatingPoint.load(tmp_path, ["normal", "glaucoma"], 512, "clahe") == POINT
+def test_config_that_agrees_is_accepted(folder: Path) -> None:
+    POINT.save(folder)
+    assert OperatingPoint.load(folder, ["normal", "glaucoma"], 512, "clahe") == POINT
 
 
 @pytest.mark.parametrize(
@@ -51,15 +62,45 @@ def test_config_that_agrees_is_accepted(tmp_path: Path) -> None:
         ({"contrast": "none"}, "contrast = clahe, and the config says none"),
     ],
 )
-def test_config_that_disagrees_is_refused_with_both_values(wanted: dict[str, Any], rule: str, tmp_path: Path) -> None:
-    POINT.save(tmp_path)
+def test_config_that_disagrees_is_refused_with_both_values(wanted: dict[str, Any], rule: str, folder: Path) -> None:
+    POINT.save(folder)
     with pytest.raises(ValueError, match=f"the weights in .* were trained with {rule}"):
-        OperatingPoint.load(tmp_path, **wanted)
+        OperatingPoint.load(folder, **wanted)
 
 
-def test_weights_without_operating_point_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"operating_point.json is missing: it is written beside the weights"):
-        OperatingPoint.load(tmp_path)
+@pytest.mark.parametrize("name", ["operating_point.json", "model.pt"])
+def test_one_file_without_the_other_is_refused(name: str, folder: Path) -> None:
+    POINT.save(folder)
+    (folder / name).unlink()
+    with pytest.raises(FileNotFoundError, match=f"{name} is missing: .* Give the folder that holds both"):
+        OperatingPoint.load(folder)
+
+
+def test_operating_point_of_other_weights_is_refused(folder: Path) -> None:
+    POINT.save(folder)
+    (folder / "model.pt").write_bytes(b"other weights")
+    with pytest.raises(ValueError, match="belongs to other weights than the model.pt beside it: .* `--resume True`"):
+        OperatingPoint.load(folder)
+
+
+@pytest.mark.parametrize("key", ["disease_calibration", "weights_sha256"])
+def test_file_of_an_earlier_version_is_refused_with_the_way_out(key: str, folder: Path) -> None:
+    path = POINT.save(folder)
+    stored = json.loads(path.read_text())
+    del stored[key]
+    path.write_text(json.dumps(stored))
+    with pytest.raises(ValueError, match=rf"lacks {key}, because an earlier version wrote it: .* `run calibrating`"):
+        OperatingPoint.load(folder)
+
+
+def test_nothing_is_saved_without_weights(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="model.pt"):
+        POINT.save(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_in_the_bundle_belong_to_their_operating_point() -> None:
+    OperatingPoint.load(Path(__file__).parents[1] / "bundles/vmnet/models")
 
 
 def test_it_cannot_be_changed() -> None:
@@ -68,5 +109,12 @@ def test_it_cannot_be_changed() -> None:
 
 
 def test_a_probability_at_its_threshold_is_called_and_nan_is_not_decided() -> None:
-    point = OperatingPoint(("amd", "normal", "glaucoma"), 64, "none", 0.5, (0.2, 0.4, 0.6))
+    point = OperatingPoint(("amd", "normal", "glaucoma"), 64, "none", 0.5, ((1.0, 0.0),) * 3, (0.2, 0.4, 0.6))
     assert point.decide([0.2, 0.39, float("nan")]) == [1, 0, None]
+
+
+def test_each_disease_is_calibrated_by_its_own_scale_and_shift() -> None:
+    """Odds of 1/8 to the power of 1/3, times exp(-0.2): exp(-0.2) / 2. Odds of 1/4 to the power of 2: 1/16."""
+    odds = np.exp(-0.2) / 2
+    np.testing.assert_allclose(POINT.calibrate([1 / 9, 0.2]), [odds / (1 + odds), 1 / 17])
+    np.testing.assert_allclose(POINT.calibrate([[float("nan"), 0.2]] * 3), [[float("nan"), 1 / 17]] * 3)

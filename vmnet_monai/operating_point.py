@@ -3,42 +3,67 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from vmnet_monai.files import whole_file
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["OperatingPoint"]
+from vmnet_monai.files import whole_file
+from vmnet_monai.metrics import platt_scaled
+
+__all__ = ["WEIGHTS_NAME", "OperatingPoint"]
 
 FILE_NAME = "operating_point.json"
 """Name of the file beside the weights."""
 
+WEIGHTS_NAME = "model.pt"
+"""Name of the weights."""
+
 
 @dataclasses.dataclass(frozen=True)
 class OperatingPoint:
-    """Thresholds chosen on validation photographs, with the head and the grid that they hold for.
+    """Calibration and thresholds from validation photographs, with the head and the grid that they hold for.
 
     Attributes:
         diseases: keys of the K diseases in the order of the network's logits.
         grid_size: side in pixels of the grid to which the field of view is scaled.
         contrast: contrast method of the preprocessing.
         vessel_threshold: a pixel is vessel where its probability reaches this value; in [0, 1].
-        disease_thresholds: K values in [0, 1]; a disease is called where its probability reaches the value.
+        disease_calibration: K pairs of scale and shift, from :func:`~vmnet_monai.metrics.platt_scaling`; (1, 0) leaves
+            the probability as it is.
+        disease_thresholds: K values in [0, 1]; a disease is called where its calibrated probability reaches the value.
     """
 
     diseases: tuple[str, ...]
     grid_size: int
     contrast: str
     vessel_threshold: float
+    disease_calibration: tuple[tuple[float, float], ...]
     disease_thresholds: tuple[float, ...]
+
+    def calibrate(self, probabilities: ArrayLike) -> NDArray[np.float64]:
+        """Calibrate the network's probabilities by :func:`~vmnet_monai.metrics.platt_scaled`; their order stays.
+
+        Args:
+            probabilities: (N, K) or (K,), 0 to 1, in the order of ``diseases``; NaN stays NaN.
+
+        Returns:
+            The same shape, float64.
+
+        Raises:
+            ValueError: if there are not K columns, or a probability is outside 0 to 1.
+        """
+        return platt_scaled(probabilities, self.disease_calibration)
 
     def decide(self, probabilities: Sequence[float]) -> list[int | None]:
         """Call each disease: 1 where its probability reaches its threshold, else 0; None where it is NaN.
 
         Args:
-            probabilities: K values in the order of ``diseases``.
+            probabilities: K values from :meth:`calibrate`, in the order of ``diseases``.
         """
         return [
             None if math.isnan(probability) else int(probability >= threshold)
@@ -46,10 +71,15 @@ class OperatingPoint:
         ]
 
     def save(self, folder: str | Path) -> Path:
-        """Write ``operating_point.json`` into the folder of the weights and return its path."""
+        """Write ``operating_point.json`` beside the weights that it holds for and return its path.
+
+        Raises:
+            FileNotFoundError: if the folder has no weights, whose SHA-256 is written as well.
+        """
         path = Path(folder) / FILE_NAME
+        contents = {**dataclasses.asdict(self), "weights_sha256": _weights_sha256(folder)}
         with whole_file(path) as temporary:
-            temporary.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n", encoding="utf-8")
+            temporary.write_text(json.dumps(contents, indent=2) + "\n", encoding="utf-8")
         return path
 
     @classmethod
@@ -69,21 +99,36 @@ class OperatingPoint:
             contrast: the caller's contrast method, likewise.
 
         Raises:
-            FileNotFoundError: if the file is missing.
-            ValueError: if the file and the caller disagree; the message says what to set.
+            FileNotFoundError: if the file or the weights are missing.
+            ValueError: if the file is of an earlier version or belongs to other weights, or if the file and the caller
+                disagree; the message says what to do.
         """
         path = Path(folder) / FILE_NAME
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"{path} is missing: it is written beside the weights by training. Give the folder that holds both "
-                "as `--model_dir`, or train first."
-            )
+        for needed in (path, path.with_name(WEIGHTS_NAME)):
+            if not needed.is_file():
+                raise FileNotFoundError(
+                    f"{needed} is missing: training writes {WEIGHTS_NAME} and {FILE_NAME} into one folder. Give the "
+                    "folder that holds both as `--model_dir`, or train first."
+                )
         stored = json.loads(path.read_text(encoding="utf-8"))
+        missing = {"disease_calibration", "weights_sha256"} - stored.keys()
+        if missing:
+            raise ValueError(
+                f"{path} lacks {', '.join(sorted(missing))}, because an earlier version wrote it: choose it anew on "
+                "validation photographs with `run calibrating` (calibrate.json over train.json)."
+            )
+        if stored["weights_sha256"] != _weights_sha256(folder):
+            raise ValueError(
+                f"{path} belongs to other weights than the {WEIGHTS_NAME} beside it: training was stopped between "
+                "writing the two, or one was replaced. Continue it with `--resume True`, take both from the same "
+                "training, or choose the operating point anew with `run calibrating` (calibrate.json over train.json)."
+            )
         point = cls(
             diseases=tuple(stored["diseases"]),
             grid_size=int(stored["grid_size"]),
             contrast=str(stored["contrast"]),
             vessel_threshold=float(stored["vessel_threshold"]),
+            disease_calibration=tuple((float(scale), float(shift)) for scale, shift in stored["disease_calibration"]),
             disease_thresholds=tuple(map(float, stored["disease_thresholds"])),
         )
         wanted = {
@@ -98,3 +143,7 @@ class OperatingPoint:
                     f"{value}: pass the overlay or the override `--{name}` that the training had."
                 )
         return point
+
+
+def _weights_sha256(folder: str | Path) -> str:
+    return hashlib.sha256((Path(folder) / WEIGHTS_NAME).read_bytes()).hexdigest()

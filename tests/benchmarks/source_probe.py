@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import fire
@@ -29,7 +30,7 @@ from torch import nn
 from vmnet_monai.metrics import patient_bootstrap_interval
 from vmnet_monai.metrics.comparison import markdown_table
 from vmnet_monai.metrics.disease import auc_of_rows
-from vmnet_monai.operating_point import OperatingPoint
+from vmnet_monai.operating_point import WEIGHTS_NAME, OperatingPoint
 
 SEED = 0
 """Of the sample of training photographs and of the bootstrap: the same for every network that is probed."""
@@ -79,7 +80,7 @@ def source_probe(
     )
     OperatingPoint.load(model_dir, diseases, grid_size, contrast)
     network = parser.get_parsed_content("network")
-    network.load_state_dict(torch.load(f"{model_dir}/model.pt", map_location=device, weights_only=True))
+    network.load_state_dict(torch.load(Path(model_dir) / WEIGHTS_NAME, map_location=device, weights_only=True))
 
     datalists = parser.get_parsed_content("datalists")
     column = list(diseases).index(disease)

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 CONFIGS = "bundles/vmnet/configs"
 TRAIN = f"{CONFIGS}/train.json"
 EVALUATE = f"{CONFIGS}/evaluate.json"
+CALIBRATE = f"{CONFIGS}/calibrate.json"
 INFERENCE = f"{CONFIGS}/inference.json"
 MULTI_GPU = f"{CONFIGS}/multi_gpu_train.json"
 

@@ -41,16 +41,25 @@ def test_validation_and_inference_share_preprocessing_inferer_and_restoring() ->
         assert step in in_training
 
 
-@pytest.mark.parametrize("overlay", ["evaluate.json", "multi_gpu_train.json"])
+@pytest.mark.parametrize("overlay", ["evaluate.json", "calibrate.json", "multi_gpu_train.json"])
 def test_overlays_leave_network_and_preprocessing_alone(overlay: str) -> None:
     parser = ConfigParser(config=ConfigParser.load_config_files([TRAIN, f"{CONFIGS}/{overlay}"]))
     for key in ("network_def", "load_and_crop", "normalisation"):
         assert parser[key] == _load(TRAIN)[key]
 
 
-@pytest.mark.parametrize("overlay", sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("configs/*/*.json")))
+def _laid_over(overlay: str) -> list[str]:
+    recipe = [TRAIN, "configs/experiments/vessels.json", "configs/experiments/joint.json"]
+    if overlay.startswith("configs/experiments/ablation/"):
+        return recipe
+    return recipe[: recipe.index(overlay)] if overlay in recipe else [TRAIN]
+
+
+@pytest.mark.parametrize(
+    "overlay", sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("configs/**/*.json"))
+)
 def test_every_overlay_sets_what_training_knows_or_what_it_uses_itself(overlay: str) -> None:
-    known = ConfigParser(config=_load(TRAIN))
+    known = ConfigParser(config=ConfigParser.load_config_files(_laid_over(overlay)))
     text = Path(overlay).read_text()
     for key in _load(overlay):
         name = key.removeprefix("+")

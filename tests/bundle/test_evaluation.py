@@ -10,9 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import skimage.data
-from conftest import EVALUATE, INFERENCE, SMALL, SMALL_NETWORK, TRAIN
+import torch
+from conftest import CALIBRATE, EVALUATE, INFERENCE, SMALL, SMALL_NETWORK, TRAIN
 from monai.bundle import run
 from PIL import Image
+
+from vmnet_monai.operating_point import OperatingPoint
 
 
 def _evaluate(trained: Path, phantoms: Path, **overrides: Any) -> None:
@@ -55,6 +58,26 @@ def test_evaluating_on_another_grid_than_trained_is_refused(trained: Path, phant
     with pytest.raises(RuntimeError) as caught:
         _evaluate(trained, phantoms, grid_size=96)
     assert "trained with grid_size = 64" in str(caught.value.__cause__)
+
+
+def test_finished_weights_get_an_operating_point_for_another_grid(
+    trained: Path, phantoms: Path, tmp_path: Path
+) -> None:
+    settings = {
+        **SMALL,
+        "grid_size": 96,
+        "dataset": "phantom",
+        "dataset_dir": str(phantoms),
+        "output_dir": str(tmp_path),
+    }
+    weights = trained / "models/model.pt"
+    run("calibrating", config_file=[TRAIN, CALIBRATE], pretrained=str(weights), **settings)
+    before, after = torch.load(weights), torch.load(tmp_path / "models/model.pt")
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert OperatingPoint.load(tmp_path / "models").grid_size == 96
+    run("evaluating", config_file=[TRAIN, EVALUATE], **settings)
+    stored = json.loads((tmp_path / "models/operating_point.json").read_text())
+    assert json.loads((tmp_path / "metrics.json").read_text())["thresholds"]["vessel"] == stored["vessel_threshold"]
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from feeding import DISEASES, NAN, evaluator, feed, phantom_items, photograph, small_network
@@ -56,8 +57,8 @@ def select(folder: Path, entries: list[dict[str, Any]]) -> OperatingPoint:
 
 
 def test_thresholds_are_the_best_on_the_validation_photographs(tmp_path: Path) -> None:
-    """Scores of 0.1 and 0.3 when absent, 0.7 when present: Youden's J is 1 from 0.3 to 0.7, middle 0.5; J of the
-    second disease is best, 1/2, between 0.2 and 0.4."""
+    """Youden's J of the first disease is best between 0.3 and 0.7, of the second, 1/2, between 0.2 and 0.4. The
+    threshold lies midway after calibration."""
     point = select(
         tmp_path,
         [
@@ -69,8 +70,24 @@ def test_thresholds_are_the_best_on_the_validation_photographs(tmp_path: Path) -
         ],
     )
     assert point.vessel_threshold == pytest.approx(0.4, abs=1e-4)
-    assert point.disease_thresholds == pytest.approx((0.5, 0.3))
+    between = point.calibrate([[0.3, 0.2], [0.7, 0.4]])
+    assert point.disease_thresholds == pytest.approx(between.mean(axis=0))
     assert (point.diseases, point.grid_size, point.contrast) == (DISEASES, 64, "clahe")
+
+
+def test_probabilities_are_calibrated_on_the_known_validation_photographs_of_all_datasets(tmp_path: Path) -> None:
+    """One of four present at 0.2, three of four at 0.9: smoothed targets 1/6 and 5/6 make 1/3 and 2/3 of them."""
+    labels = [1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, NAN]
+    probabilities = [0.2] * 4 + [0.9] * 5
+    point = select(
+        tmp_path,
+        [
+            photograph(str(i), ("hrf", "odir5k")[i % 2], (probability, probability), (label, NAN))
+            for i, (probability, label) in enumerate(zip(probabilities, labels, strict=True))
+        ],
+    )
+    assert point.calibrate([[0.2, 0.2], [0.9, 0.9]]) == pytest.approx(np.array([[1 / 3, 0.2], [2 / 3, 0.9]]), abs=1e-4)
+    assert point.disease_thresholds == pytest.approx((0.5, 0.5), abs=1e-4)
 
 
 def test_without_vessel_masks_the_vessel_threshold_is_one_half(tmp_path: Path) -> None:
@@ -80,7 +97,7 @@ def test_without_vessel_masks_the_vessel_threshold_is_one_half(tmp_path: Path) -
     ]
     point = select(tmp_path, entries)
     assert point.vessel_threshold == 0.5
-    assert point.disease_thresholds == pytest.approx((0.2, 0.5))
+    assert point.disease_thresholds == pytest.approx((point.calibrate([[0.1] * 2, [0.3] * 2])[:, 0].mean(), 0.5))
 
 
 def test_empty_vessel_masks_give_no_threshold_either(tmp_path: Path) -> None:
@@ -91,6 +108,7 @@ def test_without_known_diseases_their_thresholds_are_one_half(tmp_path: Path) ->
     point = select(tmp_path, [photograph(**SEPARABLE)])
     assert point.vessel_threshold == pytest.approx(0.4, abs=1e-4)
     assert point.disease_thresholds == (0.5, 0.5)
+    assert point.disease_calibration == ((1, 0), (1, 0))
 
 
 @pytest.mark.parametrize("labels", [(NAN, NAN), (1.0, 0.0)])
@@ -147,7 +165,7 @@ def test_key_metric_is_the_mean_of_what_is_defined() -> None:
 
 
 def test_real_evaluator_saves_when_its_key_metric_improves(tmp_path: Path) -> None:
-    """Without vessel masks the AUC decides: 0, then 1 with a threshold midway between 0.1 and 0.7, then 0.5."""
+    """Without vessel masks the AUC decides: 0, then 1 with 0.1 and 0.7 calibrated to 1/4 and 3/4, then 0.5."""
     items = [{k: v for k, v in item.items() if k != "vessel"} for item in phantom_items(tmp_path / "phantom")]
     answers = iter([[[0.9, 0.5]] * 2 + [[0.1, 0.5]] * 2, [[0.1, 0.5]] * 2 + [[0.7, 0.5]] * 2, [[0.5, 0.5]] * 4])
     queue: list[list[float]] = []
@@ -170,13 +188,14 @@ def test_real_evaluator_saves_when_its_key_metric_improves(tmp_path: Path) -> No
         {"val_score": MeanScore({"val_auc": auc})},
         alter=answer,
     )
-    thresholds = []
+    points = []
     for epoch in (1, 2, 3):
         engine.run(epoch)
-        thresholds.append(OperatingPoint.load(model_dir).disease_thresholds[0])
+        points.append(OperatingPoint.load(model_dir))
     assert engine.state.best_metric == 1.0
     assert engine.state.best_metric_epoch == 2
-    assert thresholds == pytest.approx([0.5, 0.4, 0.4])
+    assert points[0] != points[1] == points[2]
+    assert points[1].calibrate([[0.1, NAN], [0.7, NAN]])[:, 0] == pytest.approx([0.25, 0.75], abs=1e-4)
     assert (model_dir / "model.pt").is_file()
 
 

@@ -16,7 +16,14 @@ from PIL import Image
 from vmnet_monai.engines import PredictionWriter, ValidationPictures
 from vmnet_monai.operating_point import OperatingPoint
 
-POINT = OperatingPoint(DISEASES, 64, "none", vessel_threshold=0.5, disease_thresholds=(0.3, 0.7))
+POINT = OperatingPoint(
+    DISEASES,
+    64,
+    "none",
+    vessel_threshold=0.5,
+    disease_calibration=((1.0, 0.0), (1.0, 0.0)),
+    disease_thresholds=(0.3, 0.7),
+)
 
 
 def read(path: Path) -> np.ndarray:
@@ -66,6 +73,18 @@ def test_table_holds_probabilities_and_decisions(tmp_path: Path) -> None:
     ]
     assert table.iloc[0].tolist() == ["a", "a.png", 0.3, 1, 0.69, 0]
     assert table.iloc[1].tolist() == ["b", "b.png", 0.5, 1, 0.5, 0]
+
+
+def test_probabilities_are_calibrated_before_they_are_decided(tmp_path: Path) -> None:
+    """Odds of 4 become 2 with a scale of 1/2, 2/3; odds of 1 become 3 with a shift of log 3, 3/4."""
+    point = dataclasses.replace(
+        POINT, disease_calibration=((0.5, 0.0), (1.0, np.log(3))), disease_thresholds=(0.7,) * 2
+    )
+    entry = photograph("a", probabilities=(0.8, 0.5), vessel=[[0.1]])
+    feed([[entry]], PredictionWriter(str(tmp_path), point, small_network(), ()))
+    row = pd.read_csv(tmp_path / "predictions.csv").iloc[0]
+    assert row[["probability_normal", "decision_normal"]].tolist() == [0.666667, 0]
+    assert row[["probability_glaucoma", "decision_glaucoma"]].tolist() == [0.75, 1]
 
 
 def test_second_inference_starts_a_new_table(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,14 @@ from feeding import DISEASES, NAN, evaluator, feed, phantom_items, photograph, s
 from vmnet_monai.engines import PredictionCollector, ScoreWriter
 from vmnet_monai.operating_point import OperatingPoint
 
-POINT = OperatingPoint(DISEASES, 64, "none", vessel_threshold=0.5, disease_thresholds=(0.5, 0.9))
+POINT = OperatingPoint(
+    DISEASES,
+    64,
+    "none",
+    vessel_threshold=0.5,
+    disease_calibration=((1.0, 0.0), (1.0, 0.0)),
+    disease_thresholds=(0.5, 0.9),
+)
 
 HALF_FOUND: dict[str, Any] = {"vessel": [[0.9, 0.1, 0.9, 0.0]], "truth": [[1, 1, 0, 0]]}
 """One vessel pixel of two is found, beside one false alarm: Dice 1/2."""
@@ -29,13 +37,15 @@ def strict_json(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
 
 
-def handlers(folder: Path) -> tuple[PredictionCollector, ScoreWriter]:
-    collector = PredictionCollector(POINT.vessel_threshold)
-    return collector, ScoreWriter(str(folder), collector, POINT, split="test")
+def handlers(folder: Path, point: OperatingPoint = POINT) -> tuple[PredictionCollector, ScoreWriter]:
+    collector = PredictionCollector(point.vessel_threshold)
+    return collector, ScoreWriter(str(folder), collector, point, split="test")
 
 
-def write(folder: Path, entries: list[dict[str, Any]]) -> tuple[dict[str, Any], pd.DataFrame]:
-    feed([entries], *handlers(folder))
+def write(
+    folder: Path, entries: list[dict[str, Any]], point: OperatingPoint = POINT
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    feed([entries], *handlers(folder, point))
     return strict_json(folder / "metrics.json"), pd.read_csv(folder / "metrics.csv")
 
 
@@ -72,6 +82,26 @@ def test_diseases_are_scored_on_what_is_known(tmp_path: Path) -> None:
     assert scores["glaucoma"]["n"] == 1
     assert scores["glaucoma"]["sensitivity"] == 1.0
     assert scores["glaucoma"]["auc"] is None, "undefined with one class"
+
+
+def test_calibrated_probabilities_are_scored_and_decided_beside_the_error_before(tmp_path: Path) -> None:
+    """Odds of 1/4 and 4 become 1/2 and 2 with a scale of 1/2: 1/3 and 2/3 present, once each."""
+    point = dataclasses.replace(POINT, disease_calibration=((0.5, 0.0), (1.0, 0.0)), disease_thresholds=(0.7, 0.9))
+    entries = [
+        photograph("a", "odir5k", (0.2, 0.5), (0.0, NAN)),
+        photograph("b", "odir5k", (0.8, 0.5), (1.0, NAN)),
+        photograph("c", "odir5k", probabilities=(0.9, NAN)),
+    ]
+    summary, table = write(tmp_path, entries, point)
+    assert table["probability_normal"].tolist() == pytest.approx([1 / 3, 2 / 3, 0.75])
+    assert table["decision_normal"].tolist() == [0, 0, 1]
+    assert table["probability_glaucoma"].isna().tolist() == [False, False, True]
+    for scores in (summary["disease"]["odir5k"]["per_disease"]["normal"], summary["disease"]["odir5k"]["macro"]):
+        assert scores["calibration_error"] == pytest.approx(1 / 3)
+        assert scores["calibration_error_uncalibrated"] == pytest.approx(0.2)
+        assert scores["brier"] == pytest.approx(1 / 9)
+        assert scores["brier_uncalibrated"] == pytest.approx(0.04)
+        assert scores["sensitivity"] == 0
 
 
 def test_table_has_one_row_per_photograph_sorted_by_id(tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ def report(labels: list[list[float]], probabilities: list[list[float]]) -> dict:
     return disease_report(
         ["odir5k", "odir5k", "rfmid", "rfmid"],
         np.array(probabilities),
+        np.array(probabilities) ** 2,
         np.array(labels),
         [0.5],
         ["glaucoma"],
@@ -66,6 +67,16 @@ def test_a_source_that_gives_the_disease_away_shows_in_the_scores_within_dataset
     assert scores["odir5k"]["per_disease"]["glaucoma"]["auc"] == 0.5
     assert math.isnan(scores["rfmid"]["per_disease"]["glaucoma"]["auc"])
     assert scores["all"]["per_disease"]["glaucoma"]["auc"] == pytest.approx((0.5 + 1 + 1) / 3)
+
+
+def test_calibration_is_scored_before_it_as_well() -> None:
+    """Before calibration the probabilities were the squares: 0.01 and 0.81 in the first dataset, labels 0 and 1."""
+    scores = report([[0], [1], [1], [1]], [[0.1], [0.9], [0.9], [0.9]])["odir5k"]
+    for part in (scores["per_disease"]["glaucoma"], scores["macro"], scores["micro"]):
+        assert part["calibration_error"] == pytest.approx(0.1)
+        assert part["calibration_error_uncalibrated"] == pytest.approx((0.01 + 0.19) / 2)
+        assert part["brier"] == pytest.approx(0.01)
+        assert part["brier_uncalibrated"] == pytest.approx((0.0001 + 0.0361) / 2)
 
 
 def test_dataset_without_labels_is_left_out() -> None:

@@ -16,8 +16,8 @@ from ignite.metrics import Metric
 
 from vmnet_monai.engines.collector import PredictionCollector
 from vmnet_monai.files import whole_file
-from vmnet_monai.metrics import best_dice_threshold, best_thresholds, within_source_auc
-from vmnet_monai.operating_point import OperatingPoint
+from vmnet_monai.metrics import best_dice_threshold, best_thresholds, platt_scaled, platt_scaling, within_source_auc
+from vmnet_monai.operating_point import WEIGHTS_NAME, OperatingPoint
 
 __all__ = ["BestModelSaver", "MeanScore", "WithinSourceAUC", "latest_checkpoint"]
 
@@ -83,8 +83,10 @@ class BestModelSaver:
     """Keeps the weights of the best validation together with the operating point chosen on it.
 
     Both belong together, so both are written here, each whole or not at all: ``model.pt``, a plain state dict, and
-    ``operating_point.json``. The vessel threshold maximises the Dice over all pixels inside the fields of view, the
-    disease thresholds Youden's J; 0.5 stands where the validation photographs give no choice.
+    ``operating_point.json``. The vessel threshold maximises the Dice over all pixels inside the fields of view. Each
+    disease is calibrated by Platt scaling over all photographs where it is known, and its threshold maximises Youden's
+    J of the calibrated probabilities. Where the validation photographs give no choice, probabilities stay as they are
+    and thresholds are 0.5.
 
     Args:
         model_dir: the folder of the weights.
@@ -124,19 +126,22 @@ class BestModelSaver:
         probabilities, labels = self.collector.disease_table()
         # A network without disease head answers NaN.
         answered = ~np.isnan(probabilities).any(axis=1)
+        probabilities, labels = probabilities[answered], labels[answered]
+        calibration = tuple(platt_scaling(p, y) for p, y in zip(probabilities.T, labels.T, strict=True))
         point = OperatingPoint(
             diseases=self.diseases,
             grid_size=self.grid_size,
             contrast=self.contrast,
             # Without a vessel mask in the validation part, no threshold has a Dice.
             vessel_threshold=best_dice_threshold(histogram) if histogram[1].any() else DEFAULT_THRESHOLD,
-            disease_thresholds=tuple(best_thresholds(probabilities[answered], labels[answered])),
+            disease_calibration=calibration,
+            disease_thresholds=tuple(best_thresholds(platt_scaled(probabilities, calibration), labels)),
         )
         network = getattr(self.network, "module", self.network)
-        with whole_file(self.model_dir / "model.pt") as path:
+        with whole_file(self.model_dir / WEIGHTS_NAME) as path:
             torch.save({key: value.cpu() for key, value in network.state_dict().items()}, path)
         point.save(self.model_dir)
-        logger.info(f"Best validation so far, at epoch {state.epoch}: saved {self.model_dir / 'model.pt'}")
+        logger.info(f"Best validation so far, at epoch {state.epoch}: saved {self.model_dir / WEIGHTS_NAME}")
 
 
 def latest_checkpoint(folder: str) -> str:

@@ -29,8 +29,8 @@ logger = logging.getLogger(__name__)
 class PredictionWriter:
     """Writes masks, probabilities, heat maps and one table for the photographs of an inference.
 
-    - ``predictions.csv``: ``id``, ``image``, per disease ``probability_<disease>`` and ``decision_<disease>`` (1 where
-      the probability reaches the stored threshold).
+    - ``predictions.csv``: ``id``, ``image``, per disease ``probability_<disease>``, calibrated, and
+      ``decision_<disease>`` (1 where that probability reaches the stored threshold).
     - ``vessel/<id>.png``: the vessel mask, 0 and 255.
     - ``vessel_probability/<id>.png``: 16-bit grey, value / 65535 is the probability.
     - ``cam/<id>_<disease>.png``: Grad-CAM over the photograph, inside the field of view.
@@ -41,7 +41,7 @@ class PredictionWriter:
 
     Args:
         output_dir: where everything goes.
-        operating_point: names and thresholds of the diseases, and the vessel threshold.
+        operating_point: names, calibration and thresholds of the diseases, and the vessel threshold.
         network: the network, for Grad-CAM.
         cam_diseases: keys of the diseases to explain; a subset of the operating point's.
         cam_layer: layer of the network that Grad-CAM looks at.
@@ -86,7 +86,7 @@ class PredictionWriter:
             if "pred_vessel" in output:
                 self._write_vessels(name, output["pred_vessel"][0].cpu().numpy())
             if "pred_disease" in output:
-                probabilities = output["pred_disease"].tolist()
+                probabilities = self.operating_point.calibrate(output["pred_disease"].cpu()).tolist()
                 decisions = self.operating_point.decide(probabilities)
                 for disease, value, decision in zip(
                     self.operating_point.diseases, probabilities, decisions, strict=True

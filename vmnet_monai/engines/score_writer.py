@@ -25,13 +25,14 @@ class ScoreWriter:
     """Writes ``metrics.json``, the summary, and ``metrics.csv``, one row per photograph, after an evaluation.
 
     The columns of the CSV are ``id``, ``dataset``, ``patient``; per region and vessel score ``inside_fov_dice`` and so
-    on; per disease ``probability_<disease>``, ``label_<disease>`` and ``decision_<disease>``. What is undefined or
-    unknown is empty in the CSV and null in the JSON.
+    on; per disease ``probability_<disease>``, calibrated, ``label_<disease>`` and ``decision_<disease>``. The summary
+    has the calibration error and the Brier score before calibration as well. What is undefined or unknown is empty in
+    the CSV and null in the JSON.
 
     Args:
         output_dir: where the two files go.
         collector: attached to the same evaluator before this handler; its vessel threshold is the one that is scored.
-        operating_point: names and thresholds of the diseases.
+        operating_point: names, calibration and thresholds of the diseases.
         split: name of the part that is evaluated, written into the summary.
         seed: seed of the bootstrap intervals.
 
@@ -74,7 +75,7 @@ class ScoreWriter:
         for region, histograms in self.collector.histograms.items():
             rows = [{"dataset": record.dataset, **record.vessel[region]} for record in records if record.vessel]
             vessel[region] = vessel_report(pd.DataFrame(rows), histograms, self.vessel_threshold)
-        probabilities, labels = self.collector.disease_table()
+        uncalibrated, labels = self.collector.disease_table()
         return {
             "split": self.split,
             "photographs": len(records),
@@ -85,7 +86,8 @@ class ScoreWriter:
             "vessel": vessel,
             "disease": disease_report(
                 [record.dataset for record in records],
-                probabilities,
+                point.calibrate(uncalibrated),
+                uncalibrated,
                 labels,
                 point.disease_thresholds,
                 point.diseases,
@@ -100,9 +102,10 @@ class ScoreWriter:
             row: dict[str, Any] = {"id": record.id, "dataset": record.dataset, "patient": record.patient}
             for region, scores in record.vessel.items():
                 row |= {f"{region}_{name}": value for name, value in scores.items()}
-            decisions = self.operating_point.decide(record.probabilities)
+            probabilities = self.operating_point.calibrate(record.probabilities).tolist()
+            decisions = self.operating_point.decide(probabilities)
             for disease, probability, label, decision in zip(
-                self.operating_point.diseases, record.probabilities, record.labels, decisions, strict=True
+                self.operating_point.diseases, probabilities, record.labels, decisions, strict=True
             ):
                 row |= {
                     f"probability_{disease}": probability,

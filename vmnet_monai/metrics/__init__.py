@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vmnet_monai.metrics.bootstrap import patient_bootstrap_interval
+from vmnet_monai.metrics.calibration import platt_scaled, platt_scaling
 from vmnet_monai.metrics.comparison import compare_systems, comparison_table
 from vmnet_monai.metrics.disease import (
     DiseaseROCAUC,
@@ -54,6 +55,8 @@ __all__ = [
     "expected_calibration_error",
     "histogram_scores",
     "patient_bootstrap_interval",
+    "platt_scaled",
+    "platt_scaling",
     "probability_histogram",
     "probability_levels",
     "roc_auc",

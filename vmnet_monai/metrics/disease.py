@@ -65,7 +65,7 @@ def disease_scores(
     """
     probabilities, labels = np.asarray(probabilities, dtype=np.float64), np.asarray(labels, dtype=np.float64)
     limits = np.asarray(thresholds, dtype=np.float64)
-    _check_table(probabilities, labels)
+    check_table(probabilities, labels)
     for name, given, needed in (
         ("thresholds", len(limits), probabilities.shape[1]),
         ("label_names", len(label_names), probabilities.shape[1]),
@@ -161,7 +161,7 @@ def best_threshold(probabilities: NDArray[np.floating], labels: NDArray[np.float
         ValueError: when shapes differ, a probability is outside 0 to 1, or a label is not 1, 0 or NaN.
     """
     probabilities, labels = np.asarray(probabilities, dtype=np.float64), np.asarray(labels, dtype=np.float64)
-    _check_table(probabilities[:, np.newaxis], labels[:, np.newaxis])
+    check_table(probabilities[:, np.newaxis], labels[:, np.newaxis])
     known = ~np.isnan(labels)
     scores, rank = np.unique(probabilities[known], return_inverse=True)
     counts = _counts(rank, labels[known], len(scores))
@@ -177,7 +177,7 @@ def best_threshold(probabilities: NDArray[np.floating], labels: NDArray[np.float
 
 def best_thresholds(probabilities: NDArray[np.floating], labels: NDArray[np.floating]) -> list[float]:
     """Find the :func:`best_threshold` of each column of (N, K) probabilities and labels."""
-    _check_table(np.asarray(probabilities), np.asarray(labels))
+    check_table(np.asarray(probabilities), np.asarray(labels))
     return [best_threshold(p, y) for p, y in zip(np.transpose(probabilities), np.transpose(labels), strict=True)]
 
 
@@ -300,7 +300,12 @@ def _mean_defined(values: Sequence[float] | NDArray[np.floating]) -> float:
     return float(defined.mean()) if defined.size else float("nan")
 
 
-def _check_table(probabilities: NDArray[np.floating], labels: NDArray[np.floating]) -> None:
+def check_table(probabilities: NDArray[np.floating], labels: NDArray[np.floating]) -> None:
+    """Refuse what is no table of (N, K) probabilities, 0 to 1, and labels 1, 0 or NaN.
+
+    Raises:
+        ValueError: naming the rule that is broken.
+    """
     _check_shapes_and_labels(probabilities, labels)
     # Written so that NaN fails it too.
     if not ((probabilities >= 0) & (probabilities <= 1)).all():

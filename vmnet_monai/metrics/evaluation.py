@@ -51,6 +51,7 @@ def vessel_report(
 def disease_report(
     datasets: Sequence[str],
     probabilities: NDArray[np.floating],
+    uncalibrated: NDArray[np.floating],
     labels: NDArray[np.floating],
     thresholds: Sequence[float],
     label_names: Sequence[str],
@@ -63,19 +64,27 @@ def disease_report(
 
     Args:
         datasets: N dataset names; the other arguments are those of :func:`disease_scores`.
+        uncalibrated: (N, K), the probabilities before calibration, 0 to 1.
 
     Returns:
-        dataset or ``"all"`` -> the result of :func:`disease_scores`; photographs without any known label or without
-        probabilities (NaN, from a network without disease head) are left out.
+        dataset or ``"all"`` -> the result of :func:`disease_scores`, where ``calibration_error_uncalibrated`` and
+        ``brier_uncalibrated`` are added: the same scores before calibration. Photographs without any known label or
+        without probabilities (NaN, from a network without disease head) are left out.
     """
     names = np.asarray(datasets)
     known = ~np.isnan(labels).all(axis=1) & ~np.isnan(probabilities).any(axis=1)
     parts = {str(name): (names == name) & known for name in np.unique(names[known])}
     if parts:
         parts[ALL_DATASETS] = known
-    return {
-        name: disease_scores(
-            probabilities[rows], labels[rows], thresholds, label_names, np.asarray(patients)[rows].tolist(), seed=seed
-        )
-        for name, rows in parts.items()
-    }
+    report = {}
+    for name, rows in parts.items():
+        others = (labels[rows], thresholds, label_names, np.asarray(patients)[rows].tolist())
+        report[name] = disease_scores(probabilities[rows], *others, seed=seed)
+        before = disease_scores(uncalibrated[rows], *others, bootstrap_samples=1)  # its intervals are not used
+        for scores, scores_before in zip(_parts_of(report[name]), _parts_of(before), strict=True):
+            scores |= {f"{key}_uncalibrated": scores_before[key] for key in ("calibration_error", "brier")}
+    return report
+
+
+def _parts_of(scores: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*scores["per_disease"].values(), scores["macro"], scores["micro"]]
