@@ -50,7 +50,7 @@ def two_sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     torch.save(parser.get_parsed_content("network").state_dict(), folder / "models/model.pt")
     diseases = parser.get_parsed_content("diseases")
-    point = OperatingPoint(tuple(diseases), 64, "none", 0.5, ((1.0, 0.0),) * len(diseases), (0.5,) * len(diseases))
+    point = OperatingPoint(tuple(diseases), 64, 32, "none", 0.5, ((1.0, 0.0),) * len(diseases), (0.5,) * len(diseases))
     point.save(folder / "models")
     return folder
 

@@ -16,6 +16,7 @@ from vmnet_monai.operating_point import OperatingPoint
 POINT = OperatingPoint(
     diseases=("normal", "glaucoma"),
     grid_size=512,
+    disease_size=224,
     contrast="clahe",
     vessel_threshold=29491 / 65535,
     disease_calibration=((1 / 3, -0.2), (2.0, 0.0)),
@@ -109,7 +110,7 @@ def test_it_cannot_be_changed() -> None:
 
 
 def test_a_probability_at_its_threshold_is_called_and_nan_is_not_decided() -> None:
-    point = OperatingPoint(("amd", "normal", "glaucoma"), 64, "none", 0.5, ((1.0, 0.0),) * 3, (0.2, 0.4, 0.6))
+    point = OperatingPoint(("amd", "normal", "glaucoma"), 64, 32, "none", 0.5, ((1.0, 0.0),) * 3, (0.2, 0.4, 0.6))
     assert point.decide([0.2, 0.39, float("nan")]) == [1, 0, None]
 
 

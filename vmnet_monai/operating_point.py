@@ -31,6 +31,8 @@ class OperatingPoint:
     Attributes:
         diseases: keys of the K diseases in the order of the network's logits.
         grid_size: side in pixels of the grid to which the field of view is scaled.
+        disease_size: width in pixels to which the disease head averages the grid down, see
+            :class:`~vmnet_monai.networks.VMNet`.
         contrast: contrast method of the preprocessing.
         vessel_threshold: a pixel is vessel where its probability reaches this value; in [0, 1].
         disease_calibration: K pairs of scale and shift, from :func:`~vmnet_monai.metrics.platt_scaling`; (1, 0) leaves
@@ -40,6 +42,7 @@ class OperatingPoint:
 
     diseases: tuple[str, ...]
     grid_size: int
+    disease_size: int
     contrast: str
     vessel_threshold: float
     disease_calibration: tuple[tuple[float, float], ...]
@@ -88,6 +91,7 @@ class OperatingPoint:
         folder: str | Path,
         diseases: Sequence[str] | None = None,
         grid_size: int | None = None,
+        disease_size: int | None = None,
         contrast: str | None = None,
     ) -> OperatingPoint:
         """Read ``operating_point.json`` and compare it with what the caller is about to use.
@@ -96,6 +100,7 @@ class OperatingPoint:
             folder: the folder of the weights.
             diseases: the caller's diseases, to be compared if given.
             grid_size: the caller's grid, likewise.
+            disease_size: the caller's width for the disease head, likewise.
             contrast: the caller's contrast method, likewise.
 
         Raises:
@@ -111,21 +116,24 @@ class OperatingPoint:
                     "folder that holds both as `--model_dir`, or train first."
                 )
         stored = json.loads(path.read_text(encoding="utf-8"))
-        missing = {"disease_calibration", "weights_sha256"} - stored.keys()
+        missing = {"disease_calibration", "disease_size", "weights_sha256"} - stored.keys()
         if missing:
             raise ValueError(
                 f"{path} lacks {', '.join(sorted(missing))}, because an earlier version wrote it: choose it anew on "
-                "validation photographs with `run calibrating` (calibrate.json over train.json)."
+                "validation photographs with `run calibrating` (calibrate.json over train.json) and "
+                f"`--pretrained {path.with_name(WEIGHTS_NAME)}`."
             )
         if stored["weights_sha256"] != _weights_sha256(folder):
             raise ValueError(
                 f"{path} belongs to other weights than the {WEIGHTS_NAME} beside it: training was stopped between "
                 "writing the two, or one was replaced. Continue it with `--resume True`, take both from the same "
-                "training, or choose the operating point anew with `run calibrating` (calibrate.json over train.json)."
+                "training, or choose the operating point anew with `run calibrating` (calibrate.json over train.json) "
+                f"and `--pretrained {path.with_name(WEIGHTS_NAME)}`."
             )
         point = cls(
             diseases=tuple(stored["diseases"]),
             grid_size=int(stored["grid_size"]),
+            disease_size=int(stored["disease_size"]),
             contrast=str(stored["contrast"]),
             vessel_threshold=float(stored["vessel_threshold"]),
             disease_calibration=tuple((float(scale), float(shift)) for scale, shift in stored["disease_calibration"]),
@@ -134,6 +142,7 @@ class OperatingPoint:
         wanted = {
             "diseases": None if diseases is None else tuple(diseases),
             "grid_size": grid_size,
+            "disease_size": disease_size,
             "contrast": contrast,
         }
         for name, value in wanted.items():

@@ -45,7 +45,7 @@ class BestAt:
 
 
 def saver(folder: Path, network: torch.nn.Module, collector: PredictionCollector) -> BestModelSaver:
-    return BestModelSaver(str(folder), network, collector, DISEASES, grid_size=64, contrast="clahe")
+    return BestModelSaver(str(folder), network, collector, DISEASES, grid_size=64, disease_size=32, contrast="clahe")
 
 
 def select(folder: Path, entries: list[dict[str, Any]]) -> OperatingPoint:
@@ -201,7 +201,7 @@ def test_real_evaluator_saves_when_its_key_metric_improves(tmp_path: Path) -> No
 
 def test_auc_is_the_mean_within_the_datasets() -> None:
     """Dataset a ranks its eyes right, b wrong: the mean is 0.5, where all eyes pooled would give 0.75."""
-    rows = [("a", 0.9, 1.0), ("a", 0.8, 0.0), ("b", 0.1, 1.0), ("b", 0.2, 0.0), ("b", NAN, NAN)]
+    rows = [("a", 0.9, 1.0), ("a", 0.8, 0.0), ("b", 0.85, 1.0), ("b", 0.87, 0.0), ("b", NAN, NAN)]
     collector = PredictionCollector()
     engine = Engine(lambda engine, batch: None)
     WithinSourceAUC(collector, min_count=1).attach(engine, "val_auc")

@@ -19,6 +19,7 @@ from vmnet_monai.operating_point import OperatingPoint
 POINT = OperatingPoint(
     DISEASES,
     64,
+    32,
     "none",
     vessel_threshold=0.5,
     disease_calibration=((1.0, 0.0), (1.0, 0.0)),

@@ -215,6 +215,17 @@ def test_photograph_below_twice_the_disease_size_is_read_as_it_comes() -> None:
         torch.testing.assert_close(reduced["disease"], network(image)["disease"])
 
 
+def test_size_to_pad_to_is_one_that_is_taken() -> None:
+    """95 px would be reduced by 2, the 96 px that 2 x 4 divides by 3, and 96 is divisible by 3 x 4 as well."""
+    network = small(disease_size=32)
+    with pytest.raises(ValueError, match="pad or resize to 96 x 96"):
+        network(torch.rand(1, 3, 95, 95))
+    assert network(torch.rand(1, 3, 96, 96))["disease"].shape == (1, 3)
+    with pytest.raises(ValueError, match="pad or resize to 128 x 144"):
+        network(torch.rand(1, 3, 127, 127))
+    assert network(torch.rand(1, 3, 128, 144))["vessel"].shape == (1, 1, 128, 144)
+
+
 def test_size_must_be_divisible_after_the_reduction_too() -> None:
     """84 = 2 x 42, and 42 is not divisible by 4."""
     with pytest.raises(ValueError, match="divisible by 8, got 84 x 84: pad or resize to 88 x 88"):

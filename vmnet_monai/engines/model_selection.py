@@ -94,6 +94,7 @@ class BestModelSaver:
         collector: attached to the same evaluator before this handler.
         diseases: keys of the diseases.
         grid_size: side of the grid in pixels.
+        disease_size: width in pixels to which the disease head averages the grid down.
         contrast: contrast method of the preprocessing.
     """
 
@@ -104,6 +105,7 @@ class BestModelSaver:
         collector: PredictionCollector,
         diseases: Sequence[str],
         grid_size: int,
+        disease_size: int,
         contrast: str,
     ) -> None:
         self.model_dir = Path(model_dir)
@@ -111,6 +113,7 @@ class BestModelSaver:
         self.collector = collector
         self.diseases = tuple(diseases)
         self.grid_size = grid_size
+        self.disease_size = disease_size
         self.contrast = contrast
 
     def attach(self, engine: Engine) -> None:
@@ -131,6 +134,7 @@ class BestModelSaver:
         point = OperatingPoint(
             diseases=self.diseases,
             grid_size=self.grid_size,
+            disease_size=self.disease_size,
             contrast=self.contrast,
             # Without a vessel mask in the validation part, no threshold has a Dice.
             vessel_threshold=best_dice_threshold(histogram) if histogram[1].any() else DEFAULT_THRESHOLD,

@@ -25,7 +25,7 @@ class MixedSampler(DistributedSampler):
     With ``balance`` above 0 the photographs with known diseases are drawn with replacement instead: a photograph
     counts among the n photographs of its dataset that show the same disease, and is drawn with a probability
     proportional to ``n ** -balance`` (its mean over the diseases it shows), so that rare diseases and small datasets
-    come up more often.
+    come up more often. The photographs of a dataset that show no disease form a group of their own.
 
     In distributed training every process draws its own batches of the same shares from one common order, so that no
     two processes get the same position of it. MONAI's workflows call ``set_epoch``.

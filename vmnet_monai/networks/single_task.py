@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from vmnet_monai.networks.reduction import reduce_to
+
 __all__ = ["TASKS", "OneHead", "SingleTask"]
 
 TASKS = ("vessel", "disease")
@@ -24,21 +26,25 @@ class SingleTask(nn.Module):
             (B, K).
         task: ``"vessel"`` or ``"disease"``.
         label_names: keys of the K diseases in the order of the logits; none for vessels.
+        disease_size: if set, the network sees the photograph averaged down as V-MNet's disease head does.
 
     Raises:
         ValueError: if the task is unknown.
     """
 
-    def __init__(self, network: nn.Module, task: str, label_names: Sequence[str] = ()) -> None:
+    def __init__(
+        self, network: nn.Module, task: str, label_names: Sequence[str] = (), disease_size: int | None = None
+    ) -> None:
         super().__init__()
         _check_task(task)
         self.network = network
         self.task = task
         self.label_names = list(label_names)
+        self.disease_size = disease_size
 
     def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return ``{"vessel": (B, 1, H, W)}`` or ``{"disease": (B, K)}``, logits, for ``image`` (B, 3, H, W)."""
-        return {self.task: self.network(image)}
+        return {self.task: self.network(reduce_to(image, self.disease_size))}
 
 
 class OneHead(nn.Module):

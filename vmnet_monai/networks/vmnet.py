@@ -10,6 +10,7 @@ from monai.networks.nets.basic_unet import Down, TwoConv, UpCat
 from torch import nn
 
 from vmnet_monai.networks.guidance import VesselGuidance
+from vmnet_monai.networks.reduction import reduce_to
 
 __all__ = ["ClassificationDecoder", "VMNet"]
 
@@ -136,21 +137,11 @@ class VMNet(nn.Module):
         Raises:
             ValueError: if H or W is not divisible; the message says what to pad to.
         """
-        reduction = 1
-        if self.disease_size is not None:
-            reduction = max(1, image.shape[-1] // self.disease_size)
-        height, width, divisor = image.shape[-2], image.shape[-1], self.stride * reduction
-        if height % divisor != 0 or width % divisor != 0:
-            padded_height = (height + divisor - 1) // divisor * divisor
-            padded_width = (width + divisor - 1) // divisor * divisor
-            raise ValueError(
-                f"V-MNet needs a height and width divisible by {divisor}, got {height} x {width}: "
-                f"pad or resize to {padded_height} x {padded_width}."
-            )
+        reduced = reduce_to(image, self.disease_size, self.stride)
         encoded, decoded, vessel = self.segment(image)
         guide_vessel = vessel
-        if reduction > 1:
-            encoded, decoded, guide_vessel = self.segment(nn.functional.avg_pool2d(image, reduction))
+        if reduced.shape != image.shape:
+            encoded, decoded, guide_vessel = self.segment(reduced)
 
         guided: list[torch.Tensor] = []
         for index, guide in enumerate(self.guidance):
@@ -159,7 +150,15 @@ class VMNet(nn.Module):
         return {"vessel": vessel, "disease": self.classifier(guided)}
 
     def segment(self, image: torch.Tensor) -> tuple[list[torch.Tensor], list[torch.Tensor], torch.Tensor]:
-        """Return the encoder's maps from shallow to deep, the decoder's from deep to shallow, and vessel logits."""
+        """Run encoder and vessel decoder.
+
+        Args:
+            image: (B, in_channels, H, W), H and W divisible by the stride.
+
+        Returns:
+            The encoder's maps from shallow to deep and the decoder's from deep to shallow, (B, C_l, H_l, W_l), each
+            level half or twice the size of the one before, and vessel logits (B, 1, H, W).
+        """
         x = self.stem(image)
         encoded = [x]
         for down in self.encoder:
