@@ -1,0 +1,108 @@
+"""The recipe of the bundle's weights, and its ablation, in small, on phantoms of which half have no vessel mask."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from conftest import CALIBRATE, EVALUATE, SMALL, TRAIN
+from monai.bundle import run
+
+VESSELS = "configs/experiments/vessels.json"
+JOINT = "configs/experiments/joint.json"
+FINE_TUNE = "configs/experiments/fine_tune.json"
+ABLATION = "configs/experiments/ablation"
+
+HALF_MASKED = (
+    "$(lambda lists: {part: [{key: value for key, value in item.items() if key != 'vessel' or index % 2} "
+    "for index, item in enumerate(items)] for part, items in lists.items()})"
+    "(vmnet_monai.datasets.load_datalists(@dataset, @dataset_dir, @diseases, @split_seed))"
+)
+RECIPE: dict[str, Any] = {
+    **SMALL,
+    "crop_size": 32,
+    "disease_size": 32,
+    "batch_size": 4,
+    "datalists": HALF_MASKED,
+    "validate#metrics#val_auc#min_count": 1,
+}
+
+
+def _bundle(task: str, files: list[str], phantoms: Path, output_dir: Path, **overrides: Any) -> Path:
+    settings = {
+        **RECIPE,
+        "dataset": "phantom",
+        "dataset_dir": str(phantoms),
+        "output_dir": str(output_dir),
+        **overrides,
+    }
+    run(task, config_file=[TRAIN, *files], **settings)
+    return output_dir
+
+
+@pytest.fixture(scope="module")
+def vessels(phantoms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("vessels")
+    settings = {key: value for key, value in RECIPE.items() if key not in ("datalists", "disease_size")}
+    settings.pop("validate#metrics#val_auc#min_count")
+    run(
+        "training",
+        config_file=[TRAIN, VESSELS],
+        dataset="phantom",
+        dataset_dir=str(phantoms),
+        output_dir=str(folder),
+        crops_per_photograph=2,
+        **{**settings, "train#trainer#max_epochs": 1},
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def joint(vessels: Path, phantoms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    weights = str(vessels / "models/model.pt")
+    folder = tmp_path_factory.mktemp("joint")
+    epochs = {"train#trainer#max_epochs": 1}
+    return _bundle("training", [VESSELS, JOINT, FINE_TUNE], phantoms, folder, pretrained=weights, **epochs)
+
+
+def test_joint_training_starts_from_the_vessels_and_learns_both(vessels: Path, joint: Path) -> None:
+    before, after = (torch.load(folder / "models/model.pt") for folder in (vessels, joint))
+    changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert {"stem", "encoder", "decoder", "vessel_head", "guidance", "classifier"} <= changed
+    kernels = [name for name, value in before.items() if value.ndim == 4 and "guidance" not in name]
+    moved = [torch.linalg.norm(after[n] - before[n]) / torch.linalg.norm(before[n]) for n in kernels]
+    assert max(moved) < 0.5  # unrelated random weights lie 1.4 apart
+
+
+def test_joint_weights_score_photographs_with_and_without_mask(joint: Path, phantoms: Path) -> None:
+    _bundle("evaluating", [VESSELS, JOINT, EVALUATE], phantoms, joint)
+    table = pd.read_csv(joint / "metrics.csv")
+    assert len(table) == 4
+    assert table["inside_fov_dice"].notna().sum() == 2
+    assert table["probability_glaucoma"].between(0, 1).all()
+
+
+def test_operating_point_of_joint_weights_can_be_chosen_with_flips(joint: Path, phantoms: Path, tmp_path: Path) -> None:
+    weights = str(joint / "models/model.pt")
+    _bundle("calibrating", [VESSELS, JOINT, CALIBRATE], phantoms, tmp_path, pretrained=weights, flips=True)
+    without, with_flips = (
+        json.loads((folder / "models/operating_point.json").read_text()) for folder in (joint, tmp_path)
+    )
+    assert without["disease_calibration"] != with_flips["disease_calibration"]
+    assert with_flips["disease_size"] == 32
+
+
+@pytest.mark.parametrize(
+    ("system", "head"), [("vessels_only", "inside_fov_dice"), ("diseases_only", "probability_amd")]
+)
+def test_ablation_leaves_one_head(system: str, head: str, phantoms: Path, tmp_path: Path) -> None:
+    files = [VESSELS, JOINT, f"{ABLATION}/budget.json", f"{ABLATION}/{system}.json"]
+    _bundle("training", files, phantoms, tmp_path, val_interval=1, **{"train#trainer#max_epochs": 1})
+    _bundle("evaluating", [*files, EVALUATE], phantoms, tmp_path)
+    table = pd.read_csv(tmp_path / "metrics.csv")
+    heads = [name for name in ("inside_fov_dice", "probability_amd") if name in table and table[name].notna().any()]
+    assert heads == [head]
