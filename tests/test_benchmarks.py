@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import fire
 import numpy as np
@@ -19,7 +20,13 @@ from vmnet_monai.operating_point import OperatingPoint
 
 ROOT = Path(__file__).parents[1]
 TRAIN = f"{ROOT}/bundles/vmnet/configs/train.json"
-SMALL_NETWORK = {"network_def#features": [8, 12, 16, 24], "network_def#guided_levels": 2}
+SMALL: dict[str, Any] = {
+    "device": "cpu",
+    "grid_size": 64,
+    "disease_size": 32,
+    "network_def#features": [8, 12, 16, 24],
+    "network_def#guided_levels": 2,
+}
 
 
 def load(program: str) -> ModuleType:
@@ -45,22 +52,28 @@ def two_sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
             photograph.point(lambda level: level // 2).save(table.parent / image)
     parser = ConfigParser()
     parser.read_config(TRAIN)
-    parser.update({"device": "cpu", **SMALL_NETWORK})
+    parser.update(SMALL)
     (folder / "models").mkdir()
     torch.manual_seed(0)
     torch.save(parser.get_parsed_content("network").state_dict(), folder / "models/model.pt")
     diseases = parser.get_parsed_content("diseases")
-    point = OperatingPoint(tuple(diseases), 64, 32, "none", 0.5, ((1.0, 0.0),) * len(diseases), (0.5,) * len(diseases))
-    point.save(folder / "models")
+    OperatingPoint(
+        diseases=tuple(diseases),
+        grid_size=SMALL["grid_size"],
+        disease_size=SMALL["disease_size"],
+        contrast="none",
+        vessel_threshold=0.5,
+        disease_calibration=((1.0, 0.0),) * len(diseases),
+        disease_thresholds=(0.5,) * len(diseases),
+    ).save(folder / "models")
     return folder
 
 
-def probe(folder: Path, sources: str) -> list[list[str]]:
+def probe(folder: Path, sources: str, **changes: Any) -> list[list[str]]:
     """Run the program as the command line does; the cells of its table."""
     words = ["--config_file", TRAIN, "--sources", sources, "--photographs", "24", "--output_dir", str(folder)]
     words += ["--dataset", "['phantom','phantom']", "--dataset_dir", f"['{folder}/light','{folder}/dark']"]
-    words += ["--device", "cpu", "--grid_size", "64", "--bundle_root", str(ROOT / "bundles/vmnet")]
-    for key, value in SMALL_NETWORK.items():
+    for key, value in {**SMALL, **changes}.items():
         words += [f"--{key}", str(value)]
     table = fire.Fire(source_probe.source_probe, command=words)
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
@@ -80,6 +93,13 @@ def test_probe_on_a_source_that_is_not_there_is_refused(two_sources: Path) -> No
         probe(two_sources, "['light','bright']")
     with pytest.raises(ValueError, match="tells two sources apart, got"):
         probe(two_sources, "['light']")
+
+
+def test_probe_with_another_config_than_the_training_had_is_refused(two_sources: Path) -> None:
+    # The config parser wraps what goes wrong while it reads a key.
+    with pytest.raises(RuntimeError) as caught:
+        probe(two_sources, "['light','dark']", grid_size=96)
+    assert "trained with grid_size = 64" in str(caught.value.__cause__)
 
 
 def test_probe_of_noise_finds_nothing() -> None:

@@ -1,6 +1,6 @@
 """How well the features that a disease head sees tell which dataset a photograph came from.
 
-Takes the config files and overrides of an evaluation:
+Takes the config files and overrides of the training:
 
     python tests/benchmarks/source_probe.py \
         --config_file "['bundles/vmnet/configs/train.json','configs/datasets/hrf_chasedb1_odir5k.json']" \
@@ -30,7 +30,10 @@ from torch import nn
 from vmnet_monai.metrics import patient_bootstrap_interval
 from vmnet_monai.metrics.comparison import markdown_table
 from vmnet_monai.metrics.disease import auc_of_rows
-from vmnet_monai.operating_point import WEIGHTS_NAME, OperatingPoint
+from vmnet_monai.operating_point import WEIGHTS_NAME
+
+EVALUATE = str(Path(__file__).parents[2] / "bundles/vmnet/configs/evaluate.json")
+"""Laid over the config files that are given, as in an evaluation."""
 
 SEED = 0
 """Of the sample of training photographs and of the bootstrap: the same for every network that is probed."""
@@ -57,11 +60,11 @@ def source_probe(
     a different mix of diseases cannot tell the sources apart.
 
     Args:
-        config_file: config files, in their order, as for an evaluation.
+        config_file: config files of the training, in their order.
         sources: names of the two datasets.
         disease: key of the disease that both have.
         photographs: number of training photographs that are drawn, and of those with the disease.
-        **override: overrides of the config, as for an evaluation.
+        **override: overrides of the config, as for an evaluation of the run.
 
     Returns:
         A Markdown table.
@@ -69,16 +72,16 @@ def source_probe(
     Raises:
         ValueError: when there are not two sources, when a part lacks one of them, or when the network has no linear
             layer.
+        RuntimeError: when the config is another than the weights were trained with.
     """
     if len(sources) != 2:
         raise ValueError(f"a probe tells two sources apart, got {sources}: name two datasets")
     parser = ConfigParser()
-    parser.read_config(config_file)
+    parser.read_config([*([config_file] if isinstance(config_file, str) else config_file), EVALUATE])
     parser.update(override)
-    diseases, model_dir, device, grid_size, contrast = (
-        parser.get_parsed_content(key) for key in ("diseases", "model_dir", "device", "grid_size", "contrast")
-    )
-    OperatingPoint.load(model_dir, diseases, grid_size, contrast)
+    # Refused where the config is another than the weights were trained with.
+    parser.get_parsed_content("operating_point")
+    diseases, model_dir, device = (parser.get_parsed_content(key) for key in ("diseases", "model_dir", "device"))
     network = parser.get_parsed_content("network")
     network.load_state_dict(torch.load(Path(model_dir) / WEIGHTS_NAME, map_location=device, weights_only=True))
 
