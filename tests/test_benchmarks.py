@@ -39,6 +39,7 @@ def load(program: str) -> ModuleType:
 
 
 source_probe = load("source_probe")
+photograph_time = load("photograph_time")
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +128,11 @@ def test_colours_are_those_of_the_field_of_view() -> None:
     image[:, 0] = [[0.2, 0.4], [0.5, 0.5], [0.0, 1.0]]
     fov = np.array([[True, True], [False, False]])
     assert source_probe.colour_statistics(image, fov) == pytest.approx([0.3, 0.5, 0.5, 0.1, 0.0, 0.5])
+
+
+def test_photograph_time_measures_the_bundle_and_the_plain_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    table = photograph_time.photograph_time(repeats=1)
+    assert "network, bfloat16" in table
+    assert table.splitlines()[-1].startswith(f"| {photograph_time.PLAIN} ")
+    assert table.splitlines()[-1].endswith("| 1.0 |")

@@ -140,6 +140,21 @@ def test_torchscript_export_gives_the_checkpoints_outputs(trained: Path, tmp_pat
     assert "inference.json" in extra
 
 
+def test_shipped_torchscript_gives_the_shipped_weights_outputs() -> None:
+    """At 448 pixels the disease head averages down by 2."""
+    parser = ConfigParser(config=ConfigParser.load_config_file(INFERENCE))
+    network = parser.get_parsed_content("network_def").eval()
+    models = ROOT / "bundles/vmnet/models"
+    network.load_state_dict(torch.load(models / "model.pt", weights_only=True))
+    exported = torch.jit.load(models / "model.ts").eval()
+    image = torch.rand(1, 3, 448, 448)
+    with torch.no_grad():
+        outputs = exported(image)
+        for name, expected in network(image).items():
+            torch.testing.assert_close(outputs[name], expected)
+    assert (models / "model.pt").stat().st_size < 25e6
+
+
 def load_with_extras(path: Path) -> tuple:
     from monai.data import load_net_with_metadata
 
