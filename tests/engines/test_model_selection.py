@@ -90,6 +90,17 @@ def test_probabilities_are_calibrated_on_the_known_validation_photographs_of_all
     assert point.disease_thresholds == pytest.approx((0.5, 0.5), abs=1e-4)
 
 
+def test_labels_that_a_dataset_gives_away_do_not_calibrate(tmp_path: Path) -> None:
+    """The dataset without a present label would pull 2/3 down; where it is alone, its labels count."""
+    told = [photograph(f"a{i}", "a", (0.9, 0.9), (label, NAN)) for i, label in enumerate((1.0, 1.0, 1.0, 0.0))]
+    told += [photograph(f"b{i}", "a", (0.2, 0.2), (label, NAN)) for i, label in enumerate((1.0, 0.0, 0.0, 0.0))]
+    given_away = [photograph(f"c{i}", "b", (0.9, 0.9), (0.0, 0.0)) for i in range(20)]
+    point = select(tmp_path, told + given_away)
+    assert point.calibrate([0.9, 0.9]) == pytest.approx([2 / 3, 0.9], abs=1e-4)
+    alone = [photograph("d", "b", (0.9, 0.9), (1.0, 0.0))]
+    assert select(tmp_path / "alone", given_away + alone).calibrate([0.9, 0.9])[0] < 0.2
+
+
 def test_without_vessel_masks_the_vessel_threshold_is_one_half(tmp_path: Path) -> None:
     entries = [
         photograph("a", probabilities=(0.1, 0.1), labels=(0.0, NAN), vessel=[[0.6, 0.2]]),

@@ -13,7 +13,9 @@ import numpy as np
 import torch
 from ignite.engine import Engine, Events
 from ignite.metrics import Metric
+from numpy.typing import NDArray
 
+from vmnet_monai.datasets import forget_confounded_labels
 from vmnet_monai.engines.collector import PredictionCollector
 from vmnet_monai.files import whole_file
 from vmnet_monai.metrics import best_dice_threshold, best_thresholds, platt_scaled, platt_scaling, within_source_auc
@@ -129,7 +131,8 @@ class BestModelSaver:
         probabilities, labels = self.collector.disease_table()
         # A network without disease head answers NaN.
         answered = ~np.isnan(probabilities).any(axis=1)
-        probabilities, labels = probabilities[answered], labels[answered]
+        probabilities = probabilities[answered]
+        labels = _not_given_away(labels, self.collector.datasets())[answered]
         calibration = tuple(platt_scaling(p, y) for p, y in zip(probabilities.T, labels.T, strict=True))
         point = OperatingPoint(
             diseases=self.diseases,
@@ -146,6 +149,17 @@ class BestModelSaver:
             torch.save({key: value.cpu() for key, value in network.state_dict().items()}, path)
         point.save(self.model_dir)
         logger.info(f"Best validation so far, at epoch {state.epoch}: saved {self.model_dir / WEIGHTS_NAME}")
+
+
+def _not_given_away(labels: NDArray[np.float64], datasets: Sequence[str]) -> NDArray[np.float64]:
+    """Forget (N, K) labels that nearly a whole dataset shares, of diseases that another dataset shows both ways.
+
+    A dataset without a healthy eye would pull the probability of health down for every dataset.
+    """
+    items: list[Any] = [{"dataset": name, "disease": row} for name, row in zip(datasets, labels.tolist(), strict=True)]
+    kept = np.array([item["disease"] for item in forget_confounded_labels(items, keep_share=0.0)]).reshape(labels.shape)
+    both_ways = (kept == 0).any(axis=0) & (kept == 1).any(axis=0)
+    return np.where(both_ways, kept, labels)
 
 
 def latest_checkpoint(folder: str) -> str:
