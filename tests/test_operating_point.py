@@ -41,6 +41,7 @@ def test_file_is_readable_json(folder: Path) -> None:
     assert stored == {
         "diseases": ["normal", "glaucoma"],
         "grid_size": 512,
+        "disease_size": 224,
         "contrast": "clahe",
         "vessel_threshold": POINT.vessel_threshold,
         "disease_calibration": [[1 / 3, -0.2], [2.0, 0.0]],
@@ -51,7 +52,7 @@ def test_file_is_readable_json(folder: Path) -> None:
 
 def test_config_that_agrees_is_accepted(folder: Path) -> None:
     POINT.save(folder)
-    assert OperatingPoint.load(folder, ["normal", "glaucoma"], 512, "clahe") == POINT
+    assert OperatingPoint.load(folder, ["normal", "glaucoma"], 512, 224, "clahe") == POINT
 
 
 @pytest.mark.parametrize(
@@ -59,6 +60,7 @@ def test_config_that_agrees_is_accepted(folder: Path) -> None:
     [
         ({"diseases": ["normal"]}, r"diseases = \('normal', 'glaucoma'\), and the config says \('normal',\)"),
         ({"diseases": ["glaucoma", "normal"]}, r"diseases = .* says \('glaucoma', 'normal'\)"),
+        ({"disease_size": 112}, "disease_size = 224, and the config says 112: .* override `--disease_size`"),
         ({"grid_size": 256}, "grid_size = 512, and the config says 256: .* override `--grid_size`"),
         ({"contrast": "none"}, "contrast = clahe, and the config says none"),
     ],
