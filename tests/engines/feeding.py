@@ -25,6 +25,7 @@ from monai.transforms import (
 from vmnet_monai.datasets.phantom import read, write_phantoms
 from vmnet_monai.engines import PrepareVesselDiseaseBatch
 from vmnet_monai.networks import VMNet
+from vmnet_monai.operating_point import OperatingPoint
 from vmnet_monai.transforms import (
     CropToFieldOfViewd,
     FieldOfViewd,
@@ -39,6 +40,19 @@ from vmnet_monai.transforms import (
 
 DISEASES = ("normal", "glaucoma")
 NAN = float("nan")
+
+
+def operating_point(*disease_thresholds: float) -> OperatingPoint:
+    """An operating point of uncalibrated probabilities."""
+    return OperatingPoint(
+        DISEASES,
+        64,
+        32,
+        "none",
+        vessel_threshold=0.5,
+        disease_calibration=((1.0, 0.0), (1.0, 0.0)),
+        disease_thresholds=disease_thresholds,
+    )
 
 
 def photograph(

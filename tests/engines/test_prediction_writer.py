@@ -10,21 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from feeding import DISEASES, evaluator, feed, phantom_items, photograph, small_network
+from feeding import DISEASES, evaluator, feed, operating_point, phantom_items, photograph, small_network
 from PIL import Image
 
 from vmnet_monai.engines import PredictionWriter, ValidationPictures
-from vmnet_monai.operating_point import OperatingPoint
 
-POINT = OperatingPoint(
-    DISEASES,
-    64,
-    32,
-    "none",
-    vessel_threshold=0.5,
-    disease_calibration=((1.0, 0.0), (1.0, 0.0)),
-    disease_thresholds=(0.3, 0.7),
-)
+POINT = operating_point(0.3, 0.7)
 
 
 def read(path: Path) -> np.ndarray:

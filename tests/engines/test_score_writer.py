@@ -9,20 +9,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from feeding import DISEASES, NAN, evaluator, feed, phantom_items, photograph, small_network
+from feeding import DISEASES, NAN, evaluator, feed, operating_point, phantom_items, photograph, small_network
 
 from vmnet_monai.engines import PredictionCollector, ScoreWriter
 from vmnet_monai.operating_point import OperatingPoint
 
-POINT = OperatingPoint(
-    DISEASES,
-    64,
-    32,
-    "none",
-    vessel_threshold=0.5,
-    disease_calibration=((1.0, 0.0), (1.0, 0.0)),
-    disease_thresholds=(0.5, 0.9),
-)
+POINT = operating_point(0.5, 0.9)
 
 HALF_FOUND: dict[str, Any] = {"vessel": [[0.9, 0.1, 0.9, 0.0]], "truth": [[1, 1, 0, 0]]}
 """One vessel pixel of two is found, beside one false alarm: Dice 1/2."""

@@ -86,9 +86,9 @@ class BestModelSaver:
 
     Both belong together, so both are written here, each whole or not at all: ``model.pt``, a plain state dict, and
     ``operating_point.json``. The vessel threshold maximises the Dice over all pixels inside the fields of view. Each
-    disease is calibrated by Platt scaling over all photographs where it is known, and its threshold maximises Youden's
-    J of the calibrated probabilities. Where the validation photographs give no choice, probabilities stay as they are
-    and thresholds are 0.5.
+    disease is calibrated by Platt scaling over the photographs where it is known and not given away by the dataset,
+    and its threshold maximises Youden's J of the calibrated probabilities. Where the validation photographs give no
+    choice, probabilities stay as they are and thresholds are 0.5.
 
     Args:
         model_dir: the folder of the weights.

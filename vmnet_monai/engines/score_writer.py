@@ -85,7 +85,7 @@ class ScoreWriter:
             },
             "vessel": vessel,
             "disease": disease_report(
-                [record.dataset for record in records],
+                self.collector.datasets(),
                 point.calibrate(uncalibrated),
                 uncalibrated,
                 labels,

@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         }
         comparison = compare_systems(
             systems,
-            options.reference[0],
+            reference,
             None if options.pairs is None else dict(options.pairs),
             options.min_count,
             options.bootstrap_samples,
