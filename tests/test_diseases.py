@@ -10,7 +10,9 @@ from vmnet_monai.diseases import (
     DEFAULT_DISEASES,
     FIVES_LETTERS,
     HRF_SUFFIXES,
+    ISIC2017_DIAGNOSES,
     ODIR_LETTERS,
+    RETOUCH_FLUIDS,
     RFMID_CODES,
     VOCABULARY,
     get_disease,
@@ -27,9 +29,15 @@ def same(vector: list[float], expected: list[float]) -> bool:
 
 
 def test_every_dataset_speaks_in_vocabulary_keys() -> None:
-    for names in (RFMID_CODES, ODIR_LETTERS, FIVES_LETTERS, HRF_SUFFIXES):
+    for names in (RFMID_CODES, ODIR_LETTERS, FIVES_LETTERS, HRF_SUFFIXES, RETOUCH_FLUIDS):
         assert set(names.values()) <= set(VOCABULARY)
-    assert set(DEFAULT_DISEASES) <= set(VOCABULARY)
+    assert {*DEFAULT_DISEASES, *ISIC2017_DIAGNOSES} <= set(VOCABULARY)
+
+
+def test_findings_of_other_pictures_follow_those_of_fundus_photographs() -> None:
+    """Patients are stratified in the vocabulary's order: an insertion would move drawn splits."""
+    assert list(VOCABULARY)[:3] == ["normal", "diabetic_retinopathy", "glaucoma"]
+    assert list(VOCABULARY)[49:] == ["collateral", *ISIC2017_DIAGNOSES, *RETOUCH_FLUIDS.values()]
 
 
 def test_rfmid_has_45_codes_for_45_diseases() -> None:
@@ -62,6 +70,11 @@ def test_missing_label_is_unknown() -> None:
 
 def test_normal_makes_every_unstated_disease_absent() -> None:
     assert label_vector({"normal": True, "amd": NAN}, ["glaucoma", "normal", "amd"]) == [0.0, 1.0, 0.0]
+
+
+def test_normal_eye_says_nothing_about_the_skin() -> None:
+    assert same(label_vector({"normal": True}, ["nevus", "subretinal_fluid"]), [NAN, 0.0])
+    assert label_vector({"normal": True, "nevus": False}, ["nevus"]) == [0.0]
 
 
 def test_disease_makes_unstated_normal_absent_and_leaves_the_rest_unknown() -> None:

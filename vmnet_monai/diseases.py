@@ -21,7 +21,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Disease:
-    """One finding that a colour fundus photograph can carry.
+    """One finding that a picture can carry: a fundus photograph, a skin photograph or a slice of an OCT volume.
 
     Args:
         key: name used in configs, tables and file names (snake case).
@@ -91,7 +91,14 @@ _DISEASES = (
     Disease("plaque", "plaque"),
     Disease("hemorrhagic_pigment_epithelial_detachment", "hemorrhagic pigment epithelial detachment"),
     Disease("collateral", "collateral"),
+    Disease("melanoma", "melanoma"),
+    Disease("seborrheic_keratosis", "seborrheic keratosis"),
+    Disease("nevus", "melanocytic nevus", "400096001"),
+    Disease("intraretinal_fluid", "intraretinal fluid"),
+    Disease("subretinal_fluid", "subretinal fluid"),
+    Disease("pigment_epithelial_detachment", "pigment epithelial detachment"),
 )
+"""Patients are stratified by these in this order: what is added goes to the end, or published splits move."""
 
 VOCABULARY: Mapping[str, Disease] = {disease.key: disease for disease in _DISEASES}
 """Every known disease by key."""
@@ -185,6 +192,17 @@ HRF_SUFFIXES: Mapping[str, str] = {"h": NORMAL, "dr": "diabetic_retinopathy", "g
 EYEPACS_LIGHT_FOLDERS: Mapping[str, Mapping[str, bool]] = {"RG": {"glaucoma": True}, "NRG": {"glaucoma": False}}
 """EyePACS-light's folders: RG referable glaucoma; NRG none, which says nothing about other diseases."""
 
+ISIC2017_DIAGNOSES = ("melanoma", "seborrheic_keratosis", "nevus")
+"""ISIC 2017's three diagnoses, one per photograph; the first two are its columns, and a lesion that is neither is the
+third (Codella et al., arXiv:1710.05006)."""
+
+RETOUCH_FLUIDS: Mapping[str, str] = {
+    "irf": "intraretinal_fluid",
+    "srf": "subretinal_fluid",
+    "ped": "pigment_epithelial_detachment",
+}
+"""RETOUCH's abbreviations (Bogunovic et al., IEEE TMI 2019, doi:10.1109/TMI.2019.2901398)."""
+
 
 def near_matches(word: str) -> list[str]:
     """Vocabulary keys that a misspelt key, an English name or an RFMiD code probably means, best first."""
@@ -221,8 +239,9 @@ def group_labels(classes: Mapping[str, str], group: str) -> dict[str, bool]:
 def label_vector(labels: Mapping[str, bool | float], diseases: Sequence[str]) -> list[float]:
     """What is known about one photograph, as one number per requested disease.
 
-    What the labels imply is filled in: a normal photograph has no disease (every disease that is not stated is 0),
-    and a photograph with a disease is not normal. Everything else that is not stated stays unknown.
+    What the labels imply is filled in: a normal photograph has no disease (every disease that is not stated is 0, but
+    the diagnoses of skin stay unknown: a normal eye says nothing about them), and a photograph with a disease is not
+    normal. Everything else that is not stated stays unknown.
 
     Args:
         labels: disease key -> present (True or 1), absent (False or 0) or unknown (NaN, or key missing).
@@ -249,7 +268,7 @@ def label_vector(labels: Mapping[str, bool | float], diseases: Sequence[str]) ->
                 f"A photograph cannot be normal and have a disease, got normal and {', '.join(present)}; "
                 "correct one of the labels or leave it unknown."
             )
-        return [stated.get(key, 0.0) for key in diseases]
+        return [stated.get(key, math.nan if key in ISIC2017_DIAGNOSES else 0.0) for key in diseases]
     if present:
         stated.setdefault(NORMAL, 0.0)
     return [stated.get(key, math.nan) for key in diseases]

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import itk
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from PIL import Image
 
 from vmnet_monai.diseases import RFMID_CODES
@@ -128,6 +131,55 @@ def write_eyepacs_light(root: Path) -> Path:
     for part in ("train", "validation", "test"):
         for grade in ("RG", "NRG"):
             picture(root / part / grade / f"EyePACS-{part}-{grade}-1.jpg")
+    return root
+
+
+ISIC2017_ROWS = {"0": "0.0,0.0", "1": "1.0,0.0", "2": "0.0,1.0"}
+"""Last digit of each part's photographs -> melanoma, seborrheic keratosis."""
+
+
+def write_isic2017(root: Path, doubled: bool = False) -> Path:
+    """Three photographs in each part, ISIC_0000000 to 2 train, 10 to 12 validate, 20 to 22 test."""
+    for tens, part in enumerate(("Training", "Validation", "Test_v2")):
+        data, outlines = (
+            root / folder / folder if doubled else root / folder
+            for folder in (f"ISIC-2017_{part}_Data", f"ISIC-2017_{part}_Part1_GroundTruth")
+        )
+        lines = ["image_id,melanoma,seborrheic_keratosis"]
+        for digit, labels in ISIC2017_ROWS.items():
+            name = f"ISIC_00000{tens}{digit}"
+            picture(data / f"{name}.jpg")
+            picture(data / f"{name}_superpixels.png")
+            picture(outlines / f"{name}_segmentation.png", "L")
+            lines.append(f"{name},{labels}")
+        (data / f"ISIC-2017_{part}_Data_metadata.csv").touch()
+        (root / f"ISIC-2017_{part}_Part3_GroundTruth.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return root
+
+
+def write_volume(path: Path, voxels: NDArray[np.generic]) -> Path:
+    """A MetaImage, .mhd and .raw, of voxels (slices, rows, columns)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    itk.imwrite(itk.image_from_array(voxels), str(path))
+    return path
+
+
+def write_retouch(
+    root: Path, counts: Mapping[str, int] = {"Cirrus": 1, "Spectralis": 1, "Topcon": 1}, part: str = "TrainingSet"
+) -> Path:
+    """Volumes by maker, of three slices of 5 x 6 pixels: without fluid, with IRF and PED, with SRF.
+
+    Numbers start at 001, 025 and 049, as in the download; Spectralis has 16 bits.
+    """
+    reference = np.zeros((3, HEIGHT_PX, WIDTH_PX), dtype=np.uint8)
+    reference[1, 2, 3], reference[1, 4, 0], reference[2, 0, 5] = 1, 3, 2
+    for first, (vendor, dtype) in zip(
+        (1, 25, 49), {"Cirrus": np.uint8, "Spectralis": np.uint16, "Topcon": np.uint8}.items(), strict=True
+    ):
+        for number in range(first, first + counts.get(vendor, 0)):
+            folder = root / f"RETOUCH-{part}-{vendor}" / f"{'TRAIN' if part == 'TrainingSet' else 'TEST'}{number:03d}"
+            write_volume(folder / "oct.mhd", np.full(reference.shape, 200, dtype=dtype))
+            write_volume(folder / "reference.mhd", reference)
     return root
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
-from layouts import picture, write_drive, write_hrf, write_table
+from layouts import picture, write_drive, write_hrf, write_isic2017, write_retouch, write_table, write_volume
 
 from vmnet_monai.datasets.__main__ import main
-from vmnet_monai.datasets.check import check_datasets
+from vmnet_monai.datasets.check import _size, check_datasets
 
 
 def test_counts_and_labels_per_part(tmp_path: Path) -> None:
@@ -20,7 +21,7 @@ def test_counts_and_labels_per_part(tmp_path: Path) -> None:
         "dataset": "hrf",
         "photographs": 30,
         "patients": 30,
-        "vessels": 30,
+        "vessel": 30,
         "fov": 30,
         "labels": 30,
         "smallest": "6x5",
@@ -32,6 +33,39 @@ def test_counts_and_labels_per_part(tmp_path: Path) -> None:
         {"part": "test", "dataset": "hrf", "disease": "amd", "present": 0, "absent": 10, "unknown": 20},
     ]
     assert report.errors == report.warnings == []
+
+
+def test_structures_are_counted_by_the_names_that_the_items_have(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_hrf(tmp_path / "h")
+    write_isic2017(tmp_path / "i")
+    assert main(["check", "hrf", str(tmp_path / "h"), "isic2017", str(tmp_path / "i"), "--diseases", "nevus"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0][3:8] == ["patients", "vessel", "lesion", "fov", "labels"]
+    assert ["test", "hrf", "30", "30", "30", "0", "30", "0", "6x5", "6x5"] in lines
+    assert ["test", "isic2017", "3", "3", "0", "3", "0", "3", "6x5", "6x5"] in lines
+
+
+def test_slices_are_counted_and_measured(tmp_path: Path) -> None:
+    report = check_datasets(["retouch"], [write_retouch(tmp_path)], ["subretinal_fluid"])
+    first = report.counts.to_dict("records")[0]
+    assert [first[key] for key in ("dataset", "photographs", "patients", "irf", "srf", "ped", "fov")] == [
+        "retouch_cirrus",
+        *(3, 1, 3, 3, 3, 0),
+    ]
+    assert (first["smallest"], first["largest"]) == ("6x5", "6x5")
+    assert report.labels.to_dict("records")[0]["present"] == 1
+    assert report.errors == report.warnings == []
+
+
+def test_slice_of_another_size_than_its_mask_is_an_error(tmp_path: Path) -> None:
+    write_volume(tmp_path / "v.mhd", np.zeros((1, 4, 6), dtype=np.uint8))
+    write_volume(tmp_path / "m.mhd", np.zeros((1, 5, 6), dtype=np.uint8))
+    errors: list[str] = []
+    assert _size({"image": f"{tmp_path}/v.mhd?slice=0", "irf": f"{tmp_path}/m.mhd?slice=0&label=1"}, errors) == (6, 4)
+    assert len(errors) == 1
+    assert "label=1 is 6x5 and" in errors[0]
 
 
 def test_command_prints_counts_and_warnings_and_succeeds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from vmnet_monai.datasets.item import (
     DatasetWarning,
     existing_dir,
     make_item,
+    mask_keys,
     names_from_paths,
     pictures,
     read_rows,
@@ -40,6 +41,14 @@ def test_names_are_safe_whatever_the_alphabet() -> None:
 def test_item_has_no_key_for_what_is_absent() -> None:
     item = make_item(reader="x", name="1", image=Path("1.png"), labels={"amd": True}, diseases=["amd"])
     assert item == {"image": "1.png", "disease": [1.0], "dataset": "x", "patient": "x_1", "eye": "", "id": "x_1"}
+
+
+def test_item_has_a_key_for_every_mask_that_is_there() -> None:
+    item = make_item(
+        reader="x", name="1", image="v.mhd?slice=0", labels={}, diseases=[], irf="m.mhd", srf=None, fov=Path("f.png")
+    )
+    assert (item["image"], item["irf"], item["fov"]) == ("v.mhd?slice=0", "m.mhd", "f.png")
+    assert mask_keys(item) == ["irf", "fov"]
 
 
 def test_contradicting_labels_name_the_photograph() -> None:

@@ -23,6 +23,31 @@ def test_image_column_is_enough(tmp_path: Path) -> None:
     assert {"vessel", "fov", "split"}.isdisjoint(items[0])
 
 
+def test_masks_of_other_structures_arrive_under_their_names(tmp_path: Path) -> None:
+    picture(tmp_path / "masks/a.png")
+    path = write_table(
+        tmp_path, ["image,mask_lesion,mask_amd,amd", "a.png,masks/a.png,,1", "b.png,,,0"], photographs=AB
+    )
+    first, second = read(path, ["amd"])
+    assert first["lesion"] == str(tmp_path / "masks/a.png")
+    assert "lesion" not in second
+    assert [item["disease"] for item in (first, second)] == [[1.0], [0.0]]
+    assert label_columns(path) == ["amd"]
+
+
+def test_missing_mask_of_a_structure_is_named(tmp_path: Path) -> None:
+    path = write_table(tmp_path, ["image,mask_lesion", "a.png,", "b.png,l.png"], photographs=AB)
+    with pytest.raises(DatasetError, match=r"1 file.s. that are missing, first l.png \(row 3, mask_lesion\)"):
+        read(path, [])
+
+
+@pytest.mark.parametrize("column", ["mask_image", "mask_fov", "mask_disease"])
+def test_structure_that_is_called_like_another_column_is_refused(column: str, tmp_path: Path) -> None:
+    path = write_table(tmp_path, [f"image,{column}", "a.png,", "b.png,"], photographs=AB)
+    with pytest.raises(DatasetError, match=f"name of its own, got the column {column}; rename it"):
+        read(path, [])
+
+
 def test_every_column_arrives_in_the_item(tmp_path: Path) -> None:
     picture(tmp_path / "masks/a.png")
     path = write_table(

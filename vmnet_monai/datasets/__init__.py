@@ -3,6 +3,7 @@
 from vmnet_monai.datasets.catalogue import READERS, load_datalists, read_datasets
 from vmnet_monai.datasets.confounding import forget_confounded_labels
 from vmnet_monai.datasets.item import DatasetError, DatasetWarning, Item
+from vmnet_monai.datasets.prevalence import prevalences
 from vmnet_monai.datasets.split import check_disjoint, split_by_patient
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "check_disjoint",
     "forget_confounded_labels",
     "load_datalists",
+    "prevalences",
     "read_datasets",
     "split_by_patient",
 ]

@@ -16,8 +16,10 @@ from vmnet_monai.datasets import (
     fives,
     folder,
     hrf,
+    isic2017,
     odir5k,
     phantom,
+    retouch,
     rfmid,
     stare,
     table,
@@ -35,8 +37,10 @@ READERS: Mapping[str, Reader] = {
     "fives": fives.read,
     "folder": folder.read,
     "hrf": hrf.read,
+    "isic2017": isic2017.read,
     "odir5k": odir5k.read,
     "phantom": phantom.read,
+    "retouch": retouch.read,
     "rfmid": rfmid.read,
     "stare": stare.read,
     "table": table.read,
@@ -58,7 +62,7 @@ def read_datasets(
     Args:
         dataset: name or names out of :data:`READERS`.
         dataset_dir: one folder per name (a table's may be the file).
-        diseases: the columns of ``disease``: vocabulary keys or label columns of a table; none for vessels alone.
+        diseases: the columns of ``disease``: vocabulary keys or label columns of a table; none for masks alone.
 
     Raises:
         DatasetError: when a name is unknown, names and folders do not match in number, an id comes twice, or a reader

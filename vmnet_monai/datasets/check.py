@@ -11,7 +11,8 @@ import pandas as pd
 from PIL import Image
 
 from vmnet_monai.datasets.catalogue import load_datalists
-from vmnet_monai.datasets.item import DatasetWarning, Item
+from vmnet_monai.datasets.item import DatasetWarning, Item, mask_keys
+from vmnet_monai.slices import parse_slice_address, volume_shape
 
 
 @dataclass
@@ -19,7 +20,8 @@ class CheckReport:
     """The outcome of :func:`check_datasets`.
 
     Attributes:
-        counts: per part and dataset: photographs, patients, with vessels, with field of view, with labels, size range.
+        counts: per part and dataset: photographs, patients, with a mask of each structure found, with that of the
+            field of view, with labels, size range.
         labels: per part, dataset and disease: photographs in which it is present, absent, unknown.
         warnings: what is incomplete but usable.
         errors: what must be put right.
@@ -43,7 +45,7 @@ class CheckReport:
 
 
 def check_datasets(dataset: Sequence[str], dataset_dir: Sequence[str | Path], diseases: Sequence[str]) -> CheckReport:
-    """Read datasets as a training does and count what it would get; reads picture headers, no pixels.
+    """Read datasets as a training does and count what it would get; reads the headers of the pictures, no pixels.
 
     Errors of the readers do not raise but stand in the report, beside pictures that cannot be opened and masks whose
     size is not their photograph's.
@@ -71,13 +73,11 @@ def check_datasets(dataset: Sequence[str], dataset_dir: Sequence[str | Path], di
 def _size(item: Item, errors: list[str]) -> tuple[int, int] | None:
     """Width and height of the photograph in pixels; a mask of another size is added to the errors."""
     sizes: dict[str, tuple[int, int]] = {}
-    for key in ("image", "vessel", "fov"):
-        if key in item:
-            try:
-                with Image.open(item[key]) as picture:
-                    sizes[key] = picture.size
-            except OSError as error:
-                errors.append(f"The picture {item[key]} cannot be opened ({error}); download or export it again.")
+    for key in ("image", *mask_keys(item)):
+        try:
+            sizes[key] = _header_size(item[key])
+        except (OSError, ValueError) as error:
+            errors.append(f"The picture {item[key]} cannot be opened ({error}); download or export it again.")
     photograph = sizes.get("image")
     for key, size in sizes.items():
         if photograph is not None and size != photograph:
@@ -86,6 +86,16 @@ def _size(item: Item, errors: list[str]) -> tuple[int, int] | None:
                 f"{_text(photograph)}; restore the originals of both."
             )
     return photograph
+
+
+def _header_size(path: str) -> tuple[int, int]:
+    """Width and height of a picture or of a slice in pixels."""
+    address = parse_slice_address(path)
+    if address is None:
+        with Image.open(path) as picture:
+            return picture.size
+    _, height, width = volume_shape(address.path)
+    return width, height
 
 
 def _text(size: tuple[int, int]) -> str:
@@ -98,6 +108,8 @@ def _by_dataset(items: Sequence[Item]) -> dict[str, list[Item]]:
 
 
 def _count(datalists: Mapping[str, Sequence[Item]], sizes: Mapping[str, tuple[int, int] | None]) -> pd.DataFrame:
+    found = dict.fromkeys(key for items in datalists.values() for item in items for key in mask_keys(item))
+    masks = [*(key for key in found if key != "fov"), "fov"]
     rows = []
     for part, items in datalists.items():
         for name, own in _by_dataset(items).items():
@@ -108,8 +120,7 @@ def _count(datalists: Mapping[str, Sequence[Item]], sizes: Mapping[str, tuple[in
                     "dataset": name,
                     "photographs": len(own),
                     "patients": len({item["patient"] for item in own}),
-                    "vessels": sum("vessel" in item for item in own),
-                    "fov": sum("fov" in item for item in own),
+                    **{key: sum(key in item for item in own) for key in masks},
                     "labels": sum(any(value == value for value in item["disease"]) for item in own),
                     "smallest": _text(readable[0]) if readable else "",
                     "largest": _text(readable[-1]) if readable else "",

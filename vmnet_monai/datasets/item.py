@@ -16,8 +16,11 @@ import pandas as pd
 from vmnet_monai.diseases import label_vector
 
 Item = dict[str, Any]
-"""``image`` str path, ``vessel`` and ``fov`` str path or key absent, ``disease`` list of floats (1 present, 0 absent,
-NaN not said), ``dataset``, ``patient``, ``eye`` ("left", "right" or ""), ``id``, and ``split`` or key absent."""
+"""``image`` str path, a mask per structure (such as ``vessel``) and ``fov`` str path or key absent, ``disease`` list of
+floats (1 present, 0 absent, NaN not said), ``dataset``, ``patient``, ``eye`` ("left", "right" or ""), ``id``, and
+``split`` or key absent. A path may be the address of a slice, see :func:`vmnet_monai.slices.slice_address`."""
+
+_NO_MASKS = frozenset({"image", "disease", "dataset", "patient", "eye", "id", "split"})
 
 PICTURE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff"})
 """Suffixes, in lower case, that count as pictures: what the datasets use and Pillow reads."""
@@ -40,28 +43,26 @@ def make_item(
     *,
     reader: str,
     name: str,
-    image: Path,
+    image: Path | str,
     labels: Mapping[str, bool | float],
     diseases: Sequence[str],
-    vessel: Path | None = None,
-    fov: Path | None = None,
     patient: str | None = None,
     eye: str = "",
     split: str | None = None,
+    **masks: Path | str | None,
 ) -> Item:
     """Build the item of one photograph.
 
     Args:
         reader: the reader's name; prefix of ``id`` and ``patient``, and the ``dataset``.
         name: the photograph's name, unique in the dataset.
-        image: the photograph.
+        image: the photograph, or the address of a slice.
         labels: what the dataset says, see :func:`vmnet_monai.diseases.label_vector`.
         diseases: the requested columns of ``disease``.
-        vessel: the vessel mask, None where there is none.
-        fov: the mask of the field of view, None where there is none.
         patient: the patient's name, unique in the dataset; None where unknown: each photograph is its own patient.
         eye: "left", "right" or "" where unknown.
         split: the official part "train", "val" or "test"; None where the dataset has none.
+        masks: by structure the mask (or its slice), and as ``fov`` that of the field of view; None where there is none.
 
     Raises:
         DatasetError: when the labels contradict each other.
@@ -71,7 +72,7 @@ def make_item(
     except ValueError as error:
         raise DatasetError(f"{image}: {error}") from error
     item: Item = {"image": str(image)}
-    item |= {key: str(path) for key, path in (("vessel", vessel), ("fov", fov)) if path is not None}
+    item |= {key: str(path) for key, path in masks.items() if path is not None}
     item |= {
         "disease": disease,
         "dataset": reader,
@@ -80,6 +81,11 @@ def make_item(
         "id": f"{reader}_{name}",
     }
     return item if split is None else item | {"split": split}
+
+
+def mask_keys(item: Item) -> list[str]:
+    """The structures of which an item has a mask, and ``fov`` where it has one."""
+    return [key for key in item if key not in _NO_MASKS]
 
 
 def slug(text: str) -> str:

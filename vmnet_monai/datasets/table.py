@@ -25,6 +25,9 @@ NAME = "table"
 RESERVED_COLUMNS = ("image", "vessel", "fov", "patient", "eye", "split", "id", "dataset")
 """Columns that are no labels; only ``image`` is required."""
 
+MASK_PREFIX = "mask_"
+"""Columns of masks of other structures than vessels: ``mask_lesion`` is the mask of the structure ``lesion``."""
+
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _FIRST_ROW = 2  # as a spreadsheet counts: the header is row 1
 _EYES = ("", "left", "right")
@@ -33,7 +36,7 @@ _LABELS = {"": math.nan, "0": 0.0, "0.0": 0.0, "false": 0.0, "1": 1.0, "1.0": 1.
 
 
 def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
-    """Items of a user's table, see :data:`RESERVED_COLUMNS`.
+    """Items of a user's table, see :data:`RESERVED_COLUMNS` and :data:`MASK_PREFIX`.
 
     Paths are relative to the table. ``eye`` is left or right, ``split`` is train, val or test, in every row or in none.
     Without ``patient``, each photograph counts as its own patient; without ``id``, it is made from the path. Label
@@ -50,8 +53,9 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
     """
     path = find_table(dataset_dir)
     rows = _rows(path)
-    label_columns = [c for c in rows.columns if c not in RESERVED_COLUMNS and (c in VOCABULARY or c in diseases)]
-    _warn_misspelt(path, [c for c in rows.columns if c not in RESERVED_COLUMNS and c not in label_columns])
+    labels = [c for c in _label_columns(rows) if c in VOCABULARY or c in diseases]
+    _warn_misspelt(path, [c for c in _label_columns(rows) if c not in labels])
+    _check_mask_names(path, rows)
     _check_splits(path, rows)
     _check_files(path, rows)
     names = names_from_paths([_relative(value) for value in rows["image"]])
@@ -69,13 +73,15 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
             reader=NAME,
             name=name.removeprefix(f"{NAME}_"),
             image=path.parent / row["image"],
-            labels={column: _label(row[column], column, place) for column in label_columns},
+            labels={column: _label(row[column], column, place) for column in labels},
             diseases=diseases,
-            vessel=path.parent / row["vessel"] if row.get("vessel") else None,
-            fov=path.parent / row["fov"] if row.get("fov") else None,
             patient=row.get("patient") or None,
             eye=eye,
             split=row.get("split") or None,
+            **{
+                column.removeprefix(MASK_PREFIX): path.parent / row[column] if row[column] else None
+                for column in _mask_columns(rows)
+            },
         )
         items.append(item | {"id": name, "dataset": row.get("dataset") or NAME})
     return items
@@ -87,7 +93,7 @@ def label_columns(dataset_dir: str | Path) -> list[str]:
     Raises:
         DatasetError: when the table is missing or unreadable.
     """
-    return [column for column in _rows(find_table(dataset_dir)).columns if column not in RESERVED_COLUMNS]
+    return _label_columns(_rows(find_table(dataset_dir)))
 
 
 def find_table(dataset_dir: str | Path) -> Path:
@@ -113,6 +119,14 @@ def _rows(path: Path) -> pd.DataFrame:
     return rows.set_axis(range(_FIRST_ROW, len(rows) + _FIRST_ROW), axis=0)
 
 
+def _label_columns(rows: pd.DataFrame) -> list[str]:
+    return [c for c in rows.columns if c not in RESERVED_COLUMNS and not c.startswith(MASK_PREFIX)]
+
+
+def _mask_columns(rows: pd.DataFrame) -> list[str]:
+    return [c for c in rows.columns if c in ("vessel", "fov") or c.startswith(MASK_PREFIX)]
+
+
 def _relative(value: str) -> Path:
     path = Path(value)
     return path.relative_to(path.anchor)
@@ -130,6 +144,16 @@ def _warn_misspelt(path: Path, ignored: Sequence[str]) -> None:
             warnings.warn(
                 f"{path}: the column {column!r} is ignored; did you mean {near[0]!r}?", DatasetWarning, stacklevel=3
             )
+
+
+def _check_mask_names(path: Path, rows: pd.DataFrame) -> None:
+    taken = [f"{MASK_PREFIX}{name}" for name in (*RESERVED_COLUMNS, "disease")]
+    wrong = [column for column in _mask_columns(rows) if column in taken]
+    if wrong:
+        raise DatasetError(
+            f"{path}: a structure must have a name of its own, got the column {wrong[0]}; rename it, or call the column "
+            "vessel or fov if it is one of these."
+        )
 
 
 def _check_splits(path: Path, rows: pd.DataFrame) -> None:
@@ -158,8 +182,7 @@ def _check_files(path: Path, rows: pd.DataFrame) -> None:
         raise DatasetError(f"{path}, row {blank[0]}: image is blank; fill it in or remove the row.")
     missing = [
         f"{value} (row {index}, {column})"
-        for column in ("image", "vessel", "fov")
-        if column in rows.columns
+        for column in ("image", *_mask_columns(rows))
         for index, value in rows[column].items()
         if value and not (path.parent / value).is_file()
     ]

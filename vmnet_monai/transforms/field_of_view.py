@@ -169,9 +169,12 @@ class FieldOfViewd(Transform):
 
     Args:
         image_key: the photograph, (3, H, W) uint8 RGB.
-        fov_key: the mask, (1, H, W), non-zero inside; estimated from the photograph where absent.
+        fov_key: the mask, (1, H, W), non-zero inside; where absent, it is made as ``whole`` says.
         box_key: where the box is written, as an int64 tensor (5,) in the order of :class:`FieldOfViewBox`.
         id_key: the item's name, for messages.
+        whole: whether the field of view of an item without mask is the whole picture, for pictures without a black
+            surround (skin photographs, slices of OCT volumes); otherwise it is estimated as the lit disc of a fundus
+            photograph.
 
     Raises:
         FieldOfViewError: if no field of view is found; the message names the item.
@@ -179,9 +182,15 @@ class FieldOfViewd(Transform):
     """
 
     def __init__(
-        self, image_key: str = "image", fov_key: str = "fov", box_key: str = "fov_box", id_key: str = "id"
+        self,
+        image_key: str = "image",
+        fov_key: str = "fov",
+        box_key: str = "fov_box",
+        id_key: str = "id",
+        whole: bool = False,
     ) -> None:
         self.image_key, self.fov_key, self.box_key, self.id_key = image_key, fov_key, box_key, id_key
+        self.whole = whole
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         item = dict(data)
@@ -194,6 +203,8 @@ class FieldOfViewd(Transform):
                         f"the mask of the field of view has {fov.shape} pixels and the photograph has "
                         f"{tuple(image.shape[1:])}: give a mask of the photograph's size."
                     )
+            elif self.whole:
+                fov = np.ones(tuple(image.shape[1:]), dtype=bool)
             else:
                 fov = estimate_field_of_view(np.asarray(image))
             box = field_of_view_box(fov)
