@@ -63,7 +63,9 @@ def two_sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
         grid_size=SMALL["grid_size"],
         disease_size=SMALL["disease_size"],
         contrast="none",
-        vessel_threshold=0.5,
+        field_of_view="estimate",
+        structures=("vessel",),
+        structure_thresholds=(0.5,),
         disease_calibration=((1.0, 0.0),) * len(diseases),
         disease_thresholds=(0.5,) * len(diseases),
     ).save(folder / "models")

@@ -18,7 +18,9 @@ POINT = OperatingPoint(
     grid_size=512,
     disease_size=224,
     contrast="clahe",
-    vessel_threshold=29491 / 65535,
+    field_of_view="estimate",
+    structures=("vessel",),
+    structure_thresholds=(29491 / 65535,),
     disease_calibration=((1 / 3, -0.2), (2.0, 0.0)),
     disease_thresholds=(0.1 + 0.2, 0.7),
 )
@@ -43,7 +45,9 @@ def test_file_is_readable_json(folder: Path) -> None:
         "grid_size": 512,
         "disease_size": 224,
         "contrast": "clahe",
-        "vessel_threshold": POINT.vessel_threshold,
+        "field_of_view": "estimate",
+        "structures": ["vessel"],
+        "structure_thresholds": [29491 / 65535],
         "disease_calibration": [[1 / 3, -0.2], [2.0, 0.0]],
         "disease_thresholds": list(POINT.disease_thresholds),
         "weights_sha256": hashlib.sha256(b"weights").hexdigest(),
@@ -112,7 +116,7 @@ def test_it_cannot_be_changed() -> None:
 
 
 def test_a_probability_at_its_threshold_is_called_and_nan_is_not_decided() -> None:
-    point = OperatingPoint(("amd", "normal", "glaucoma"), 64, 32, "none", 0.5, ((1.0, 0.0),) * 3, (0.2, 0.4, 0.6))
+    point = dataclasses.replace(POINT, disease_thresholds=(0.2, 0.4, 0.6))
     assert point.decide([0.2, 0.39, float("nan")]) == [1, 0, None]
 
 

@@ -34,7 +34,10 @@ class OperatingPoint:
         disease_size: width in pixels to which the disease head averages the grid down, see
             :class:`~vmnet_monai.networks.VMNet`.
         contrast: contrast method of the preprocessing.
-        vessel_threshold: a pixel is vessel where its probability reaches this value; in [0, 1].
+        field_of_view: where the preprocessing finds the field of view: ``"estimate"``, or ``"whole"`` for pictures that
+            have none.
+        structures: keys of the structures that are segmented.
+        structure_thresholds: values in [0, 1]; a pixel belongs to a structure where its probability reaches the value.
         disease_calibration: K pairs of scale and shift, from :func:`~vmnet_monai.metrics.platt_scaling`; (1, 0) leaves
             the probability as it is.
         disease_thresholds: K values in [0, 1]; a disease is called where its calibrated probability reaches the value.
@@ -44,7 +47,9 @@ class OperatingPoint:
     grid_size: int
     disease_size: int
     contrast: str
-    vessel_threshold: float
+    field_of_view: str
+    structures: tuple[str, ...]
+    structure_thresholds: tuple[float, ...]
     disease_calibration: tuple[tuple[float, float], ...]
     disease_thresholds: tuple[float, ...]
 
@@ -93,6 +98,8 @@ class OperatingPoint:
         grid_size: int | None = None,
         disease_size: int | None = None,
         contrast: str | None = None,
+        field_of_view: str | None = None,
+        structures: Sequence[str] | None = None,
     ) -> OperatingPoint:
         """Read ``operating_point.json`` and compare it with what the caller is about to use.
 
@@ -102,6 +109,8 @@ class OperatingPoint:
             grid_size: the caller's grid, likewise.
             disease_size: the caller's width for the disease head, likewise.
             contrast: the caller's contrast method, likewise.
+            field_of_view: where the caller finds the field of view, likewise.
+            structures: the caller's structures, likewise.
 
         Raises:
             FileNotFoundError: if the file or the weights are missing.
@@ -116,7 +125,7 @@ class OperatingPoint:
                     "folder that holds both as `--model_dir`, or train first."
                 )
         stored = json.loads(path.read_text(encoding="utf-8"))
-        missing = {"disease_calibration", "disease_size", "weights_sha256"} - stored.keys()
+        missing = {*(field.name for field in dataclasses.fields(cls)), "weights_sha256"} - stored.keys()
         if missing:
             raise ValueError(
                 f"{path} lacks {', '.join(sorted(missing))}, because an earlier version wrote it: choose it anew on "
@@ -135,7 +144,9 @@ class OperatingPoint:
             grid_size=int(stored["grid_size"]),
             disease_size=int(stored["disease_size"]),
             contrast=str(stored["contrast"]),
-            vessel_threshold=float(stored["vessel_threshold"]),
+            field_of_view=str(stored["field_of_view"]),
+            structures=tuple(stored["structures"]),
+            structure_thresholds=tuple(map(float, stored["structure_thresholds"])),
             disease_calibration=tuple((float(scale), float(shift)) for scale, shift in stored["disease_calibration"]),
             disease_thresholds=tuple(map(float, stored["disease_thresholds"])),
         )
@@ -144,6 +155,8 @@ class OperatingPoint:
             "grid_size": grid_size,
             "disease_size": disease_size,
             "contrast": contrast,
+            "field_of_view": field_of_view,
+            "structures": None if structures is None else tuple(structures),
         }
         for name, value in wanted.items():
             if value is not None and value != getattr(point, name):

@@ -51,7 +51,7 @@ def test_one_row_per_photograph_with_the_decision_at_the_stored_threshold(evalua
         expected = (table[f"probability_{disease}"] >= threshold).astype(int)
         assert (table[f"decision_{disease}"] == expected).all()
     mean = json.loads((evaluated / "metrics.json").read_text())["vessel"]["inside_fov"]["phantom"]["mean"]
-    assert table["inside_fov_dice"].mean() == pytest.approx(mean["dice"])
+    assert table["vessel_inside_fov_dice"].mean() == pytest.approx(mean["dice"])
 
 
 def test_evaluating_on_another_grid_than_trained_is_refused(trained: Path, phantoms: Path) -> None:
@@ -77,7 +77,8 @@ def test_finished_weights_get_an_operating_point_for_another_grid(
     assert OperatingPoint.load(tmp_path / "models").grid_size == 96
     run("evaluating", config_file=[TRAIN, EVALUATE], **settings)
     stored = json.loads((tmp_path / "models/operating_point.json").read_text())
-    assert json.loads((tmp_path / "metrics.json").read_text())["thresholds"]["vessel"] == stored["vessel_threshold"]
+    scored = json.loads((tmp_path / "metrics.json").read_text())["thresholds"]
+    assert [scored["vessel"]] == stored["structure_thresholds"]
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +116,7 @@ def test_every_photograph_gets_a_row_and_pictures_of_its_own_size(predicted: Pat
 
 
 def test_the_mask_is_the_16_bit_probability_at_the_stored_threshold(predicted: Path, trained: Path) -> None:
-    threshold = json.loads((trained / "models/operating_point.json").read_text())["vessel_threshold"]
+    threshold = json.loads((trained / "models/operating_point.json").read_text())["structure_thresholds"][0]
     for path in (predicted / "vessel").iterdir():
         mask = np.asarray(Image.open(path))
         probability = np.asarray(Image.open(predicted / "vessel_probability" / path.name))

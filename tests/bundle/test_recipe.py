@@ -82,7 +82,7 @@ def test_joint_weights_score_photographs_with_and_without_mask(joint: Path, phan
     _bundle("evaluating", [VESSELS, JOINT, EVALUATE], phantoms, joint)
     table = pd.read_csv(joint / "metrics.csv")
     assert len(table) == 4
-    assert table["inside_fov_dice"].notna().sum() == 2
+    assert table["vessel_inside_fov_dice"].notna().sum() == 2
     assert table["probability_glaucoma"].between(0, 1).all()
 
 
@@ -97,12 +97,13 @@ def test_operating_point_of_joint_weights_can_be_chosen_with_flips(joint: Path, 
 
 
 @pytest.mark.parametrize(
-    ("system", "head"), [("vessels_only", "inside_fov_dice"), ("diseases_only", "probability_amd")]
+    ("system", "head"), [("vessels_only", "vessel_inside_fov_dice"), ("diseases_only", "probability_amd")]
 )
 def test_ablation_leaves_one_head(system: str, head: str, phantoms: Path, tmp_path: Path) -> None:
     files = [VESSELS, JOINT, f"{ABLATION}/budget.json", f"{ABLATION}/{system}.json"]
     _bundle("training", files, phantoms, tmp_path, val_interval=1, **{"train#trainer#max_epochs": 1})
     _bundle("evaluating", [*files, EVALUATE], phantoms, tmp_path)
     table = pd.read_csv(tmp_path / "metrics.csv")
-    heads = [name for name in ("inside_fov_dice", "probability_amd") if name in table and table[name].notna().any()]
+    known = table.notna().any()
+    heads = [name for name in ("vessel_inside_fov_dice", "probability_amd") if known.get(name, False)]
     assert heads == [head]

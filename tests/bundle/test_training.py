@@ -36,7 +36,7 @@ def test_a_training_leaves_weights_thresholds_pictures_and_checkpoints(trained: 
     point = OperatingPoint.load(trained / "models")
     assert point.diseases == ("normal", "diabetic_retinopathy", "glaucoma", "cataract", "amd")
     assert point.grid_size == 64
-    assert all(0 <= value <= 1 for value in (point.vessel_threshold, *point.disease_thresholds))
+    assert all(0 <= value <= 1 for value in (point.structure_thresholds[0], *point.disease_thresholds))
     with Image.open(next((trained / "validation").glob("*.png"))) as picture:
         assert picture.size == (2 * 96, 96)
     names = sorted(path.name for path in (trained / "checkpoints").iterdir())
@@ -114,7 +114,7 @@ def test_vessels_of_one_dataset_and_labels_of_another_train_together(
         dataset_dir=[str(tmp_path / "vessels.csv"), str(tmp_path / "labels.csv")],
     )
     point = OperatingPoint.load(output / "models")
-    assert point.vessel_threshold != 0.5
+    assert point.structure_thresholds[0] != 0.5
     assert point.disease_thresholds[point.diseases.index("amd")] == 0.5  # nothing said, nothing chosen
 
 

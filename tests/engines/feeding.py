@@ -29,10 +29,11 @@ from vmnet_monai.operating_point import OperatingPoint
 from vmnet_monai.transforms import (
     CropToFieldOfViewd,
     FieldOfViewd,
-    FillVesseld,
+    FillStructuresd,
     LabelVectord,
     LoadTruthd,
     NoteTruthd,
+    PictureReader,
     RestoreToPhotographd,
     to_mask,
     to_rgb,
@@ -49,7 +50,9 @@ def operating_point(*disease_thresholds: float) -> OperatingPoint:
         64,
         32,
         "none",
-        vessel_threshold=0.5,
+        field_of_view="estimate",
+        structures=("vessel",),
+        structure_thresholds=(0.5,),
         disease_calibration=((1.0, 0.0), (1.0, 0.0)),
         disease_thresholds=disease_thresholds,
     )
@@ -111,17 +114,17 @@ def evaluator(
     """
     pictures = ("image", "vessel", "fov")
     masks: dict[str, Any] = {"keys": ("vessel", "fov"), "allow_missing_keys": True}
-    reading: dict[str, Any] = {"reader": "PILReader", "reverse_indexing": False, "image_only": True, "dtype": None}
+    reading: dict[str, Any] = {"image_only": True, "dtype": None}
     before = Compose(
         [
             NoteTruthd(),
-            LoadImaged("image", converter=to_rgb, **reading),
-            LoadImaged(**masks, converter=to_mask, **reading),
+            LoadImaged("image", reader=PictureReader(to_rgb), **reading),
+            LoadImaged(**masks, reader=PictureReader(to_mask), **reading),
             EnsureChannelFirstd("image", channel_dim=-1),
             EnsureChannelFirstd(**masks, channel_dim="no_channel"),
             FieldOfViewd(),
             CropToFieldOfViewd(pictures, size_px=64, allow_missing_keys=True),
-            FillVesseld(),
+            FillStructuresd("vessel"),
             LabelVectord("disease", len(DISEASES)),
             ScaleIntensityRanged(pictures, 0, 255, 0.0, 1.0),
             AsDiscreted("fov", threshold=0.5),

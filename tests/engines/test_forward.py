@@ -6,7 +6,7 @@ import pytest
 import torch
 from feeding import small_network
 
-from vmnet_monai.engines import PhotographInferer, PrepareVesselDiseaseBatch, mixed_precision_pays
+from vmnet_monai.engines import PhotographInferer, PrepareVesselDiseaseBatch, mixed_precision_pays, structure_pairs
 
 
 def test_batch_is_split_into_image_and_targets() -> None:
@@ -20,7 +20,7 @@ def test_batch_is_split_into_image_and_targets() -> None:
     }
     image, targets = PrepareVesselDiseaseBatch()(batch, "cpu")
     assert image is batch["image"]
-    assert list(targets) == ["vessel", "has_vessel", "fov", "disease"]
+    assert list(targets) == ["fov", "disease", "vessel", "has_vessel"]
     assert all(targets[key] is batch[key] for key in targets)
 
 
@@ -33,7 +33,31 @@ def test_batch_goes_to_the_device_and_only_the_image_changes_type() -> None:
 
 def test_missing_target_is_named() -> None:
     with pytest.raises(KeyError, match="has_vessel"):
-        PrepareVesselDiseaseBatch()({"image": torch.rand(1), "vessel": torch.rand(1)}, "cpu")
+        PrepareVesselDiseaseBatch()({key: torch.rand(1) for key in ("image", "fov", "disease", "vessel")}, "cpu")
+
+
+def test_targets_are_those_of_the_structures() -> None:
+    batch = {key: torch.rand(1) for key in ("image", "fov", "disease", "irf", "srf", "has_irf", "has_srf", "vessel")}
+    _, targets = PrepareVesselDiseaseBatch(("irf", "srf"))(batch, "cpu")
+    assert list(targets) == ["fov", "disease", "irf", "srf", "has_irf", "has_srf"]
+
+
+def test_pairs_of_a_metric_are_one_per_photograph_and_structure() -> None:
+    names = ("irf", "srf")
+    output = [
+        {f"pred_{name}_inside_fov": torch.tensor(2 * n + k) for k, name in enumerate(names)}
+        | {f"{name}_truth_inside_fov": torch.tensor(10 + 2 * n + k) for k, name in enumerate(names)}
+        for n in range(2)
+    ]
+    masks, truths = structure_pairs(*names)(output)
+    assert [int(mask) for mask in masks] == [0, 1, 2, 3]
+    assert [int(truth) for truth in truths] == [10, 11, 12, 13]
+
+
+def test_network_without_segmentation_head_is_not_scored() -> None:
+    masks, truths = structure_pairs("vessel")([{"vessel_truth_inside_fov": torch.ones(1, 2, 2)}])
+    assert not masks[0].any()
+    assert not truths[0].any()
 
 
 def test_mixed_precision_is_close_to_float32() -> None:

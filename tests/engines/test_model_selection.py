@@ -48,9 +48,9 @@ def saver(folder: Path, network: torch.nn.Module, collector: PredictionCollector
     return BestModelSaver(str(folder), network, collector, DISEASES, grid_size=64, disease_size=32, contrast="clahe")
 
 
-def select(folder: Path, entries: list[dict[str, Any]]) -> OperatingPoint:
+def select(folder: Path, entries: list[dict[str, Any]], structures: tuple[str, ...] = ("vessel",)) -> OperatingPoint:
     """Save after one evaluation of these photographs and return the operating point chosen on them."""
-    collector = PredictionCollector()
+    collector = PredictionCollector(structures)
     feed([entries], collector, BestAt(1), saver(folder, small_network(), collector))
     assert (folder / "model.pt").is_file()
     return OperatingPoint.load(folder)
@@ -69,7 +69,7 @@ def test_thresholds_are_the_best_on_the_validation_photographs(tmp_path: Path) -
             photograph("e", probabilities=(0.9, 0.5), labels=(1.0, 1.0)),
         ],
     )
-    assert point.vessel_threshold == pytest.approx(0.4, abs=1e-4)
+    assert point.structure_thresholds[0] == pytest.approx(0.4, abs=1e-4)
     between = point.calibrate([[0.3, 0.2], [0.7, 0.4]])
     assert point.disease_thresholds == pytest.approx(between.mean(axis=0))
     assert (point.diseases, point.grid_size, point.contrast) == (DISEASES, 64, "clahe")
@@ -101,23 +101,34 @@ def test_labels_that_a_dataset_gives_away_do_not_calibrate(tmp_path: Path) -> No
     assert select(tmp_path / "alone", given_away + alone).calibrate([0.9, 0.9])[0] < 0.2
 
 
+def test_each_structure_gets_its_own_threshold(tmp_path: Path) -> None:
+    """The disc is told at 0.4, between 0.2 and 0.6; of the cup nothing is known."""
+    entry = photograph("a") | {"has_disc": torch.tensor(True), "has_cup": torch.tensor(False)}
+    entry |= {f"pred_{name}": torch.tensor([[[0.6, 0.2]]]) for name in ("disc", "cup")}
+    entry |= {f"{name}_truth": torch.tensor([[[1, 0]]]) for name in ("disc", "cup", "fov")}
+    entry["fov_truth"] = torch.ones(1, 1, 2)
+    point = select(tmp_path, [entry], structures=("disc", "cup"))
+    assert point.structures == ("disc", "cup")
+    assert point.structure_thresholds == pytest.approx((0.4, 0.5), abs=1e-4)
+
+
 def test_without_vessel_masks_the_vessel_threshold_is_one_half(tmp_path: Path) -> None:
     entries = [
         photograph("a", probabilities=(0.1, 0.1), labels=(0.0, NAN), vessel=[[0.6, 0.2]]),
         photograph("b", probabilities=(0.3, 0.1), labels=(1.0, NAN)),
     ]
     point = select(tmp_path, entries)
-    assert point.vessel_threshold == 0.5
+    assert point.structure_thresholds[0] == 0.5
     assert point.disease_thresholds == pytest.approx((point.calibrate([[0.1] * 2, [0.3] * 2])[:, 0].mean(), 0.5))
 
 
 def test_empty_vessel_masks_give_no_threshold_either(tmp_path: Path) -> None:
-    assert select(tmp_path, [photograph(vessel=[[0.6, 0.2]], truth=[[0, 0]])]).vessel_threshold == 0.5
+    assert select(tmp_path, [photograph(vessel=[[0.6, 0.2]], truth=[[0, 0]])]).structure_thresholds[0] == 0.5
 
 
 def test_without_known_diseases_their_thresholds_are_one_half(tmp_path: Path) -> None:
     point = select(tmp_path, [photograph(**SEPARABLE)])
-    assert point.vessel_threshold == pytest.approx(0.4, abs=1e-4)
+    assert point.structure_thresholds[0] == pytest.approx(0.4, abs=1e-4)
     assert point.disease_thresholds == (0.5, 0.5)
     assert point.disease_calibration == ((1, 0), (1, 0))
 
@@ -125,7 +136,7 @@ def test_without_known_diseases_their_thresholds_are_one_half(tmp_path: Path) ->
 @pytest.mark.parametrize("labels", [(NAN, NAN), (1.0, 0.0)])
 def test_network_without_disease_head_is_saved_as_well(labels: tuple[float, float], tmp_path: Path) -> None:
     point = select(tmp_path, [photograph(probabilities=None, labels=labels, **SEPARABLE)])
-    assert point.vessel_threshold == pytest.approx(0.4, abs=1e-4)
+    assert point.structure_thresholds[0] == pytest.approx(0.4, abs=1e-4)
     assert point.disease_thresholds == (0.5, 0.5)
 
 

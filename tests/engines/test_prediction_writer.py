@@ -45,10 +45,20 @@ def test_mask_is_255_where_the_probability_reaches_the_threshold(tmp_path: Path)
 
 def test_mask_follows_from_the_probability_on_disk(tmp_path: Path) -> None:
     """The threshold is level 32768; 0.500001 lies below it, but is stored and scored as that level."""
-    point = dataclasses.replace(POINT, vessel_threshold=32768 / 65535)
+    point = dataclasses.replace(POINT, structure_thresholds=(32768 / 65535,))
     feed([[photograph("a", vessel=[[0.500001, 0.49999]])]], PredictionWriter(str(tmp_path), point, small_network(), ()))
     assert read(tmp_path / "vessel_probability" / "a.png").tolist() == [[32768, 32767]]
     assert read(tmp_path / "vessel" / "a.png").tolist() == [[255, 0]]
+
+
+def test_each_structure_has_its_folders_and_its_threshold(tmp_path: Path) -> None:
+    point = dataclasses.replace(POINT, structures=("irf", "srf"), structure_thresholds=(0.2, 0.6))
+    entry = photograph("a") | {f"pred_{name}": torch.tensor([[[0.1, 0.5]]]) for name in point.structures}
+    feed([[entry]], PredictionWriter(str(tmp_path), point, small_network(), ()))
+    assert read(tmp_path / "irf/a.png").tolist() == [[0, 255]]
+    assert read(tmp_path / "srf/a.png").tolist() == [[0, 0]]
+    assert (tmp_path / "srf_probability/a.png").is_file()
+    assert not (tmp_path / "vessel").exists()
 
 
 def test_table_holds_probabilities_and_decisions(tmp_path: Path) -> None:

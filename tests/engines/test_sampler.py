@@ -40,6 +40,12 @@ def test_every_batch_holds_the_share(batch_size: int, share: float, with_vessels
         assert sum(index < 7 for index in batch) == with_vessels
 
 
+def test_masks_are_those_of_the_structures_that_are_named() -> None:
+    photographs = [{"vessel": "v.png", "disease": [0.0]}, {"srf": "s.mhd", "disease": [NAN]}]
+    assert set(batches(MixedSampler(photographs, 2, 1.0, structures=("irf", "srf")))[0]) == {1}
+    assert set(batches(MixedSampler(photographs, 2, 1.0))[0]) == {0}
+
+
 def test_epoch_offers_as_many_photographs_as_there_are_in_whole_batches() -> None:
     assert len(MixedSampler(items(vessels=5, diseases=6), batch_size=4)) == 12
     assert len(MixedSampler(items(vessels=1, diseases=1), batch_size=4)) == 4
@@ -97,7 +103,7 @@ def test_share_must_be_a_share() -> None:
 
 
 def test_nothing_to_learn_is_refused() -> None:
-    with pytest.raises(ValueError, match="none of the 3 photographs has a vessel mask or a known disease"):
+    with pytest.raises(ValueError, match="none of the 3 photographs has a mask of vessel or a known disease"):
         MixedSampler(items(neither=3), 2)
 
 

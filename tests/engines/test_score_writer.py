@@ -31,7 +31,7 @@ def strict_json(path: Path) -> dict[str, Any]:
 
 
 def handlers(folder: Path, point: OperatingPoint = POINT) -> tuple[PredictionCollector, ScoreWriter]:
-    collector = PredictionCollector(point.vessel_threshold)
+    collector = PredictionCollector(thresholds=point.structure_thresholds)
     return collector, ScoreWriter(str(folder), collector, point, split="test")
 
 
@@ -100,11 +100,12 @@ def test_calibrated_probabilities_are_scored_and_decided_beside_the_error_before
 def test_table_has_one_row_per_photograph_sorted_by_id(tmp_path: Path) -> None:
     table = write(tmp_path, mixed())[1].set_index("id")
     assert table.index.tolist() == ["a", "b", "c", "d"]
-    assert {"dataset", "patient", "inside_fov_dice", "inside_fov_cldice", "whole_image_auc"} <= set(table.columns)
+    scores = {"vessel_inside_fov_dice", "vessel_inside_fov_cldice", "vessel_whole_image_auc"}
+    assert {"dataset", "patient", *scores} <= set(table.columns)
     assert table.columns[-6:].tolist() == [
         f"{column}_{disease}" for disease in DISEASES for column in ("probability", "label", "decision")
     ]
-    assert table.loc[["a", "b"], "inside_fov_dice"].tolist() == pytest.approx([1.0, 0.5])
+    assert table.loc[["a", "b"], "vessel_inside_fov_dice"].tolist() == pytest.approx([1.0, 0.5])
     assert table.loc["c", "probability_glaucoma"] == pytest.approx(0.8)
     assert table["decision_normal"].tolist() == [1, 1, 1, 0]
     assert table["decision_glaucoma"].tolist() == [0, 0, 0, 1]
@@ -112,7 +113,7 @@ def test_table_has_one_row_per_photograph_sorted_by_id(tmp_path: Path) -> None:
 
 def test_unknown_is_empty_in_the_table(tmp_path: Path) -> None:
     table = write(tmp_path, mixed())[1].set_index("id")
-    assert table.loc[["c", "d"], "inside_fov_dice"].isna().all()
+    assert table.loc[["c", "d"], "vessel_inside_fov_dice"].isna().all()
     assert table.loc["c", "label_normal"] == 1
     assert table["label_glaucoma"].isna().tolist() == [True, True, True, False]
 
@@ -121,7 +122,7 @@ def test_evaluation_without_vessel_masks(tmp_path: Path) -> None:
     summary, table = write(tmp_path, mixed()[2:])
     assert summary["vessel"] == {}
     assert list(summary["disease"]) == ["odir5k", "all"]
-    assert not [column for column in table if str(column).startswith(("inside_fov", "whole_image"))]
+    assert not [column for column in table if str(column).startswith("vessel_")]
 
 
 def test_evaluation_without_labels(tmp_path: Path) -> None:
@@ -163,4 +164,4 @@ def test_real_evaluator_writes_both_files(tmp_path: Path) -> None:
     assert summary["vessel"]["whole_image"]["phantom"]["photographs"] == 3
     assert summary["disease"]["all"]["micro"]["n"] == 6
     assert table["id"].tolist() == [item["id"] for item in items]
-    assert table["inside_fov_dice"].isna().tolist() == [True, False, False, False]
+    assert table["vessel_inside_fov_dice"].isna().tolist() == [True, False, False, False]

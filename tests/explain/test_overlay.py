@@ -5,18 +5,26 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vmnet_monai.explain import draw_heat_map, draw_vessels
+from vmnet_monai.explain import draw_heat_map, draw_structures
 
 IMAGE = np.full((2, 3, 3), (200, 60, 30), dtype=np.uint8)
 
 
 def test_vessels_are_coloured_and_nothing_else() -> None:
     mask = np.array([[True, False, False], [False, False, True]])
-    drawn = draw_vessels(IMAGE, mask)
+    drawn = draw_structures(IMAGE, [mask])
     assert (drawn.shape, drawn.dtype) == (IMAGE.shape, np.uint8)
     assert (drawn[mask] == (0, 255, 170)).all()
     assert (drawn[~mask] == IMAGE[~mask]).all()
     assert (IMAGE == (200, 60, 30)).all(), "the photograph itself is left alone"
+
+
+def test_structures_have_colours_of_their_own_and_the_last_shows() -> None:
+    first, second = np.zeros((2, 2, 3), dtype=bool)
+    first[0], second[0, 2] = True, True
+    drawn = draw_structures(IMAGE, [first, second])
+    assert drawn[0].tolist() == [[0, 255, 170], [0, 255, 170], [86, 180, 233]]
+    assert (drawn[1] == IMAGE[1]).all()
 
 
 def test_no_heat_leaves_the_photograph_as_it_is() -> None:

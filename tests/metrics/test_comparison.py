@@ -23,7 +23,13 @@ def photographs(count: int, dataset: str = "drive", **columns: Any) -> pd.DataFr
 
 
 def vessels(dice: list[float], dataset: str = "drive") -> pd.DataFrame:
-    return photographs(len(dice), dataset, inside_fov_dice=dice)
+    return photographs(len(dice), dataset, vessel_inside_fov_dice=dice)
+
+
+def scores(structure: str, dice: Any, cldice: Any, auc: Any) -> dict[str, Any]:
+    return {
+        f"{structure}_inside_fov_{name}": value for name, value in (("dice", dice), ("cldice", cldice), ("auc", auc))
+    }
 
 
 def diseases(probabilities: list[float], labels: list[float], dataset: str = "odir5k") -> pd.DataFrame:
@@ -63,9 +69,9 @@ def test_mean_and_spread_are_over_runs() -> None:
 def test_vessel_scores_are_given_per_dataset_with_masks() -> None:
     run = pd.concat(
         [
-            photographs(2, "drive", inside_fov_dice=[0.6, 0.8], inside_fov_cldice=0.5, inside_fov_auc=0.9),
-            photographs(2, "hrf", inside_fov_dice=[0.4, NAN], inside_fov_cldice=[0.3, NAN], inside_fov_auc=[1.0, NAN]),
-            photographs(1, "odir5k", inside_fov_dice=NAN),
+            photographs(2, "drive", **scores("vessel", [0.6, 0.8], 0.5, 0.9)),
+            photographs(2, "hrf", **scores("vessel", [0.4, NAN], [0.3, NAN], [1.0, NAN])),
+            photographs(1, "odir5k", vessel_inside_fov_dice=NAN),
         ]
     )
     comparison = compare({"ours": [run]})
@@ -176,8 +182,8 @@ def test_interval_of_the_mean_auc_draws_the_patients_with_labels() -> None:
 
 def test_head_that_a_network_lacks_leaves_its_cells_empty() -> None:
     labels, probabilities, dice = [0.0, 1.0, 0.0, 1.0], [0.1, 0.9, 0.2, 0.8], [0.5, 0.6, 0.7, 0.8]
-    both = photographs(4, probability_glaucoma=probabilities, label_glaucoma=labels, inside_fov_dice=dice)
-    no_vessels = both.drop(columns="inside_fov_dice")
+    both = photographs(4, probability_glaucoma=probabilities, label_glaucoma=labels, vessel_inside_fov_dice=dice)
+    no_vessels = both.drop(columns="vessel_inside_fov_dice")
     no_diseases = both.assign(probability_glaucoma=NAN)
     comparison = compare({"ours": [both], "diseases": [no_vessels], "vessels": [no_diseases]})
     for score, lacking in (("vessel_dice", "diseases"), ("disease_auc", "vessels"), ("within_source_auc", "vessels")):
@@ -271,3 +277,11 @@ def test_command_explains_what_is_missing(tmp_path: Path, capsys: pytest.Capture
         with pytest.raises(SystemExit) as caught:
             main(words)
         assert caught.value.code == 2
+
+
+def test_every_structure_is_scored() -> None:
+    """Of the discs one is missing, so its mean is over the other."""
+    run = photographs(2, "drive", **scores("disc", [0.9, NAN], [0.8, NAN], [0.7, NAN]), **scores("cup", 0.6, 0.5, 0.4))
+    means = compare({"ours": [run]}).set_index("score")["mean"].to_dict()
+    disc = {"disc_dice": 0.9, "disc_cldice": 0.8, "disc_auc": 0.7}
+    assert means == pytest.approx({**disc, "cup_dice": 0.6, "cup_cldice": 0.5, "cup_auc": 0.4})

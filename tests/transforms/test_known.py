@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from vmnet_monai.transforms import FillVesseld, LabelVectord, LoadTruthd, NoteTruthd
+from vmnet_monai.transforms import FillStructuresd, LabelVectord, LoadTruthd, NoteTruthd
 
 NAN = float("nan")
 
@@ -56,14 +56,25 @@ def test_unknown_truth_is_an_empty_path_and_a_false_flag() -> None:
     assert item["has_vessel"].item() is False
 
 
+def test_each_structure_is_noted_filled_and_loaded(masks: dict[Any, Any]) -> None:
+    item = NoteTruthd(("irf", "srf"))({"image": "a.png", "irf": masks["vessel_path"]})
+    assert [item[f"has_{name}"].item() for name in ("irf", "srf")] == [True, False]
+    filled = FillStructuresd(("irf", "srf"))(item | {"image": torch.ones(3, 4, 6)})
+    assert filled["irf"] == masks["vessel_path"]
+    assert not filled["srf"].any()
+    loaded = LoadTruthd(("irf", "srf"))(item | {"fov": torch.ones(1, 4, 6)})
+    assert loaded["irf_truth"].sum() == 6
+    assert not loaded["srf_truth"].any()
+
+
 def test_missing_vessels_are_filled_with_zeros_of_the_photographs_kind() -> None:
-    vessel = FillVesseld()({"image": torch.full((3, 4, 5), 9, dtype=torch.uint8)})["vessel"]
+    vessel = FillStructuresd("vessel")({"image": torch.full((3, 4, 5), 9, dtype=torch.uint8)})["vessel"]
     assert torch.equal(vessel, torch.zeros(1, 4, 5, dtype=torch.uint8))
 
 
 def test_known_vessels_are_not_touched() -> None:
     vessel = torch.ones(1, 4, 5)
-    assert FillVesseld()({"image": torch.zeros(3, 4, 5), "vessel": vessel})["vessel"] is vessel
+    assert FillStructuresd("vessel")({"image": torch.zeros(3, 4, 5), "vessel": vessel})["vessel"] is vessel
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from vmnet_monai.engines.forward import (
     PrepareVesselDiseaseBatch,
     disease_pairs,
     mixed_precision_pays,
-    vessel_pairs,
+    structure_pairs,
 )
 from vmnet_monai.engines.model_selection import BestModelSaver, MeanScore, WithinSourceAUC, latest_checkpoint
 from vmnet_monai.engines.prediction_writer import PredictionWriter, ValidationPictures
@@ -37,7 +37,7 @@ __all__ = [
     "latest_checkpoint",
     "mixed_precision_pays",
     "own_part",
+    "structure_pairs",
     "unique_run_name",
-    "vessel_pairs",
     "write_executed_config",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,31 +29,33 @@ class PhotographRecord:
     """Probability per disease."""
     labels: tuple[float, ...]
     """1 present, 0 absent, NaN unknown, per disease."""
-    vessel: dict[str, dict[str, float]]
-    """Vessel scores by region, "inside_fov" and "whole_image"; empty without vessel mask or threshold."""
+    structures: dict[str, dict[str, dict[str, float]]]
+    """Scores by structure and region, "inside_fov" and "whole_image"; a structure without mask is left out."""
 
 
 class PredictionCollector:
-    """Collects the records of an evaluation and the pooled histograms of its vessel probabilities.
+    """Collects the records of an evaluation and the pooled histograms of its segmentation probabilities.
 
-    Attach it before the handlers that use it. It expects the engine's decollated output to hold ``pred_vessel`` (1, H,
-    W) and ``pred_disease`` (K,), probabilities, ``label_disease`` (K,), ``vessel_truth`` and ``fov_truth`` (1, H, W),
-    and the batch to hold ``id``, ``dataset``, ``patient`` and ``has_vessel``. A network of a single task leaves its
-    other key out.
+    Attach it before the handlers that use it. It expects the engine's decollated output to hold ``pred_disease`` (K,),
+    probabilities, ``label_disease`` (K,), ``fov_truth`` (1, H, W) and per structure ``pred_<structure>``,
+    probabilities, and ``<structure>_truth`` (1, H, W), and the batch to hold ``id``, ``dataset``, ``patient`` and
+    ``has_<structure>``. A network of a single task leaves its other keys out.
 
     Args:
-        vessel_threshold: threshold of the vessel mask for scores per photograph, which are costly; None leaves them
+        structures: keys of the structures.
+        thresholds: threshold of each structure's mask for scores per photograph, which are costly; None leaves them
             out and collects histograms of the field of view only.
 
     Attributes:
         records: one per photograph, of all processes, sorted by id, after the epoch.
-        histograms: region -> dataset -> (2, 65536) counts, of all processes, after the epoch.
+        histograms: structure -> region -> dataset -> (2, 65536) counts, of all processes, after the epoch.
     """
 
-    def __init__(self, vessel_threshold: float | None = None) -> None:
-        self.vessel_threshold = vessel_threshold
+    def __init__(self, structures: Sequence[str] = ("vessel",), thresholds: Sequence[float] | None = None) -> None:
+        self.structures = tuple(structures)
+        self.thresholds = None if thresholds is None else dict(zip(structures, thresholds, strict=True))
         self.records: list[PhotographRecord] = []
-        self.histograms: dict[str, dict[str, np.ndarray]] = {}
+        self.histograms: dict[str, dict[str, dict[str, np.ndarray]]] = {}
 
     def attach(self, engine: Engine) -> None:
         """Register with an evaluator, once: metrics that read the records attach the collector before themselves."""
@@ -65,7 +68,7 @@ class PredictionCollector:
     def reset(self) -> None:
         """Forget the last evaluation."""
         self.records = []
-        self.histograms = defaultdict(lambda: defaultdict(lambda: np.zeros((2, PROBABILITY_LEVELS), dtype=np.int64)))
+        self.histograms = {structure: defaultdict(dict) for structure in self.structures}
 
     def update(self, engine: Engine) -> None:
         """Add the photographs of one iteration."""
@@ -79,28 +82,34 @@ class PredictionCollector:
                     patient=batch["patient"],
                     probabilities=_floats(output["pred_disease"]) if "pred_disease" in output else unknown,
                     labels=labels,
-                    vessel=self._vessel(batch["dataset"], output) if bool(batch["has_vessel"]) else {},
+                    structures={
+                        structure: self._scores(structure, batch["dataset"], output)
+                        for structure in self.structures
+                        if bool(batch[f"has_{structure}"]) and f"pred_{structure}" in output
+                    },
                 )
             )
 
-    def _vessel(self, dataset: str, output: dict[str, Any]) -> dict[str, dict[str, float]]:
-        if "pred_vessel" not in output:
-            return {}
-        probability = output["pred_vessel"][0].float().cpu().numpy()
-        truth = output["vessel_truth"][0].cpu().numpy() > 0
+    def _scores(self, structure: str, dataset: str, output: dict[str, Any]) -> dict[str, dict[str, float]]:
+        probability = output[f"pred_{structure}"][0].float().cpu().numpy()
+        truth = output[f"{structure}_truth"][0].cpu().numpy() > 0
         regions: dict[str, np.ndarray | None] = {"inside_fov": output["fov_truth"][0].cpu().numpy() > 0}
-        if self.vessel_threshold is not None:
+        if self.thresholds is not None:
             regions["whole_image"] = None
         scores = {}
         for name, region in regions.items():
-            self.histograms[name][dataset] += probability_histogram(probability, truth, region)
-            if self.vessel_threshold is not None:
-                scores[name] = vessel_scores(probability, truth, self.vessel_threshold, region)
+            self._add(structure, name, dataset, probability_histogram(probability, truth, region))
+            if self.thresholds is not None:
+                scores[name] = vessel_scores(probability, truth, self.thresholds[structure], region)
         return scores
+
+    def _add(self, structure: str, region: str, dataset: str, histogram: np.ndarray) -> None:
+        by_dataset = self.histograms[structure][region]
+        by_dataset[dataset] = by_dataset.get(dataset, 0) + histogram
 
     def gather(self) -> None:
         """Bring the records and histograms of all processes together, in every process."""
-        own = (self.records, {region: dict(by_dataset) for region, by_dataset in self.histograms.items()})
+        own = (self.records, self.histograms)
         parts: list[Any] = [own]
         if dist.is_available() and dist.is_initialized():
             parts = [None] * dist.get_world_size()
@@ -108,14 +117,16 @@ class PredictionCollector:
         self.reset()
         for records, histograms in parts:
             self.records.extend(records)
-            for region, by_dataset in histograms.items():
-                for dataset, histogram in by_dataset.items():
-                    self.histograms[region][dataset] += histogram
+            for structure, by_region in histograms.items():
+                for region, by_dataset in by_region.items():
+                    for dataset, histogram in by_dataset.items():
+                        self._add(structure, region, dataset, histogram)
         self.records.sort(key=lambda record: record.id)
 
-    def pooled_histogram(self, region: str = "inside_fov") -> np.ndarray:
-        """Return the (2, 65536) counts over all datasets; all zero where no photograph has a vessel mask."""
-        return sum(self.histograms[region].values(), np.zeros((2, PROBABILITY_LEVELS), dtype=np.int64))
+    def pooled_histogram(self, structure: str) -> np.ndarray:
+        """Return the (2, 65536) counts inside the field of view over all datasets; all zero without any mask."""
+        counts = self.histograms[structure]["inside_fov"].values()
+        return sum(counts, np.zeros((2, PROBABILITY_LEVELS), dtype=np.int64))
 
     def datasets(self) -> list[str]:
         """Return the dataset of each of the N records, in the order of :meth:`disease_table`."""

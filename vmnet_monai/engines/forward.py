@@ -16,11 +16,8 @@ __all__ = [
     "disease_pairs",
     "mixed_precision_pays",
     "photographs",
-    "vessel_pairs",
+    "structure_pairs",
 ]
-
-TARGET_KEYS = ("vessel", "has_vessel", "fov", "disease")
-"""What a loss or metric may need of a batch."""
 
 FLIPS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
 """Axes of (B, C, H, W) along which each mirror image is mirrored; the first is the photograph as it is."""
@@ -32,9 +29,15 @@ PROBABILITY_EPS = torch.finfo(torch.float32).eps
 class PrepareVesselDiseaseBatch(PrepareBatch):
     """Splits a batch into the network's input and a dictionary of targets.
 
-    The input is ``image`` (B, 3, H, W) float32; the targets are ``vessel`` (B, 1, H, W), ``has_vessel`` (B,), ``fov``
-    (B, 1, H, W) and ``disease`` (B, K).
+    The input is ``image`` (B, 3, H, W) float32; the targets are ``fov`` (B, 1, H, W), ``disease`` (B, K) and per
+    structure, such as ``vessel``, its mask (B, 1, H, W) and ``has_<structure>`` (B,).
+
+    Args:
+        structures: keys of the masks.
     """
+
+    def __init__(self, structures: Sequence[str] = ("vessel",)) -> None:
+        self.target_keys = ("fov", "disease", *structures, *(f"has_{structure}" for structure in structures))
 
     def __call__(
         self,
@@ -45,7 +48,7 @@ class PrepareVesselDiseaseBatch(PrepareBatch):
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Move input and targets to the device."""
         image = batchdata["image"].to(device=device, non_blocking=non_blocking, **kwargs)
-        targets = {key: batchdata[key].to(device=device, non_blocking=non_blocking) for key in TARGET_KEYS}
+        targets = {key: batchdata[key].to(device=device, non_blocking=non_blocking) for key in self.target_keys}
         return image, targets
 
 
@@ -114,16 +117,24 @@ def photographs(engine: Engine) -> Iterator[tuple[dict[str, Any], dict[str, Any]
 Pairs = tuple[list[torch.Tensor], list[torch.Tensor]]
 
 
-def vessel_pairs(output: Sequence[Mapping[str, torch.Tensor]]) -> Pairs:
-    """Pick the vessel masks and truths inside the field of view out of an engine's output, for a MONAI metric.
+def structure_pairs(*structures: str) -> Callable[[Sequence[Mapping[str, torch.Tensor]]], Pairs]:
+    """Pick masks and truths inside the field of view out of an engine's output, for a MONAI metric.
 
-    A network without vessel head answers with an empty mask for an empty, that is unknown, truth.
+    Each structure of each photograph is one pair, so that the metric is a mean over photographs and structures. A
+    network without segmentation head answers with an empty mask for an empty, that is unknown, truth.
+
+    Args:
+        structures: keys of the masks.
     """
-    truths = [entry["truth_inside_fov"] for entry in output]
-    if "mask_inside_fov" not in output[0]:
-        truths = [torch.zeros_like(truth) for truth in truths]
-        return truths, truths
-    return [entry["mask_inside_fov"] for entry in output], truths
+
+    def pairs(output: Sequence[Mapping[str, torch.Tensor]]) -> Pairs:
+        truths = [entry[f"{structure}_truth_inside_fov"] for entry in output for structure in structures]
+        if f"pred_{structures[0]}_inside_fov" not in output[0]:
+            truths = [torch.zeros_like(truth) for truth in truths]
+            return truths, truths
+        return [entry[f"pred_{structure}_inside_fov"] for entry in output for structure in structures], truths
+
+    return pairs
 
 
 def disease_pairs(output: Sequence[Mapping[str, torch.Tensor]]) -> Pairs:

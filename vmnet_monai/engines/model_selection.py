@@ -26,7 +26,7 @@ __all__ = ["BestModelSaver", "MeanScore", "WithinSourceAUC", "latest_checkpoint"
 logger = logging.getLogger(__name__)
 
 DEFAULT_THRESHOLD = 0.5
-"""Vessel threshold where no validation photograph has a vessel mask to choose it on."""
+"""Threshold of a structure where no validation photograph has a mask to choose it on."""
 
 
 class MeanScore:
@@ -85,19 +85,20 @@ class BestModelSaver:
     """Keeps the weights of the best validation together with the operating point chosen on it.
 
     Both belong together, so both are written here, each whole or not at all: ``model.pt``, a plain state dict, and
-    ``operating_point.json``. The vessel threshold maximises the Dice over all pixels inside the fields of view. Each
-    disease is calibrated by Platt scaling over the photographs where it is known and not given away by the dataset,
-    and its threshold maximises Youden's J of the calibrated probabilities. Where the validation photographs give no
-    choice, probabilities stay as they are and thresholds are 0.5.
+    ``operating_point.json``. The threshold of each structure maximises the Dice over all pixels inside the fields of
+    view. Each disease is calibrated by Platt scaling over the photographs where it is known and not given away by the
+    dataset, and its threshold maximises Youden's J of the calibrated probabilities. Where the validation photographs
+    give no choice, probabilities stay as they are and thresholds are 0.5.
 
     Args:
         model_dir: the folder of the weights.
         network: the network, wrapped for distributed training or not.
-        collector: attached to the same evaluator before this handler.
+        collector: attached to the same evaluator before this handler; it names the structures.
         diseases: keys of the diseases.
         grid_size: side of the grid in pixels.
         disease_size: width in pixels to which the disease head averages the grid down.
         contrast: contrast method of the preprocessing.
+        field_of_view: where the preprocessing finds the field of view.
     """
 
     def __init__(
@@ -109,6 +110,7 @@ class BestModelSaver:
         grid_size: int,
         disease_size: int,
         contrast: str,
+        field_of_view: str = "estimate",
     ) -> None:
         self.model_dir = Path(model_dir)
         self.network = network
@@ -117,6 +119,7 @@ class BestModelSaver:
         self.grid_size = grid_size
         self.disease_size = disease_size
         self.contrast = contrast
+        self.field_of_view = field_of_view
 
     def attach(self, engine: Engine) -> None:
         """Register with an evaluator."""
@@ -127,7 +130,8 @@ class BestModelSaver:
         state: Any = engine.state
         if state.best_metric_epoch != state.epoch:
             return
-        histogram = self.collector.pooled_histogram()
+        structures = self.collector.structures
+        histograms = [self.collector.pooled_histogram(structure) for structure in structures]
         probabilities, labels = self.collector.disease_table()
         # A network without disease head answers NaN.
         answered = ~np.isnan(probabilities).any(axis=1)
@@ -139,8 +143,12 @@ class BestModelSaver:
             grid_size=self.grid_size,
             disease_size=self.disease_size,
             contrast=self.contrast,
-            # Without a vessel mask in the validation part, no threshold has a Dice.
-            vessel_threshold=best_dice_threshold(histogram) if histogram[1].any() else DEFAULT_THRESHOLD,
+            field_of_view=self.field_of_view,
+            structures=structures,
+            # Without a mask in the validation part, no threshold has a Dice.
+            structure_thresholds=tuple(
+                best_dice_threshold(histogram) if histogram[1].any() else DEFAULT_THRESHOLD for histogram in histograms
+            ),
             disease_calibration=calibration,
             disease_thresholds=tuple(best_thresholds(platt_scaled(probabilities, calibration), labels)),
         )

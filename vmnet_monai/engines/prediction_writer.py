@@ -12,14 +12,13 @@ import pandas as pd
 import torch
 from ignite.engine import Engine, Events
 from numpy.typing import NDArray
-from PIL import Image
 
 from vmnet_monai.engines.forward import photographs
-from vmnet_monai.explain import disease_heat_maps, draw_heat_map, draw_vessels
+from vmnet_monai.explain import disease_heat_maps, draw_heat_map, draw_structures
 from vmnet_monai.files import whole_file, write_png
 from vmnet_monai.metrics import probability_levels
 from vmnet_monai.operating_point import OperatingPoint
-from vmnet_monai.transforms import FieldOfViewBox, restore_from_box, to_rgb
+from vmnet_monai.transforms import FieldOfViewBox, read_picture, restore_from_box
 
 __all__ = ["PredictionWriter", "ValidationPictures"]
 
@@ -31,17 +30,17 @@ class PredictionWriter:
 
     - ``predictions.csv``: ``id``, ``image``, per disease ``probability_<disease>``, calibrated, and
       ``decision_<disease>`` (1 where that probability reaches the stored threshold).
-    - ``vessel/<id>.png``: the vessel mask, 0 and 255.
-    - ``vessel_probability/<id>.png``: 16-bit grey, value / 65535 is the probability.
+    - ``<structure>/<id>.png``, such as ``vessel/<id>.png``: the mask of each structure, 0 and 255.
+    - ``<structure>_probability/<id>.png``: 16-bit grey, value / 65535 is the probability.
     - ``cam/<id>_<disease>.png``: Grad-CAM over the photograph, inside the field of view.
 
-    All pictures have the photograph's own size. It expects ``pred_vessel`` (1, H, W) and ``pred_disease`` (K,), each
-    only where the network has that head, and in the batch ``image`` (3, S, S), ``fov`` (1, H, W), ``fov_box``, ``id``
-    and ``image_path``; H and W are the photograph's.
+    All pictures have the photograph's own size. It expects ``pred_<structure>`` (1, H, W) and ``pred_disease``
+    (K,), each only where the network has that head, and in the batch ``image`` (3, S, S), ``fov`` (1, H, W),
+    ``fov_box``, ``id`` and ``image_path``; H and W are the photograph's.
 
     Args:
         output_dir: where everything goes.
-        operating_point: names, calibration and thresholds of the diseases, and the vessel threshold.
+        operating_point: names and thresholds of structures and diseases, and the calibration.
         network: the network, for Grad-CAM.
         cam_diseases: keys of the diseases to explain; a subset of the operating point's.
         cam_layer: layer of the network that Grad-CAM looks at.
@@ -83,8 +82,11 @@ class PredictionWriter:
         for batch, output in photographs(engine):
             name = batch["id"]
             row = {"id": name, "image": batch["image_path"]}
-            if "pred_vessel" in output:
-                self._write_vessels(name, output["pred_vessel"][0].cpu().numpy())
+            for structure, threshold in zip(
+                self.operating_point.structures, self.operating_point.structure_thresholds, strict=True
+            ):
+                if f"pred_{structure}" in output:
+                    self._write_structure(name, structure, output[f"pred_{structure}"][0].cpu().numpy(), threshold)
             if "pred_disease" in output:
                 probabilities = self.operating_point.calibrate(output["pred_disease"].cpu()).tolist()
                 decisions = self.operating_point.decide(probabilities)
@@ -96,15 +98,15 @@ class PredictionWriter:
                     self._write_heat_maps(name, batch, output)
             self.rows.append(row)
 
-    def _write_vessels(self, name: str, probability: NDArray[np.floating]) -> None:
+    def _write_structure(self, name: str, structure: str, probability: NDArray[np.floating], threshold: float) -> None:
         levels = probability_levels(probability)
-        write_png(self.output_dir / "vessel_probability" / f"{name}.png", levels.astype(np.uint16))
+        write_png(self.output_dir / f"{structure}_probability" / f"{name}.png", levels.astype(np.uint16))
         # Compared as the scores do, so that the mask follows from the probabilities on disk.
-        mask = levels >= probability_levels(self.operating_point.vessel_threshold)
-        write_png(self.output_dir / "vessel" / f"{name}.png", mask.astype(np.uint8) * 255)
+        mask = levels >= probability_levels(threshold)
+        write_png(self.output_dir / structure / f"{name}.png", mask.astype(np.uint8) * 255)
 
     def _write_heat_maps(self, name: str, batch: dict[str, Any], output: dict[str, Any]) -> None:
-        photograph = _read_photograph(batch["image_path"])
+        photograph = read_picture(batch["image_path"])
         box = FieldOfViewBox(*batch["fov_box"].tolist())
         inside = batch["fov"][0].cpu().numpy()
         grid = output["image"][None]
@@ -126,16 +128,20 @@ class PredictionWriter:
 
 
 class ValidationPictures:
-    """Draws the predicted vessels over the first photographs of each validation, as ``<output_dir>/<id>.png``.
+    """Draws the predicted structures over the first photographs of each validation, as ``<output_dir>/<id>.png``.
 
     Args:
         output_dir: where the pictures go; each validation replaces the pictures of the one before.
+        structures: keys of the structures, each in its own colour.
         count: number of photographs.
-        threshold: vessel threshold of the drawing.
+        threshold: threshold of the drawing.
     """
 
-    def __init__(self, output_dir: str, count: int = 4, threshold: float = 0.5) -> None:
+    def __init__(
+        self, output_dir: str, structures: Sequence[str] = ("vessel",), count: int = 4, threshold: float = 0.5
+    ) -> None:
         self.output_dir = Path(output_dir)
+        self.structures = tuple(structures)
         self.count = count
         self.threshold = threshold
         self.drawn = 0
@@ -152,15 +158,10 @@ class ValidationPictures:
     def draw(self, engine: Engine) -> None:
         """Draw until enough are drawn."""
         for batch, output in photographs(engine):
-            if self.drawn == self.count or "pred_vessel" not in output:
+            if self.drawn == self.count or f"pred_{self.structures[0]}" not in output:
                 return
-            mask = output["pred_vessel"][0].cpu().numpy() >= self.threshold
-            photograph = _read_photograph(batch["image_path"])
-            pair = np.concatenate([photograph, draw_vessels(photograph, mask)], axis=1)
+            photograph = read_picture(batch["image_path"])
+            masks = [output[f"pred_{structure}"][0].cpu().numpy() >= self.threshold for structure in self.structures]
+            pair = np.concatenate([photograph, draw_structures(photograph, masks)], axis=1)
             write_png(self.output_dir / f"{batch['id']}.png", pair)
             self.drawn += 1
-
-
-def _read_photograph(path: str) -> NDArray[np.uint8]:
-    with Image.open(path) as image:
-        return np.array(to_rgb(image))

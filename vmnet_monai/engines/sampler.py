@@ -1,4 +1,4 @@
-"""A sampler that keeps the share of photographs with vessel masks in every batch."""
+"""A sampler that keeps the share of photographs with masks in every batch."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ["MixedSampler"]
 class MixedSampler(DistributedSampler):
     """Orders photographs so that each batch holds a set share with vessel masks and the rest with known diseases.
 
-    Photographs with a vessel mask form one pool, photographs with at least one known disease the other; a photograph
-    may be in both. Each pool is gone through in random order, reshuffled whenever it is used up, so a small pool
-    repeats within an epoch. When one pool is empty the whole batch comes from the other. An epoch has as many batches
-    as it takes to offer ``len(items)`` photographs, over all processes.
+    Photographs with a mask of vessels, or of another structure, form one pool, photographs with at least one known
+    disease the other; a photograph may be in both. Each pool is gone through in random order, reshuffled whenever it
+    is used up, so a small pool repeats within an epoch. When one pool is empty the whole batch comes from the other. An
+    epoch has as many batches as it takes to offer ``len(items)`` photographs, over all processes.
 
     With ``balance`` above 0 the photographs with known diseases are drawn with replacement instead: a photograph
     counts among the n photographs of its dataset that show the same disease, and is drawn with a probability
@@ -31,12 +31,13 @@ class MixedSampler(DistributedSampler):
     two processes get the same position of it. MONAI's workflows call ``set_epoch``.
 
     Args:
-        items: the photographs, with ``vessel`` where a mask exists and ``disease``, a list of floats with NaN.
+        items: the photographs, with ``vessel`` or other structures where a mask exists and ``disease``, a list of
+            floats with NaN.
         batch_size: photographs in one batch of one process; the loader must use the same.
-        vessel_share: share of each batch that comes from the pool with vessel masks, in [0, 1]; rounded to whole
-            photographs.
+        vessel_share: share of each batch that comes from the pool with masks, in [0, 1]; rounded to whole photographs.
         seed: seed of the order, the same in all processes.
         balance: 0 offers every photograph alike, 1 every disease of every dataset alike.
+        structures: keys of the masks.
 
     Raises:
         ValueError: if ``vessel_share`` or ``balance`` is outside [0, 1], a batch is too small to hold both at that
@@ -50,6 +51,7 @@ class MixedSampler(DistributedSampler):
         vessel_share: float = 0.5,
         seed: int = 0,
         balance: float = 0.0,
+        structures: Sequence[str] = ("vessel",),
     ) -> None:
         distributed = dist.is_available() and dist.is_initialized()
         super().__init__(
@@ -63,14 +65,16 @@ class MixedSampler(DistributedSampler):
         if not 0.0 <= balance <= 1.0:
             raise ValueError(f"balance must lie in [0, 1], got {balance}: 0 is no balancing, 1 is full balancing.")
         self.batch_size = batch_size
-        self.vessel_pool = np.array([i for i, item in enumerate(items) if "vessel" in item], dtype=np.int64)
+        self.vessel_pool = np.array(
+            [i for i, item in enumerate(items) if not item.keys().isdisjoint(structures)], dtype=np.int64
+        )
         self.disease_pool = np.array(
             [i for i, item in enumerate(items) if not np.isnan(item["disease"]).all()], dtype=np.int64
         )
         if self.vessel_pool.size + self.disease_pool.size == 0:
             raise ValueError(
-                f"none of the {len(items)} photographs has a vessel mask or a known disease: nothing can be learnt. "
-                "Add a dataset with one of them."
+                f"none of the {len(items)} photographs has a mask of {', '.join(structures)} or a known disease: "
+                "nothing can be learnt. Add a dataset with one of them."
             )
         self.vessels_per_batch = math.floor(batch_size * vessel_share + 0.5)
         if self.disease_pool.size == 0:
@@ -79,7 +83,7 @@ class MixedSampler(DistributedSampler):
             self.vessels_per_batch = 0
         elif 0.0 < vessel_share < 1.0 and self.vessels_per_batch in (0, batch_size):
             raise ValueError(
-                f"a batch of {batch_size} cannot hold a share of {vessel_share} with vessel masks and photographs with "
+                f"a batch of {batch_size} cannot hold a share of {vessel_share} with masks and photographs with "
                 "known diseases beside it: make batch_size larger, or vessel_share 0 or 1."
             )
         self.disease_weights = _rarity([items[i] for i in self.disease_pool], balance) if balance else None

@@ -24,20 +24,20 @@ logger = logging.getLogger(__name__)
 class ScoreWriter:
     """Writes ``metrics.json``, the summary, and ``metrics.csv``, one row per photograph, after an evaluation.
 
-    The columns of the CSV are ``id``, ``dataset``, ``patient``; per region and vessel score ``inside_fov_dice`` and so
-    on; per disease ``probability_<disease>``, calibrated, ``label_<disease>`` and ``decision_<disease>``. The summary
-    has the calibration error and the Brier score before calibration as well. What is undefined or unknown is empty in
-    the CSV and null in the JSON.
+    The columns of the CSV are ``id``, ``dataset``, ``patient``; per structure, region and score
+    ``vessel_inside_fov_dice`` and so on; per disease ``probability_<disease>``, calibrated, ``label_<disease>`` and
+    ``decision_<disease>``. The summary has the calibration error and the Brier score before calibration as well. What
+    is undefined or unknown is empty in the CSV and null in the JSON.
 
     Args:
         output_dir: where the two files go.
-        collector: attached to the same evaluator before this handler; its vessel threshold is the one that is scored.
+        collector: attached to the same evaluator before this handler; its thresholds are those that are scored.
         operating_point: names, calibration and thresholds of the diseases.
         split: name of the part that is evaluated, written into the summary.
         seed: seed of the bootstrap intervals.
 
     Raises:
-        ValueError: if the collector has no vessel threshold.
+        ValueError: if the collector has no thresholds.
     """
 
     def __init__(
@@ -48,10 +48,10 @@ class ScoreWriter:
         split: str,
         seed: int = 0,
     ) -> None:
-        if collector.vessel_threshold is None:
-            raise ValueError("the collector has no vessel threshold: set it, or no vessel map is scored.")
+        if collector.thresholds is None:
+            raise ValueError("the collector has no thresholds: set them, or no segmentation is scored.")
         self.output_dir = Path(output_dir)
-        self.vessel_threshold = collector.vessel_threshold
+        self.thresholds = collector.thresholds
         self.collector = collector
         self.operating_point = operating_point
         self.split = split
@@ -71,19 +71,23 @@ class ScoreWriter:
 
     def _summary(self) -> dict[str, Any]:
         records, point = self.collector.records, self.operating_point
-        vessel = {}
-        for region, histograms in self.collector.histograms.items():
-            rows = [{"dataset": record.dataset, **record.vessel[region]} for record in records if record.vessel]
-            vessel[region] = vessel_report(pd.DataFrame(rows), histograms, self.vessel_threshold)
+        structures: dict[str, dict[str, Any]] = {structure: {} for structure in self.thresholds}
+        for structure, by_region in self.collector.histograms.items():
+            scored = [record for record in records if structure in record.structures]
+            for region, histograms in by_region.items():
+                rows = [{"dataset": record.dataset, **record.structures[structure][region]} for record in scored]
+                structures[structure][region] = vessel_report(
+                    pd.DataFrame(rows), histograms, self.thresholds[structure]
+                )
         uncalibrated, labels = self.collector.disease_table()
         return {
             "split": self.split,
             "photographs": len(records),
             "thresholds": {
-                "vessel": self.vessel_threshold,
+                **self.thresholds,
                 **dict(zip(point.diseases, point.disease_thresholds, strict=True)),
             },
-            "vessel": vessel,
+            **structures,
             "disease": disease_report(
                 self.collector.datasets(),
                 point.calibrate(uncalibrated),
@@ -100,8 +104,9 @@ class ScoreWriter:
         rows = []
         for record in self.collector.records:
             row: dict[str, Any] = {"id": record.id, "dataset": record.dataset, "patient": record.patient}
-            for region, scores in record.vessel.items():
-                row |= {f"{region}_{name}": value for name, value in scores.items()}
+            for structure, by_region in record.structures.items():
+                for region, scores in by_region.items():
+                    row |= {f"{structure}_{region}_{name}": value for name, value in scores.items()}
             probabilities = self.operating_point.calibrate(record.probabilities).tolist()
             decisions = self.operating_point.decide(probabilities)
             for disease, probability, label, decision in zip(

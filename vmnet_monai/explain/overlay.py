@@ -1,15 +1,19 @@
-"""Draws vessels and heat maps over a photograph."""
+"""Draws structures and heat maps over a photograph."""
 
 from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib import colormaps
 from numpy.typing import NDArray
 
-__all__ = ["draw_heat_map", "draw_vessels"]
+__all__ = ["draw_heat_map", "draw_structures"]
 
-VESSEL_COLOUR = (0, 255, 170)
-"""Green-cyan: the complement of the fundus' red, so that fine vessels stand out."""
+STRUCTURE_COLOURS = ((0, 255, 170), (86, 180, 233), (240, 228, 66))
+"""Green-cyan, the complement of the fundus' red, so that fine vessels stand out; then sky blue and yellow, which stay
+apart from it with colour blindness (Okabe and Ito, 2008). Further structures start over."""
 
 HEAT_COLOURS = "inferno"
 """Matplotlib colour map of heat maps; perceptually uniform and readable with colour blindness."""
@@ -18,18 +22,19 @@ HEAT_OPACITY = 0.6
 """Opacity of a heat map where it is 1; it falls to 0 with the heat, so that the photograph stays visible."""
 
 
-def draw_vessels(image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Colour the vessels of a photograph.
+def draw_structures(image: NDArray[np.uint8], masks: Sequence[NDArray[np.bool_]]) -> NDArray[np.uint8]:
+    """Colour the structures of a photograph, each in its own colour; where they overlap, the last one shows.
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        mask: (H, W) bool.
+        masks: (H, W) bool, one per structure.
 
     Returns:
         (H, W, 3) uint8 RGB.
     """
     drawn = image.copy()
-    drawn[mask] = VESSEL_COLOUR
+    for mask, colour in zip(masks, itertools.cycle(STRUCTURE_COLOURS), strict=False):
+        drawn[mask] = colour
     return drawn
 
 

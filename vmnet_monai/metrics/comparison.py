@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,11 +17,8 @@ from vmnet_monai.metrics.disease import auc_of_rows, within_source_auc
 
 __all__ = ["compare_systems", "comparison_table", "markdown_table"]
 
-_VESSEL_SCORES = {
-    "vessel_dice": "inside_fov_dice",
-    "vessel_cldice": "inside_fov_cldice",
-    "vessel_auc": "inside_fov_auc",
-}
+_REGION = "_inside_fov_"
+_STRUCTURE_SCORES = ("dice", "cldice", "auc")
 _PROBABILITY, _LABEL = "probability_", "label_"
 
 _COLUMNS = [
@@ -60,8 +58,9 @@ def compare_systems(
 
     Args:
         systems: name -> one frame per run, in the columns of ``metrics.csv``: ``id``, ``dataset``, ``patient``; where
-            the network has the head, ``inside_fov_dice``, ``inside_fov_cldice`` and ``inside_fov_auc``, or
-            ``probability_<disease>``, 0 to 1; ``label_<disease>``, 1, 0 or NaN.
+            the network has the head, ``vessel_inside_fov_dice``, ``vessel_inside_fov_cldice`` and
+            ``vessel_inside_fov_auc``, likewise for other structures, or ``probability_<disease>``, 0 to 1;
+            ``label_<disease>``, 1, 0 or NaN.
         reference: name of the system that the others are compared with.
         pairs: dataset -> the diseases that are scored in it; None for every pair with enough photographs.
         min_count: a pair is scored with at least this many photographs that have the disease and as many that have not.
@@ -71,8 +70,8 @@ def compare_systems(
     Returns:
         One row per score and system, the reference first:
 
-        - ``score``, ``dataset``, ``disease``: ``vessel_dice``, ``vessel_cldice`` and ``vessel_auc`` are means over the
-          photographs of a dataset with vessel masks, inside the field of view; ``disease_auc`` is that of a pair of
+        - ``score``, ``dataset``, ``disease``: ``vessel_dice``, ``vessel_cldice`` and ``vessel_auc``, likewise for other
+          structures, are means over the photographs of a dataset with masks, inside the field of view; ``disease_auc`` is that of a pair of
           dataset and disease; ``within_source_auc`` is the mean over the pairs.
         - ``system``; ``runs``; ``mean`` and ``std``, the sample standard deviation, over the runs; ``lower`` and
           ``upper``, the interval of the mean.
@@ -94,7 +93,7 @@ def compare_systems(
     patients = every_run[0]["patient"].to_numpy(dtype=str)
 
     rows: list[dict[str, object]] = []
-    for score in [*_vessel_scores(every_run), *_disease_scores(every_run[0], labels, pairs, min_count)]:
+    for score in [*_structure_scores(every_run), *_disease_scores(every_run[0], labels, pairs, min_count)]:
         interval = partial(_interval, score.photographs, patients, bootstrap_samples, seed)
         statistics = {name: [score.of(run) for run in runs[name]] for name in order}
         values = {name: pd.Series([of_run(score.photographs) for of_run in statistics[name]]) for name in order}
@@ -111,7 +110,7 @@ def compare_systems(
             rows.append(row)
     if not rows:
         raise ValueError(
-            f"there is nothing to score: no vessel scores, and no disease with {min_count} photographs of each class "
+            f"there is nothing to score: no scores of masks, and no disease with {min_count} photographs of each class "
             "within a dataset. Evaluate on another dataset, or lower min_count"
         )
     return pd.DataFrame(rows, columns=_COLUMNS)
@@ -150,14 +149,17 @@ def _cell(value: str, lower: float, upper: float) -> str:
     return value if math.isnan(lower) else f"{value} [{lower:.3f}, {upper:.3f}]"
 
 
-def _vessel_scores(runs: Sequence[pd.DataFrame]) -> Iterator[_Score]:
-    """Yield the mean of each vessel score over the photographs of each dataset that have it."""
+def _structure_scores(runs: Sequence[pd.DataFrame]) -> Iterator[_Score]:
+    """Yield the mean of each score of a structure over the photographs of each dataset that have it."""
     datasets = runs[0]["dataset"].to_numpy(dtype=str)
-    for name, column in _VESSEL_SCORES.items():
+    columns = dict.fromkeys(str(column) for run in runs for column in run)
+    structures = [column.removesuffix(f"{_REGION}dice") for column in columns if column.endswith(f"{_REGION}dice")]
+    for structure, score in itertools.product(structures, _STRUCTURE_SCORES):
+        column = f"{structure}{_REGION}{score}"
         scored = np.any([_column(run, column).notna() for run in runs], axis=0)
         for dataset in np.unique(datasets[scored]):
             photographs = np.flatnonzero(scored & (datasets == dataset))
-            yield _Score(name, str(dataset), "", photographs, partial(_mean_of_column, column))
+            yield _Score(f"{structure}_{score}", str(dataset), "", photographs, partial(_mean_of_column, column))
 
 
 def _mean_of_column(column: str, run: pd.DataFrame) -> _Statistic:

@@ -1,4 +1,4 @@
-"""Transforms for fundus photographs that MONAI lacks."""
+"""Transforms for fundus photographs and other pictures that MONAI lacks."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from vmnet_monai.transforms.field_of_view import (
     restore_from_box,
 )
 from vmnet_monai.transforms.jpeg import RandJPEGd, compress_jpeg
-from vmnet_monai.transforms.known import FillVesseld, LabelVectord, LoadTruthd, NoteTruthd
-from vmnet_monai.transforms.reading import to_mask, to_rgb
+from vmnet_monai.transforms.known import FillStructuresd, LabelVectord, LoadTruthd, NoteTruthd
+from vmnet_monai.transforms.reading import PictureReader, read_picture, to_mask, to_rgb
 
 __all__ = [
     "CONTRAST_METHODS",
@@ -25,10 +25,11 @@ __all__ = [
     "FieldOfViewBox",
     "FieldOfViewError",
     "FieldOfViewd",
-    "FillVesseld",
+    "FillStructuresd",
     "LabelVectord",
     "LoadTruthd",
     "NoteTruthd",
+    "PictureReader",
     "RandJPEGd",
     "RestoreToPhotographd",
     "compress_jpeg",
@@ -36,6 +37,7 @@ __all__ = [
     "enhance_contrast",
     "estimate_field_of_view",
     "field_of_view_box",
+    "read_picture",
     "restore_from_box",
     "to_mask",
     "to_rgb",

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from monai.config import KeysCollection
-from monai.data import PILReader
 from monai.transforms import LoadImage, MapTransform, Transform
 
-from vmnet_monai.transforms.reading import to_mask
+from vmnet_monai.transforms.reading import PictureReader, to_mask
 
-__all__ = ["FillVesseld", "LabelVectord", "LoadTruthd", "NoteTruthd"]
+__all__ = ["FillStructuresd", "LabelVectord", "LoadTruthd", "NoteTruthd"]
 
 
 class LabelVectord(MapTransform):
@@ -52,49 +51,63 @@ class LabelVectord(MapTransform):
 
 
 class NoteTruthd(Transform):
-    """Notes, before loading, whether a photograph has a vessel mask and where its masks lie.
+    """Notes, before loading, which structures a photograph has masks of and where its masks lie.
 
-    Adds ``has_vessel`` (bool tensor, ()), ``image_path``, ``vessel_path`` and ``fov_path`` (str, empty where there is
-    none), so that batches may mix photographs with and without masks, scores can be computed on the masks as they were
-    drawn, and pictures can be drawn over the photograph.
+    Adds per structure ``has_<structure>`` (bool tensor, ()) and ``<structure>_path``, and ``image_path`` and
+    ``fov_path`` (str, empty where there is none), so that batches may mix photographs with and without masks, scores
+    can be computed on the masks as they were drawn, and pictures can be drawn over the photograph.
+
+    Args:
+        structures: keys of the masks.
     """
+
+    def __init__(self, structures: Sequence[str] = ("vessel",)) -> None:
+        self.structures = tuple(structures)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         item = dict(data)
-        item["image_path"] = str(item["image"])
-        item["has_vessel"] = torch.tensor("vessel" in item)
-        item["vessel_path"] = str(item.get("vessel", ""))
-        item["fov_path"] = str(item.get("fov", ""))
+        for structure in self.structures:
+            item[f"has_{structure}"] = torch.tensor(structure in item)
+        for key in ("image", "fov", *self.structures):
+            item[f"{key}_path"] = str(item.get(key, ""))
         return item
 
 
-class FillVesseld(Transform):
-    """Gives a photograph without vessel mask an all-zero one, which ``has_vessel`` declares unknown.
+class FillStructuresd(MapTransform):
+    """Gives a photograph an all-zero mask of each structure that it lacks, which ``has_<structure>`` declares unknown.
 
-    ``vessel`` comes out as (1, H, W) of the photograph's dtype.
+    Args:
+        keys: the structures; they come out as (1, H, W) of the photograph's dtype.
     """
+
+    def __init__(self, keys: KeysCollection) -> None:
+        super().__init__(keys, allow_missing_keys=True)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         item = dict(data)
-        if "vessel" not in item:
-            item["vessel"] = torch.zeros_like(torch.as_tensor(item["image"])[:1])
+        for key in self.keys:
+            if key not in item:
+                item[key] = torch.zeros_like(torch.as_tensor(item["image"])[:1])
         return item
 
 
 class LoadTruthd(Transform):
-    """Loads the vessel mask and the mask of the field of view again, on the photograph's own pixels, for scoring.
+    """Loads the masks of structures and of the field of view again, on the photograph's own pixels, for scoring.
 
-    Adds ``vessel_truth`` and ``fov_truth``, uint8 (1, H, W) of 0 and 1. Without vessel mask the truth is all zero;
-    without mask of the field of view the restored estimate ``fov``, (1, H, W) in [0, 1], is thresholded at 0.5.
+    Adds ``<structure>_truth`` and ``fov_truth``, uint8 (1, H, W) of 0 and 1. Without mask of a structure the truth is
+    all zero; without mask of the field of view the restored estimate ``fov``, (1, H, W) in [0, 1], is thresholded at
+    0.5.
+
+    Args:
+        structures: keys of the masks.
 
     Raises:
         ValueError: if a mask has not the photograph's size.
     """
 
-    def __init__(self) -> None:
-        self.load = LoadImage(
-            PILReader(converter=to_mask, reverse_indexing=False), image_only=True, ensure_channel_first=False
-        )
+    def __init__(self, structures: Sequence[str] = ("vessel",)) -> None:
+        self.structures = tuple(structures)
+        self.load = LoadImage(PictureReader(to_mask), image_only=True, ensure_channel_first=False)
 
     def _mask(self, path: str, like: torch.Tensor) -> torch.Tensor:
         mask = torch.as_tensor(np.asarray(self.load(path)) > 0).to(torch.uint8)[None]
@@ -109,7 +122,7 @@ class LoadTruthd(Transform):
         item = dict(data)
         fov = torch.as_tensor(item["fov"])
         item["fov_truth"] = self._mask(item["fov_path"], fov) if item["fov_path"] else (fov > 0.5).to(torch.uint8)
-        item["vessel_truth"] = (
-            self._mask(item["vessel_path"], fov) if item["vessel_path"] else torch.zeros_like(item["fov_truth"])
-        )
+        for structure in self.structures:
+            path = item[f"{structure}_path"]
+            item[f"{structure}_truth"] = self._mask(path, fov) if path else torch.zeros_like(item["fov_truth"])
         return item
