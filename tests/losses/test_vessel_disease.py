@@ -6,11 +6,12 @@ import math
 
 import pytest
 import torch
-from monai.losses import DiceCELoss, DiceFocalLoss, DiceLoss, FocalLoss, SoftDiceclDiceLoss
+from monai.losses import DeepSupervisionLoss, DiceCELoss, DiceFocalLoss, DiceLoss, FocalLoss, SoftDiceclDiceLoss
 from torch import nn
 
 from vmnet_monai.losses import AUCMarginLoss, VesselDiseaseLoss
 from vmnet_monai.networks import VMNet
+from vmnet_monai.networks.softmax import exclusive_logits
 
 NAN = float("nan")
 
@@ -205,3 +206,124 @@ def test_half_precision_predictions_are_scored_in_float32() -> None:
     value = bce_loss()(half, target)
     assert value.dtype == torch.float32
     torch.testing.assert_close(value, bce_loss()(prediction, target), rtol=0.02, atol=0)
+
+
+def two_structures(has_cup: bool = True) -> dict[str, torch.Tensor]:
+    """One photograph of four pixels: disc, cup, background, and background outside the field of view."""
+    return {
+        "disc": torch.tensor([1.0, 0.0, 0.0, 0.0]).view(1, 1, 1, 4),
+        "cup": torch.tensor([0.0, 1.0, 0.0, 0.0]).view(1, 1, 1, 4),
+        "has_disc": torch.tensor([True]),
+        "has_cup": torch.tensor([has_cup]),
+        "fov": torch.tensor([1.0, 1.0, 1.0, 0.0]).view(1, 1, 1, 4),
+    }
+
+
+def test_structures_are_averaged_and_each_counts_where_it_is_known() -> None:
+    """Three of four pixels lie in the field of view: log 2 each for the disc; log(1 + e^-2) once and log(1 + e^2) twice
+    for the cup."""
+    loss = VesselDiseaseLoss(nn.BCEWithLogitsLoss(), nn.BCEWithLogitsLoss(), structures=("disc", "cup"))
+    prediction = {"disc": torch.zeros(1, 1, 1, 4), "cup": torch.full((1, 1, 1, 4), 2.0)}
+    disc = 3 * math.log(2) / 4
+    cup = (math.log(1 + math.exp(-2)) + 2 * math.log(1 + math.exp(2))) / 4
+    assert loss(prediction, two_structures()).item() == pytest.approx((disc + cup) / 2)
+    assert loss(prediction, two_structures(has_cup=False)).item() == pytest.approx(disc / 2)
+
+
+def softmax_loss(vessel_loss: nn.Module) -> VesselDiseaseLoss:
+    return VesselDiseaseLoss(
+        vessel_loss,
+        nn.CrossEntropyLoss(),
+        structures=("disc", "cup"),
+        segmentation_activation="softmax",
+        disease_activation="softmax",
+    )
+
+
+def test_exclusive_structures_cost_their_softmax_cross_entropy() -> None:
+    """Three of four pixels have the probabilities 1/2, 1/4, 1/4 of background, disc and cup; the fourth is outside."""
+    scores = torch.tensor([0.5, 0.5]).log()[None, :, None, None].expand(1, 2, 1, 4)
+    logits = exclusive_logits(scores, background=True)
+    prediction = {"disc": logits[:, :1], "cup": logits[:, 1:]}
+    expected = (math.log(4) + math.log(4) + math.log(2)) / 4
+    assert softmax_loss(nn.CrossEntropyLoss())(prediction, two_structures()).item() == pytest.approx(expected)
+    assert softmax_loss(nn.CrossEntropyLoss())(prediction, two_structures(has_cup=False)).item() == 0
+
+
+def test_certain_structure_leaves_its_background_finite_and_correctable() -> None:
+    """The true class of the third pixel, background, has a probability of 2e-9: the loss is 20 / 4."""
+    scores = torch.full((1, 2, 1, 4), -60.0)
+    scores[0, 0, 0, 0] = scores[0, 1, 0, 1] = 40.0
+    scores[0, 0, 0, 2] = 20.0
+    scores.requires_grad_()
+    logits = exclusive_logits(scores, background=True)
+    loss = softmax_loss(nn.CrossEntropyLoss())({"disc": logits[:, :1], "cup": logits[:, 1:]}, two_structures())
+    assert loss.item() == pytest.approx(20 / 4, abs=1e-3)
+    loss.backward()
+    assert gradient(scores)[0, 0, 0, 2].item() == pytest.approx(1 / 4, abs=1e-3)
+
+
+def test_exclusive_diseases_cost_their_softmax_cross_entropy_where_all_are_known() -> None:
+    """Probabilities 1/2 and 1/4 of the labels of two photographs; the third is not known in full."""
+    scores = torch.tensor([[2.0, 1.0, 1.0]]).log().expand(3, 3)
+    labels = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [1.0, NAN, 0.0]])
+    prediction = {"disease": exclusive_logits(scores, background=False)}
+    loss = softmax_loss(nn.CrossEntropyLoss())(prediction, {"disease": labels})
+    assert loss.item() == pytest.approx((math.log(2) + math.log(4)) / 2)
+    assert softmax_loss(nn.CrossEntropyLoss())(prediction, {"disease": labels[2:]}).item() == 0
+
+
+def test_coarser_outputs_are_weighed_by_deep_supervision() -> None:
+    """Logits of 0 cost log 2 inside the field of view, half of the full picture and of the coarser one."""
+    fov = torch.ones(1, 1, 4, 4)
+    fov[..., :2] = 0
+    target = {"vessel": torch.zeros(1, 1, 4, 4), "has_vessel": torch.tensor([True]), "fov": fov}
+    coarse = torch.zeros(1, 1, 2, 2, requires_grad=True)
+    prediction = {"vessel": torch.full((1, 1, 4, 4), -40.0), "vessel_1": coarse}
+    supervised = DeepSupervisionLoss(nn.BCEWithLogitsLoss(), weights=[2 / 3, 1 / 3])
+    loss = VesselDiseaseLoss(supervised, nn.BCEWithLogitsLoss())(prediction, target)
+    assert loss.item() == pytest.approx(math.log(2) / 2 / 3)
+    loss.backward()
+    assert gradient(coarse)[0, 0].abs().gt(0).tolist() == [[False, True], [False, True]]
+    del prediction["vessel_1"]
+    prediction["vessel"] = torch.zeros(1, 1, 4, 4)
+    plain = VesselDiseaseLoss(supervised, nn.BCEWithLogitsLoss())(prediction, target)
+    assert plain.item() == pytest.approx(math.log(2) / 2)  # the only output, as in evaluation mode, has its full weight
+
+
+def test_coarser_outputs_without_deep_supervision_are_refused() -> None:
+    _, target = case()
+    prediction = {"vessel": target["vessel"], "vessel_1": target["vessel"][..., ::2, ::2]}
+    with pytest.raises(ValueError, match="gives 2 resolutions and vessel_loss scores one: wrap it in"):
+        bce_loss()(prediction, target)
+
+
+def test_coarser_outputs_of_unknown_vessels_get_zero_gradients() -> None:
+    _, target = case()
+    coarse = torch.zeros(4, 1, 8, 8, requires_grad=True)
+    loss = VesselDiseaseLoss(DeepSupervisionLoss(nn.BCEWithLogitsLoss()), nn.BCEWithLogitsLoss())
+    unknown = {**target, "has_vessel": torch.zeros(4) > 0}
+    loss({"vessel": torch.zeros(4, 1, 16, 16), "vessel_1": coarse}, unknown).backward()
+    assert not gradient(coarse).any()
+
+
+@pytest.mark.parametrize("name", ["segmentation_activation", "disease_activation"])
+def test_unknown_activation_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be sigmoid or softmax, got 'tanh'"):
+        VesselDiseaseLoss(nn.BCEWithLogitsLoss(), nn.BCEWithLogitsLoss(), **{name: "tanh"})  # type: ignore[arg-type]
+
+
+def test_both_forms_of_focal_dice_by_hand() -> None:
+    """One pixel of each class at p = 1/2: focal (1/4 log 2 / 4 + 3/4 log 2 / 4) / 2, Dice 1 - 2 (1/2) / (1 + 1)."""
+    target = {
+        "vessel": torch.tensor([1.0, 0.0]).view(1, 1, 1, 2),
+        "has_vessel": torch.tensor([True]),
+        "fov": torch.ones(1, 1, 1, 2),
+    }
+    focal, dice = math.log(2) / 8, 0.5
+    for focal_weight, dice_weight in ((1.0, 1.0), (0.3, 0.7)):
+        loss = DiceFocalLoss(
+            sigmoid=True, alpha=0.25, gamma=2.0, lambda_focal=focal_weight, lambda_dice=dice_weight, smooth_nr=0
+        )
+        value = VesselDiseaseLoss(loss, nn.BCEWithLogitsLoss())({"vessel": torch.zeros(1, 1, 1, 2)}, target)
+        assert value.item() == pytest.approx(focal_weight * focal + dice_weight * dice, abs=1e-4)

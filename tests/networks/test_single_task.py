@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from monai.networks.nets import DenseNet, UNet
+from monai.networks.nets import UNETR, BasicUNetPlusPlus, DenseNet, UNet, ViT
 
-from vmnet_monai.networks import TASKS, OneHead, SingleTask, VMNet
+from vmnet_monai.networks import TASKS, OneHead, SingleTask, SlidingWindows, VMNet
 
 DISEASES = ("normal", "glaucoma", "amd")
 
@@ -68,3 +68,49 @@ def test_one_head_leaves_the_other_out(task: str) -> None:
 def test_one_head_refuses_an_unknown_task() -> None:
     with pytest.raises(ValueError, match="task must be one of vessel, disease, got 'fovea'"):
         OneHead(torch.nn.Identity(), "fovea")
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_of_several_outputs_the_first_counts() -> None:
+    network = SingleTask(BasicUNetPlusPlus(2, 3, 1, features=(4, 4, 4, 4, 4, 4)), "vessel").eval()
+    image = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        expected = network.network(image)[0]
+        assert torch.equal(network(image)["vessel"], expected)
+        torch.testing.assert_close(torch.jit.script(network)(image)["vessel"], expected)
+
+
+def test_each_structure_gets_its_channel() -> None:
+    network = SingleTask(torch.nn.Identity(), "vessel", structures=("disc", "cup", "vessel"))
+    image = torch.rand(2, 3, 4, 4)
+    outputs = network(image)
+    assert list(outputs) == ["disc", "cup", "vessel"]
+    torch.testing.assert_close(torch.cat(list(outputs.values()), dim=1), image)
+
+
+def test_classifier_of_one_size_sees_the_whole_photograph_scaled_to_it() -> None:
+    torch.manual_seed(0)
+    vit = ViT(3, 16, 8, 12, 24, 1, 2, classification=True, num_classes=3, spatial_dims=2, post_activation=None)
+    network = SingleTask(vit, "disease", DISEASES, input_size=16).eval()
+    image = torch.rand(1, 3, 16, 16)
+    with torch.no_grad():
+        outputs = network(image)
+        assert torch.equal(outputs["disease"], vit(image)[0])
+        doubled = image.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+        assert network(doubled)["disease"].shape == (1, 3)
+        torch.testing.assert_close(network(torch.full((1, 3, 40, 24), 0.5)), network(torch.full((1, 3, 16, 16), 0.5)))
+
+
+def test_segmentation_network_of_one_size_sees_windows() -> None:
+    torch.manual_seed(0)
+    unetr = UNETR(3, 1, 32, feature_size=4, hidden_size=12, mlp_dim=24, num_heads=2, spatial_dims=2).eval()
+    windows = SlidingWindows(unetr, 32)
+    image = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(windows(image), unetr(image))
+        assert windows(torch.rand(2, 3, 48, 80)).shape == (2, 1, 48, 80)
+
+
+def test_windows_are_averaged_in_place() -> None:
+    image = torch.rand(2, 3, 40, 56)
+    torch.testing.assert_close(SlidingWindows(torch.nn.ReLU(), 16)(image), image)

@@ -5,17 +5,23 @@ from __future__ import annotations
 import io
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from monai.losses import DiceCELoss
+from by_heart import dice_by_heart, four_phantoms
 
-from vmnet_monai.datasets.phantom import generate_phantom
 from vmnet_monai.networks import GUIDANCE_MODES, VMNet
+from vmnet_monai.networks.vmnet import CLASSIFIED
 
 DISEASES = ("normal", "glaucoma", "amd")
 SMALL: dict[str, Any] = {"features": (4, 8, 12), "guided_levels": 2}
 LEARNING_MODES = ("gate", "concat")
+LAYOUTS: dict[str, dict[str, Any]] = {
+    "guided": {},
+    "classification from the last encoder features": {"guidance": "none", "guided_levels": 1},
+    "shared decoder": {"guidance": "none", "classified": "decoder"},
+    "bottleneck transformer": {"guidance": "none", "guided_levels": 1, "bottleneck_layers": 2},
+}
+every_layout = pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 
 
 def small(seed: int = 0, **changes: Any) -> VMNet:
@@ -141,9 +147,12 @@ def test_vessel_loss_does_not_reach_the_classifier() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
-@pytest.mark.parametrize("mode", GUIDANCE_MODES)
-def test_torchscript_equals_eager(mode: str) -> None:
-    network = with_learnt_guidance(small(guidance=mode)).eval()
+@pytest.mark.parametrize(
+    "changes",
+    [{"guidance": "none"}, {"guidance": "gate"}, {"guidance": "concat"}, *list(LAYOUTS.values())[2:]],
+)
+def test_torchscript_equals_eager(changes: dict[str, Any]) -> None:
+    network = with_learnt_guidance(small(**{"features": (4, 8, 32), **changes})).eval()
     scripted = torch.jit.script(network)
     for size in (32, 48):
         image = torch.rand(1, 3, size, size)
@@ -170,26 +179,61 @@ def test_evaluation_of_a_photograph_does_not_depend_on_its_batch() -> None:
         torch.testing.assert_close(network(images)["disease"][1:2], network(images[1:2])["disease"])
 
 
-def test_network_learns_two_phantoms_by_heart() -> None:
-    """The middle of two photographs of 128 pixels, whose vessels are one to four pixels wide."""
-    middle = slice(32, 96)
-    phantoms = [generate_phantom(seed, 128, [disease]) for seed, disease in ((0, "normal"), (1, "amd"))]
-    image = torch.from_numpy(np.stack([p.image[middle, middle] for p in phantoms])).movedim(-1, 1) / 255
-    vessel = torch.from_numpy(np.stack([p.vessel[middle, middle] for p in phantoms]))[:, None]
-    disease = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
-    network = small(features=(12, 16, 24), dropout=0.0)
-    optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
-    vessel_loss, disease_loss = DiceCELoss(sigmoid=True), torch.nn.BCEWithLogitsLoss()
-    for _ in range(150):
-        optimizer.zero_grad()
-        outputs = network(image)
-        (vessel_loss(outputs["vessel"], vessel.float()) + disease_loss(outputs["disease"], disease)).backward()
-        optimizer.step()
+@every_layout
+def test_network_learns_four_phantoms_by_heart(layout: dict[str, Any]) -> None:
+    network = small(**{"features": (12, 16, 32), "dropout": 0.0, **layout})
+    assert dice_by_heart(network, steps=200) > 0.9
+    image, target = four_phantoms()
     with torch.no_grad():
-        outputs = network.eval()(image)
-    found = outputs["vessel"] > 0
-    assert 2 * (found & vessel).sum() / (found.sum() + vessel.sum()) > 0.9
-    assert torch.equal(outputs["disease"] > 0, disease > 0.5)
+        assert torch.equal(network(image)["disease"] > 0, target["disease"] > 0.5)
+
+
+def test_classifier_of_a_shared_decoder_reads_the_decoders_features() -> None:
+    """A skip from the shallowest encoder level reaches the diseases through the decoder only."""
+    for classified in CLASSIFIED:
+        network = small(guidance="none", classified=classified, guided_levels=3)
+        network(torch.rand(2, 3, 32, 32))["disease"].square().sum().backward()
+        assert (gradient(network.decoder) > 0) == (classified == "decoder")
+
+
+def test_bottleneck_transformer_lets_distant_parts_see_one_another() -> None:
+    """One pixel changes the vessels of the opposite corner, 120 pixels away, only through the transformer."""
+    for layers in (0, 1):
+        network = small(features=(4, 8, 32), bottleneck_layers=layers, guidance="none").eval()
+        image = torch.rand(1, 3, 128, 128, requires_grad=True)
+        network(image)["vessel"][0, 0, -1, -1].backward()
+        assert image.grad is not None
+        assert (image.grad[..., :8, :8].abs().max() > 0) == (layers > 0)
+
+
+def test_default_layout_has_no_transformer_parameters() -> None:
+    assert not [name for name in small().state_dict() if name.startswith("bottleneck")]
+
+
+def test_each_structure_has_a_map_and_all_of_them_guide() -> None:
+    network = small(structures=("irf", "srf"))
+    outputs = network(torch.rand(2, 3, 32, 48))
+    assert {key: tuple(value.shape) for key, value in outputs.items()} == {
+        "irf": (2, 1, 32, 48),
+        "srf": (2, 1, 32, 48),
+        "disease": (2, 3),
+    }
+    assert network.structures == ["irf", "srf"]
+    assert network.guidance[0].mix.in_channels == 8 + 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rule"),
+    [
+        ({"structures": ()}, "structures must name at least one structure, got none"),
+        ({"classified": "both"}, "classified must be one of encoder, decoder, got 'both'"),
+        ({"classified": "decoder"}, "cannot be guided by it, got 'gate': set guidance none"),
+        ({"bottleneck_layers": 1}, "must be divisible by 32 for a transformer, got 12"),
+    ],
+)
+def test_impossible_layout_is_refused(arguments: dict[str, Any], rule: str) -> None:
+    with pytest.raises(ValueError, match=rule):
+        small(**arguments)
 
 
 def test_disease_head_reads_the_photograph_averaged_down_by_a_whole_factor() -> None:

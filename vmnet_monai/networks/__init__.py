@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from vmnet_monai.networks.guidance import GUIDANCE_MODES, VesselGuidance
-from vmnet_monai.networks.single_task import TASKS, OneHead, SingleTask
+from vmnet_monai.networks.resformer import ResFormer
+from vmnet_monai.networks.single_task import TASKS, OneHead, SingleTask, SlidingWindows
+from vmnet_monai.networks.venet import VENet
 from vmnet_monai.networks.vmnet import ClassificationDecoder, VMNet
 
-__all__ = ["GUIDANCE_MODES", "TASKS", "ClassificationDecoder", "OneHead", "SingleTask", "VMNet", "VesselGuidance"]
+__all__ = [
+    "GUIDANCE_MODES",
+    "TASKS",
+    "ClassificationDecoder",
+    "OneHead",
+    "ResFormer",
+    "SingleTask",
+    "SlidingWindows",
+    "VENet",
+    "VMNet",
+    "VesselGuidance",
+]

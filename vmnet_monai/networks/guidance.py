@@ -28,18 +28,19 @@ class VesselGuidance(nn.Module):
         channels: channels of the encoder's features and of the decoder's features at this level.
         mode: one of :data:`GUIDANCE_MODES`.
         cut_gradient: if true, no gradient flows through the guidance into the vessel branch.
+        structures: number S of structures whose maps guide; one, the vessels, by default.
 
     Raises:
         ValueError: if ``mode`` is unknown.
     """
 
-    def __init__(self, channels: int, mode: str = "gate", cut_gradient: bool = False) -> None:
+    def __init__(self, channels: int, mode: str = "gate", cut_gradient: bool = False, structures: int = 1) -> None:
         super().__init__()
         if mode not in GUIDANCE_MODES:
             raise ValueError(f"guidance must be one of {', '.join(GUIDANCE_MODES)}, got {mode!r}.")
         self.mode = mode
         self.cut_gradient = cut_gradient
-        sources = {"none": 0, "gate": channels + 1, "concat": 2 * channels + 1}[mode]
+        sources = {"none": 0, "gate": channels + structures, "concat": 2 * channels + structures}[mode]
         self.mix = nn.Conv2d(sources, channels, kernel_size=1) if sources else nn.Identity()
         for parameter in self.mix.parameters():
             nn.init.zeros_(parameter)
@@ -50,7 +51,7 @@ class VesselGuidance(nn.Module):
         Args:
             encoded: (B, C, h, w), the encoder's features of the level.
             decoded: (B, C, h, w), the vessel decoder's features of the level.
-            vessel_logits: (B, 1, H, W), vessel logits at the photograph's resolution, H and W multiples of h and w.
+            vessel_logits: (B, S, H, W), vessel logits at the photograph's resolution, H and W multiples of h and w.
 
         Returns:
             (B, C, h, w).

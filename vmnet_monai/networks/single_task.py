@@ -5,35 +5,46 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from monai.inferers import sliding_window_inference
 from torch import nn
 
 from vmnet_monai.networks.reduction import reduce_to
 
-__all__ = ["TASKS", "OneHead", "SingleTask"]
+__all__ = ["TASKS", "OneHead", "SingleTask", "SlidingWindows"]
 
 TASKS = ("vessel", "disease")
-"""The tasks, by the key of their logits."""
+"""The tasks: segmentation, by its default structure, and classification."""
 
 
 class SingleTask(nn.Module):
     """Gives the one output of a network its name, so that it trains, validates and predicts like V-MNet.
 
-    For baselines of either task: a MONAI segmentation network with one output channel, or a classification network
-    with one output per disease. What it asks of the photograph's size is left to it.
+    For baselines of either task: a MONAI segmentation network with one output channel per structure, or a
+    classification network with one output per disease. What it asks of the photograph's size is left to it, unless
+    ``input_size`` is set or it stands in :class:`SlidingWindows`. Of a network that returns several tensors, as
+    BasicUNetPlusPlus and ViT do, the first counts.
 
     Args:
-        network: maps photographs (B, 3, H, W) in [0, 1] to one tensor of logits: vessels (B, 1, H, W) or diseases
-            (B, K).
-        task: ``"vessel"`` or ``"disease"``.
-        label_names: keys of the K diseases in the order of the logits; none for vessels.
+        network: maps photographs (B, 3, H, W) in [0, 1] to logits: structures (B, S, H, W) or diseases (B, K).
+        task: ``"vessel"``, which stands for all structures, or ``"disease"``.
+        label_names: keys of the K diseases in the order of the logits; none for structures.
         disease_size: if set, the network sees the photograph averaged down as V-MNet's disease head does.
+        input_size: side in pixels of the only input that a classification network takes, such as one with position
+            embeddings: it sees the photograph, after the reduction, scaled to it.
+        structures: keys of the S structures in the order of the logits.
 
     Raises:
         ValueError: if the task is unknown.
     """
 
     def __init__(
-        self, network: nn.Module, task: str, label_names: Sequence[str] = (), disease_size: int | None = None
+        self,
+        network: nn.Module,
+        task: str,
+        label_names: Sequence[str] = (),
+        disease_size: int | None = None,
+        input_size: int | None = None,
+        structures: Sequence[str] = ("vessel",),
     ) -> None:
         super().__init__()
         _check_task(task)
@@ -41,18 +52,56 @@ class SingleTask(nn.Module):
         self.task = task
         self.label_names = list(label_names)
         self.disease_size = disease_size
+        self.input_size = input_size
+        self.structures = list(structures)
 
     def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return ``{"vessel": (B, 1, H, W)}`` or ``{"disease": (B, K)}``, logits, for ``image`` (B, 3, H, W)."""
-        return {self.task: self.network(reduce_to(image, self.disease_size))}
+        """Return ``{"vessel": (B, 1, H, W), ...}`` or ``{"disease": (B, K)}``, logits, for ``image`` (B, 3, H, W)."""
+        image = reduce_to(image, self.disease_size)
+        size = self.input_size
+        if size is not None:
+            image = nn.functional.interpolate(image, [size, size], mode="bilinear", antialias=True)
+        output = self.network(image)
+        logits = output[0] if isinstance(output, (list, tuple)) else output
+        outputs = {"disease": logits}
+        if self.task != "disease":
+            outputs = {name: logits[:, index : index + 1] for index, name in enumerate(self.structures)}
+        return outputs
+
+
+class SlidingWindows(nn.Module):
+    """Shows a photograph in windows to a segmentation network that takes one size only, such as UNETR.
+
+    Windows overlap by half and their logits are weighted by a Gaussian: MONAI's ``sliding_window_inference``. It cannot
+    be scripted.
+
+    Args:
+        network: maps (1, C, S, S) to (1, C', S, S).
+        window_size: side S in pixels; a photograph of this size is one window.
+    """
+
+    def __init__(self, network: nn.Module, window_size: int) -> None:
+        super().__init__()
+        self.network = network
+        self.window_size = window_size
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Return (B, C', H, W) for ``image`` (B, C, H, W), of any H and W."""
+        size = (self.window_size, self.window_size)
+        if image.shape[2:] == size:
+            return self.network(image)
+        logits: torch.Tensor = sliding_window_inference(  # type: ignore[assignment]
+            image, size, 1, self.network, overlap=0.5, mode="gaussian"
+        )
+        return logits
 
 
 class OneHead(nn.Module):
     """Leaves one head of a network with two, so that only this task is learnt and scored.
 
     Args:
-        network: returns ``vessel`` and ``disease`` logits.
-        task: ``"vessel"`` or ``"disease"``, the head that stays.
+        network: returns ``disease`` logits and those of structures, such as ``vessel``.
+        task: ``"vessel"``, which stands for all structures, or ``"disease"``, the head that stays.
 
     Raises:
         ValueError: if the task is unknown.
@@ -67,7 +116,10 @@ class OneHead(nn.Module):
     def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the logits of the head that stays, for ``image`` (B, 3, H, W)."""
         outputs: dict[str, torch.Tensor] = self.network(image)
-        return {self.task: outputs[self.task]}
+        if self.task == "disease":
+            return {"disease": outputs["disease"]}
+        del outputs["disease"]
+        return outputs
 
 
 def _check_task(task: str) -> None:

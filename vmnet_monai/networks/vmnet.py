@@ -5,17 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from monai.networks.blocks import Convolution
+from monai.networks.blocks import Convolution, TransformerBlock
 from monai.networks.nets.basic_unet import Down, TwoConv, UpCat
 from torch import nn
 
 from vmnet_monai.networks.guidance import VesselGuidance
 from vmnet_monai.networks.reduction import reduce_to
 
-__all__ = ["ClassificationDecoder", "VMNet"]
+__all__ = ["CLASSIFIED", "ClassificationDecoder", "VMNet"]
 
 ACTIVATION = ("LeakyReLU", {"negative_slope": 0.1, "inplace": True})
 """Activation of every block; the default of MONAI's BasicUNet."""
+
+CLASSIFIED = ("encoder", "decoder")
+"""Whose feature maps the disease classifier reads."""
+
+CHANNELS_PER_HEAD = 32
+"""Channels of one attention head of the bottleneck transformer, as in Swin (Liu et al., arXiv 2103.14030)."""
+
+MLP_RATIO = 4
+"""Width of a transformer block's hidden layer over its channels (Dosovitskiy et al., arXiv 2010.11929)."""
 
 
 class ClassificationDecoder(nn.Module):
@@ -63,6 +72,7 @@ class VMNet(nn.Module):
 
     Args:
         label_names: keys of the K diseases, in the order of the logits.
+        structures: keys of the structures that are segmented, each with a map of logits of its own.
         in_channels: channels of the photograph.
         features: channels of the encoder's levels from the photograph's own resolution downwards; each level halves
             the one before, so that the stride is ``2 ** (len(features) - 1)``.
@@ -72,19 +82,25 @@ class VMNet(nn.Module):
         norm: normalisation in MONAI's notation. Batch statistics by default: instance statistics would erase haze
             and brightness, which are the evidence for cataract.
         dropout: dropout probability before the last linear layer of the classifier.
+        classified: ``"encoder"``, or ``"decoder"``, by which both tasks share the vessel decoder: the classifier then
+            reads the decoder's features of the same levels, which nothing guides.
+        bottleneck_layers: number of transformer blocks between encoder and decoder, which let distant parts of the
+            photograph see one another; 0 leaves the bottleneck to the convolutions.
         disease_size: thin vessels need a fine grid, diseases a view of the whole that the training photographs can
             fill. If set, the photograph is averaged down by the largest whole factor that leaves it at least this
             many pixels wide, and encoder, decoder and guidance run once more, at that size, for the disease head.
             None shows the disease head the photograph as it comes.
 
     Raises:
-        ValueError: if ``guided_levels`` is not between 1 and the number of levels, ``label_names`` is empty, or
-            ``disease_size`` is below 1.
+        ValueError: if ``guided_levels`` is not between 1 and the number of levels, ``label_names`` or ``structures`` is
+            empty, ``disease_size`` is below 1, ``classified`` is unknown or asked of the decoder under guidance, or the
+            transformer's channels do not divide into heads.
     """
 
     def __init__(
         self,
         label_names: Sequence[str],
+        structures: Sequence[str] = ("vessel",),
         in_channels: int = 3,
         features: Sequence[int] = (16, 32, 64, 96, 128, 192),
         guided_levels: int = 4,
@@ -92,6 +108,8 @@ class VMNet(nn.Module):
         cut_gradient: bool = False,
         norm: str | tuple = "batch",
         dropout: float = 0.2,
+        classified: str = "encoder",
+        bottleneck_layers: int = 0,
         disease_size: int | None = None,
     ) -> None:
         super().__init__()
@@ -103,7 +121,19 @@ class VMNet(nn.Module):
             raise ValueError(
                 f"guided_levels must lie between 1 and the number of levels, {len(features)}, got {guided_levels}."
             )
+        if not structures:
+            raise ValueError("structures must name at least one structure, got none: list the maps of the head.")
+        if classified not in CLASSIFIED:
+            raise ValueError(f"classified must be one of {', '.join(CLASSIFIED)}, got {classified!r}.")
+        if classified == "decoder" and guidance != "none":
+            raise ValueError(f"the decoder's own features cannot be guided by it, got {guidance!r}: set guidance none.")
+        if bottleneck_layers and features[-1] % CHANNELS_PER_HEAD != 0:
+            raise ValueError(
+                f"the last of features must be divisible by {CHANNELS_PER_HEAD} for a transformer, got {features[-1]}."
+            )
         self.label_names = list(label_names)
+        self.structures = list(structures)
+        self.classified = classified
         self.stride = 2 ** (len(features) - 1)
         self.disease_size = disease_size
         self.first_guided = len(features) - guided_levels
@@ -117,9 +147,13 @@ class VMNet(nn.Module):
             UpCat(2, deep, shallow, shallow, ACTIVATION, norm, bias=False, is_pad=False)
             for shallow, deep in zip(reversed(features[:-1]), reversed(features[1:]), strict=True)
         )
-        self.vessel_head = nn.Conv2d(features[0], 1, kernel_size=1)
+        self.bottleneck = nn.ModuleList(
+            TransformerBlock(features[-1], MLP_RATIO * features[-1], features[-1] // CHANNELS_PER_HEAD)
+            for _ in range(bottleneck_layers)
+        )
+        self.vessel_head = nn.Conv2d(features[0], len(structures), kernel_size=1)
         self.guidance = nn.ModuleList(
-            VesselGuidance(channels, mode=guidance, cut_gradient=cut_gradient)
+            VesselGuidance(channels, mode=guidance, cut_gradient=cut_gradient, structures=len(structures))
             for channels in features[self.first_guided :]
         )
         self.classifier = ClassificationDecoder(features[self.first_guided :], len(label_names), norm, dropout)
@@ -132,7 +166,7 @@ class VMNet(nn.Module):
                 disease head reads the photograph reduced, by the stride times the factor of the reduction.
 
         Returns:
-            ``{"vessel": (B, 1, H, W), "disease": (B, K)}``, logits.
+            ``{"vessel": (B, 1, H, W), "disease": (B, K)}``, logits; one map per structure under its key.
 
         Raises:
             ValueError: if H or W is not divisible; the message says what to pad to.
@@ -146,8 +180,14 @@ class VMNet(nn.Module):
         guided: list[torch.Tensor] = []
         for index, guide in enumerate(self.guidance):
             level = self.first_guided + index
-            guided.append(guide(encoded[level], decoded[len(decoded) - 1 - level], guide_vessel))
-        return {"vessel": vessel, "disease": self.classifier(guided)}
+            decoded_level = decoded[len(decoded) - 1 - level]
+            source = decoded_level if self.classified == "decoder" else encoded[level]
+            guided.append(guide(source, decoded_level, guide_vessel))
+        outputs: dict[str, torch.Tensor] = {}
+        for index, structure in enumerate(self.structures):
+            outputs[structure] = vessel[:, index : index + 1]
+        outputs["disease"] = self.classifier(guided)
+        return outputs
 
     def segment(self, image: torch.Tensor) -> tuple[list[torch.Tensor], list[torch.Tensor], torch.Tensor]:
         """Run encoder and vessel decoder.
@@ -157,13 +197,20 @@ class VMNet(nn.Module):
 
         Returns:
             The encoder's maps from shallow to deep and the decoder's from deep to shallow, (B, C_l, H_l, W_l), each
-            level half or twice the size of the one before, and vessel logits (B, 1, H, W).
+            level half or twice the size of the one before, and logits (B, S, H, W) of the S structures.
         """
         x = self.stem(image)
         encoded = [x]
         for down in self.encoder:
             x = down(x)
             encoded.append(x)
+
+        if len(self.bottleneck) > 0:
+            tokens = x.flatten(2).transpose(1, 2)
+            for block in self.bottleneck:
+                tokens = block(tokens)
+            x = tokens.transpose(1, 2).reshape(x.shape)
+            encoded[-1] = x
 
         decoded = [x]
         for index, up in enumerate(self.decoder):

@@ -1,0 +1,209 @@
+"""VENet: a deeply supervised U-Net whose deepest level classifies."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import torch
+from monai.networks.blocks import Convolution
+from monai.networks.blocks.dynunet_block import UnetBasicBlock, UnetOutBlock, UnetUpBlock
+from monai.networks.layers.utils import get_act_layer
+from torch import nn
+
+from vmnet_monai.networks.reduction import reduce_to
+from vmnet_monai.networks.softmax import check_activation, exclusive_logits
+
+__all__ = ["VENet"]
+
+ACTIVATION = ("LeakyReLU", {"negative_slope": 0.01, "inplace": True})
+"""Activation of every block; the paper does not state the slope, 0.01 is nnU-Net's."""
+
+NORM = "batch"
+"""Normalisation of every block, as in the paper."""
+
+SEGMENTATION_CONVOLUTIONS = 3
+"""Convolutions of the segmentation head before the one that makes the logits, as in the paper."""
+
+
+class VENet(nn.Module):
+    """Maps a photograph to segmentation logits at several resolutions and to disease logits.
+
+    Oliveira et al., "A multi-task convolutional neural network for classification and segmentation of chronic venous
+    disorders", Sci Rep 2023 (doi 10.1038/s41598-022-27089-8). From the paper:
+
+    - encoder blocks of 2 x (convolution, batch norm, leaky ReLU), strided convolutions for downsampling, 32 feature
+      maps at first and at most 480;
+    - classification head on the deepest level: convolution block, average pooling, linear, leaky ReLU, linear, softmax;
+    - decoder blocks of 2 x (convolution, batch norm, leaky ReLU), skip connections by concatenation;
+    - segmentation head of 3 x (convolution, batch norm, leaky ReLU), softmax;
+    - deep supervision by one probability map (convolution, softmax) from every decoder block.
+
+    The choices made here, where the paper is silent, follow nnU-Net (Isensee et al., Nat Methods 2021, doi
+    10.1038/s41592-020-01008-z), whose block and limit of 480 these are: the feature maps double per level; the stride
+    sits in the first convolution of a block; a transposed convolution doubles the resolution; convolutions are 3 x 3,
+    those that make logits 1 x 1. Six levels take photographs of the sizes that V-MNet takes, multiples of 32, and end
+    at 8 pixels for a photograph of 256 and at 16 for one of 512 (nnU-Net would go on to 4). The convolution block of
+    the classification head is an encoder block without stride, its hidden linear layer as wide as the deepest level.
+    The decoder block at full resolution is supervised through the segmentation head.
+
+    Softmax, as in the paper, is for classes that exclude one another. Its logits are rewritten by
+    :func:`~vmnet_monai.networks.softmax.exclusive_logits`, so that the sigmoid of every output is its probability.
+
+    Args:
+        label_names: keys of the K diseases, in the order of the logits.
+        structures: names of what is segmented, the keys of the output.
+        in_channels: channels of the photograph.
+        features: channels of the levels from the photograph's own resolution downwards; each level halves the one
+            before, so that the stride is ``2 ** (len(features) - 1)``.
+        segmentation_activation: ``"sigmoid"`` where structures may overlap, ``"softmax"`` where a pixel belongs to one
+            structure or to none.
+        disease_activation: ``"sigmoid"`` where diseases can occur together, ``"softmax"`` where a photograph has
+            exactly one label.
+        deep_supervision: whether the decoder's lower resolutions give logits in training mode.
+        disease_size: if set, the photograph is averaged down by the largest whole factor that leaves it at least this
+            many pixels wide, and the encoder runs once more, at that size, for the classification head. None shows the
+            classification head the photograph as it comes.
+
+    Attributes:
+        num_supervised: number R of resolutions at which each structure is supervised, the full one included.
+
+    Raises:
+        ValueError: if ``label_names`` is empty or has one label only under softmax; if there are fewer than two levels;
+            if no structure is named or two outputs would have the same key; if an activation is unknown; if
+            ``disease_size`` is below 1.
+    """
+
+    def __init__(
+        self,
+        label_names: Sequence[str],
+        structures: Sequence[str] = ("vessel",),
+        in_channels: int = 3,
+        features: Sequence[int] = (32, 64, 128, 256, 480, 480),
+        segmentation_activation: str = "sigmoid",
+        disease_activation: str = "sigmoid",
+        deep_supervision: bool = True,
+        disease_size: int | None = None,
+    ) -> None:
+        super().__init__()
+        check_activation("segmentation_activation", segmentation_activation)
+        check_activation("disease_activation", disease_activation)
+        if disease_size is not None and disease_size < 1:
+            raise ValueError(f"disease_size must be at least 1 pixel, got {disease_size}: None switches it off.")
+        if len(features) < 2:
+            raise ValueError(f"features must have at least two levels, got {len(features)}: list the channels of each.")
+        least = 2 if disease_activation == "softmax" else 1
+        if len(label_names) < least:
+            raise ValueError(
+                f"label_names must name at least {least} with disease_activation {disease_activation}, "
+                f"got {len(label_names)}: list the keys of the head."
+            )
+        self.num_supervised = len(features) - 1 if deep_supervision else 1
+        keys = ["disease", *structures]
+        keys += [f"{structure}_{r}" for structure in structures for r in range(1, self.num_supervised)]
+        if not structures or len(set(keys)) < len(keys):
+            raise ValueError(
+                f"structures must be one or more names that differ from one another and from disease and, under deep "
+                f"supervision, do not end in _1, _2, ... after another's name, got {list(structures)}: rename them."
+            )
+        self.label_names = list(label_names)
+        self.structures = list(structures)
+        self.segmentation_activation = segmentation_activation
+        self.disease_activation = disease_activation
+        self.stride = 2 ** (len(features) - 1)
+        self.disease_size = disease_size
+
+        shallow_to_deep = list(zip(features[:-1], features[1:], strict=True))
+        self.encoder = nn.ModuleList([UnetBasicBlock(2, in_channels, features[0], 3, 1, NORM, ACTIVATION)])
+        for shallow, deep in shallow_to_deep:
+            self.encoder.append(UnetBasicBlock(2, shallow, deep, 3, 2, NORM, ACTIVATION))
+        self.decoder = nn.ModuleList(
+            UnetUpBlock(2, deep, shallow, 3, 1, 2, NORM, ACTIVATION) for shallow, deep in reversed(shallow_to_deep)
+        )
+        first = features[0]
+        self.segmentation_head = nn.Sequential(
+            *(
+                Convolution(2, first, first, act=ACTIVATION, norm=NORM, bias=False)
+                for _ in range(SEGMENTATION_CONVOLUTIONS)
+            ),
+            UnetOutBlock(2, first, len(structures)),
+        )
+        self.supervision_heads = nn.ModuleList(
+            UnetOutBlock(2, channels, len(structures)) for channels in features[1 : self.num_supervised]
+        )
+        last = features[-1]
+        self.classifier = nn.Sequential(
+            OrderedDict(
+                features=UnetBasicBlock(2, last, last, 3, 1, NORM, ACTIVATION),
+                pool=nn.AdaptiveAvgPool2d(1),
+                flatten=nn.Flatten(),
+                hidden=nn.Linear(last, last),
+                act=get_act_layer(ACTIVATION),
+                output=nn.Linear(last, len(label_names)),
+            )
+        )
+
+    def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Compute the logits of structures and diseases.
+
+        Args:
+            image: float tensor (B, in_channels, H, W) in [0, 1]; H and W divisible by ``self.stride`` and, where the
+                classification head reads the photograph reduced, by the stride times the factor of the reduction.
+
+        Returns:
+            Logits: for each structure (B, 1, H, W) under its name, and ``disease`` (B, K). In training mode under deep
+            supervision also, for each structure and r from 1 to ``num_supervised - 1``, ``{structure}_{r}`` of
+            (B, 1, H / 2**r, W / 2**r).
+
+        Raises:
+            ValueError: if H or W is not divisible; the message says what to pad to.
+        """
+        reduced = reduce_to(image, self.disease_size, self.stride)
+        encoded = self.encode(image)
+        deepest = encoded[-1]
+        if reduced.shape != image.shape:
+            deepest = self.encode(reduced)[-1]
+        disease = self.classifier(deepest)
+        if self.disease_activation == "softmax":
+            disease = exclusive_logits(disease, background=False)
+
+        x = encoded[-1]
+        decoded: list[torch.Tensor] = []
+        for index, up in enumerate(self.decoder):
+            x = up(x, encoded[len(encoded) - 2 - index])
+            decoded.append(x)
+
+        outputs: dict[str, torch.Tensor] = {}
+        segmented = self.structure_logits(self.segmentation_head(x))
+        for index, structure in enumerate(self.structures):
+            outputs[structure] = segmented[:, index : index + 1]
+        outputs["disease"] = disease
+        if self.training:
+            for index, head in enumerate(self.supervision_heads):
+                r = index + 1
+                segmented = self.structure_logits(head(decoded[len(decoded) - 1 - r]))
+                for channel, structure in enumerate(self.structures):
+                    outputs[f"{structure}_{r}"] = segmented[:, channel : channel + 1]
+        return outputs
+
+    def encode(self, image: torch.Tensor) -> list[torch.Tensor]:
+        """Run the encoder.
+
+        Args:
+            image: (B, in_channels, H, W), H and W divisible by the stride.
+
+        Returns:
+            The levels' maps from shallow to deep, (B, C_l, H / 2**l, W / 2**l).
+        """
+        x = image
+        encoded: list[torch.Tensor] = []
+        for block in self.encoder:
+            x = block(x)
+            encoded.append(x)
+        return encoded
+
+    def structure_logits(self, scores: torch.Tensor) -> torch.Tensor:
+        """Turn the scores (B, C, H, W) of C structures into logits whose sigmoid is the probability."""
+        if self.segmentation_activation == "softmax":
+            return exclusive_logits(scores, background=True)
+        return scores
