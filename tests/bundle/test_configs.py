@@ -48,10 +48,20 @@ def test_overlays_leave_network_and_preprocessing_alone(overlay: str) -> None:
         assert parser[key] == _load(TRAIN)[key]
 
 
+OVER_A_NETWORK = {
+    "configs/experiments/comparison.json": "unetr",
+    "configs/experiments/convex_focal_dice.json": "efficientnet_b0_unet",
+    "configs/networks/resformer_parallel.json": "resformer",
+}
+"""Overlays that change the overlay of a network."""
+
+
 def _laid_over(overlay: str) -> list[str]:
     recipe = [TRAIN, "configs/experiments/vessels.json", "configs/experiments/joint.json"]
     if overlay.startswith("configs/experiments/ablation/"):
         return recipe
+    if overlay in OVER_A_NETWORK:
+        return [*recipe, f"configs/networks/{OVER_A_NETWORK[overlay]}.json"]
     return recipe[: recipe.index(overlay)] if overlay in recipe else [TRAIN]
 
 
@@ -60,11 +70,15 @@ def _laid_over(overlay: str) -> list[str]:
 )
 def test_every_overlay_sets_what_training_knows_or_what_it_uses_itself(overlay: str) -> None:
     known = ConfigParser(config=ConfigParser.load_config_files(_laid_over(overlay)))
+    # A network's overlay also says how inference explains it.
+    for_inference = {"cam_layer", "cam_diseases"} & ConfigParser.load_config_files(INFERENCE).keys()
     text = Path(overlay).read_text()
     for key in _load(overlay):
         name = key.removeprefix("+")
         section = name.rpartition("#")[0]
-        assert name in known or f"@{name}" in text or (section and section in known), f"{overlay}: {key}"
+        assert name in known or name in for_inference or f"@{name}" in text or (section and section in known), (
+            f"{overlay}: {key}"
+        )
 
 
 def test_training_has_the_properties_that_monai_asks_for(phantoms: Path, tmp_path: Path) -> None:

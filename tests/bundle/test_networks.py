@@ -1,10 +1,11 @@
-"""The overlays of the baselines: one command trains, evaluates and predicts with each."""
+"""The overlays of the other systems: each makes its network and loss, trains, evaluates and predicts by one command."""
 
 from __future__ import annotations
 
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,51 +15,124 @@ from conftest import EVALUATE, INFERENCE, ROOT, SMALL, SMALL_NETWORK, TRAIN
 from mlflow import MlflowClient
 from monai.bundle import ConfigParser, run
 
-OVERLAYS = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("configs/networks/*.json"))
-RESNET18 = "configs/networks/resnet18.json"
+from vmnet_monai.datasets.phantom import write_phantoms
+
+NETWORKS = ROOT / "configs/networks"
+OVERLAYS = sorted(path.relative_to(NETWORKS).with_suffix("").as_posix() for path in NETWORKS.rglob("*.json"))
+DISEASE_NETWORKS = {"densenet121", "efficientnet_b0", "resnet18", "resnet50", "vit"}
+VESSEL_NETWORKS = {
+    *("attention_unet", "basic_unet_plus_plus", "efficientnet_b0_unet", "flexible_unet"),
+    *("segresnet", "swin_unetr", "unetr"),
+}
 QUICK = {key: value for key, value in SMALL.items() if key not in SMALL_NETWORK}
 
+SMALL_RESFORMER = {"network_def#features": [4, 8], "network_def#num_heads": [2, 4], "cam_layer": "levels.1"}
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
-def test_overlay_makes_a_disease_network_of_random_weights(overlay: str) -> None:
-    parser = ConfigParser(ConfigParser.load_config_files([TRAIN, overlay]))
-    network = parser.get_parsed_content("network_def").eval()
-    with torch.no_grad():
-        outputs = network(torch.rand(2, 3, 64, 96))
-    assert {name: value.shape for name, value in outputs.items()} == {"disease": (2, 5)}
-    assert network.label_names == parser["diseases"]
-    assert parser["vessel_share"] == 0
+SYSTEMS: dict[str, tuple[str, dict[str, Any]]] = {
+    "VENet": ("venet", {"network_def#features": [4, 6, 8]}),
+    "VENet with softmax": (
+        "venet",
+        {"network_def#features": [4, 6], "segmentation_activation": "softmax", "disease_activation": "softmax"},
+    ),
+    "ResFormer, sequential": ("resformer", SMALL_RESFORMER),
+    "ResFormer, parallel": ("resformer_parallel", SMALL_RESFORMER | {"dfe": False}),
+    "U-Net with focal Dice": ("efficientnet_b0_unet", {}),
+    "UNETR": (
+        "unetr",
+        {
+            f"network_def#network#network#{name}": value
+            for name, value in {"feature_size": 4, "hidden_size": 24, "mlp_dim": 24, "num_heads": 2}.items()
+        },
+    ),
+    "classification from the encoder": ("layouts/encoder_classifier", SMALL_NETWORK | {"network_def#guided_levels": 1}),
+    "shared decoder": ("layouts/shared_decoder", SMALL_NETWORK),
+    "bottleneck transformer": (
+        "layouts/bottleneck_transformer",
+        SMALL_NETWORK | {"network_def#guided_levels": 1, "network_def#features": [8, 16, 32]},
+    ),
+    "ResNet-18": ("resnet18", {}),
+}
+"""Systems of the papers and baselines by overlay, in small."""
 
 
-def test_baseline_goes_through_every_workflow(phantoms: Path, tmp_path: Path) -> None:
+def overlays(name: str) -> list[str]:
+    below = ["resformer"] if name == "resformer_parallel" else []
+    return [f"configs/networks/{own}.json" for own in (*below, name)]
+
+
+def heads(name: str) -> set[str]:
+    return (
+        {"vessel", "disease"}
+        - ({"vessel"} if name in DISEASE_NETWORKS else set())
+        - ({"disease"} if name in VESSEL_NETWORKS else set())
+    )
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_overlay_makes_a_network_that_learns_by_its_own_loss_and_optimizer(name: str, tmp_path: Path) -> None:
+    write_phantoms(tmp_path, count=6, size_px=64)
+    parser = ConfigParser(ConfigParser.load_config_files([TRAIN, *overlays(name)]))
+    parser.update({"grid_size": 64, "disease_size": 32, "device": "cpu", "dataset_dir": str(tmp_path)})
+    network = parser.get_parsed_content("network")
+    expected = {"vessel": (2, 1, 64, 64), "disease": (2, 5)}
+    outputs = network(torch.rand(2, 3, 64, 64))
+    assert {key: value.shape for key, value in outputs.items() if not key.startswith("vessel_")} == {
+        key: expected[key] for key in heads(name)
+    }
+    if "disease" in heads(name):
+        assert network.label_names == parser["diseases"]
+    shares = {"vessel": 1.0, "disease": 0.0}
+    assert parser["vessel_share"] == (0.5 if len(heads(name)) == 2 else shares[next(iter(heads(name)))])
+
+    target = {
+        "vessel": (torch.rand(2, 1, 64, 64) > 0.8).float(),
+        "has_vessel": torch.ones(2, dtype=torch.bool),
+        "fov": torch.ones(2, 1, 64, 64),
+        "disease": torch.eye(5)[:2],
+    }
+    loss = parser.get_parsed_content("loss")(outputs, target)
+    loss.backward()
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    parser.get_parsed_content("optimizer").step()
+    assert torch.isfinite(loss)
+    assert any(not torch.equal(value, before[key]) for key, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_system_goes_through_every_workflow(system: str, phantoms: Path, tmp_path: Path) -> None:
+    name, changes = SYSTEMS[system]
     output, predictions = tmp_path / "output", tmp_path / "predictions"
-    settings = {"dataset": "phantom", "dataset_dir": str(phantoms), **QUICK, "output_dir": str(output)}
-    run("training", config_file=[TRAIN, RESNET18], **settings, **{"train#trainer#max_epochs": 1})
+    settings = {"dataset": "phantom", "dataset_dir": str(phantoms), **QUICK, "batch_size": 4, **changes}
+    settings |= {"output_dir": str(output), "disease_size": 32}
+    run("training", config_file=[TRAIN, *overlays(name)], **settings, **{"train#trainer#max_epochs": 1})
     client = MlflowClient(tracking_uri=f"sqlite:///{output}/mlruns.db")
     (experiment,) = [e for e in client.search_experiments() if e.name == "vmnet"]
     (tracked,) = client.search_runs(experiment.experiment_id)
     metrics = tracked.data.metrics
     assert np.isfinite(metrics["train_loss"])
-    assert metrics["val_score"] == pytest.approx(metrics["val_auc"])  # there are no vessels to score
-    assert np.isnan(metrics.get("val_dice", np.nan))
+    scores = {"vessel": "val_dice", "disease": "val_auc"}
+    of_heads = [metrics[scores[head]] for head in sorted(heads(name))]
+    assert metrics["val_score"] == pytest.approx(np.mean(of_heads))  # a head that is not there is not scored
 
-    run("evaluating", config_file=[TRAIN, RESNET18, EVALUATE], **settings)
-    scores = json.loads((output / "metrics.json").read_text())
-    assert "phantom" in scores["disease"]
-    assert not scores["vessel"].get("inside_fov")
+    run("evaluating", config_file=[TRAIN, *overlays(name), EVALUATE], **settings)
+    summary = json.loads((output / "metrics.json").read_text())
+    assert bool(summary["vessel"]) == ("vessel" in heads(name))
+    assert ("phantom" in summary["disease"]) == ("disease" in heads(name))
 
     photograph = tmp_path / "photographs/eye.png"
     photograph.parent.mkdir()
     shutil.copy(next((phantoms / "images").glob("*.png")), photograph)
     run(
-        config_file=[INFERENCE, RESNET18],
+        config_file=[INFERENCE, *overlays(name)],
         dataset_dir=str(photograph.parent),
         output_dir=str(predictions),
         model_dir=str(output / "models"),
         cam_diseases=["amd"],
         device="cpu",
-        **{"handlers#2#cam_layer": "network.layer4"},
+        **changes,
     )
-    assert pd.read_csv(predictions / "predictions.csv")["probability_amd"].between(0, 1).all()
-    assert [path.name for path in (predictions / "cam").iterdir()] == ["eye_amd.png"]
-    assert not (predictions / "vessel").exists()
+    table = pd.read_csv(predictions / "predictions.csv")
+    assert (predictions / "vessel/eye.png").exists() == ("vessel" in heads(name))
+    if "disease" in heads(name):
+        assert table["probability_amd"].between(0, 1).all()
+        assert [path.name for path in (predictions / "cam").iterdir()] == ["eye_amd.png"]
