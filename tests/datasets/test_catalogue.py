@@ -144,3 +144,20 @@ def test_real_odir_folders_are_split_jointly() -> None:
     on_disk = [{f"odir5k_{path.stem.split('_')[0]}" for path in d.glob("preprocessed_images/*.jpg")} for d in dirs]
     assert patients == on_disk
     assert patients[0] & patients[1]
+
+
+def test_items_keep_the_masks_of_the_structures_that_are_asked_for(tmp_path: Path) -> None:
+    """Batches are collated by key, so a mask that only some items have must not stay."""
+    for name in ("a.png", "b.png", "m.png"):
+        picture(tmp_path / name)
+    lines = ["image,vessel,mask_disc,fov", "a.png,m.png,m.png,m.png", "b.png,,,"]
+    table = write_table(tmp_path, lines)
+    kept = {"image", "disease", "dataset", "patient", "eye", "id"}
+    items = read_datasets("table", table, [], ["disc"])
+    assert [set(item) - kept for item in items] == [{"disc", "fov"}, set()]
+    assert [set(item) - kept for item in read_datasets("table", table, [])] == [{"vessel", "disc", "fov"}, set()]
+    assert all(
+        "disc" not in item
+        for part in load_datalists("table", table, [], structures=["vessel"]).values()
+        for item in part
+    )

@@ -116,6 +116,19 @@ def test_challenge_scores_are_those_of_their_evaluation_scripts() -> None:
     assert scores["rfmid_score"] == pytest.approx((macro_auc + mean_average_precision) / 2)
 
 
+def test_micro_scores_are_those_of_the_counts_summed_over_diseases() -> None:
+    """TP, FP, TN, FN are 1, 0, 3, 0 of the first disease and 1, 2, 0, 1 of the second; one row is unknown."""
+    probabilities = np.array([[0.9, 0.9], [0.1, 0.9], [0.2, 0.9], [0.3, 0.1], [0.9, 0.9]])
+    labels = np.array([[1, 1], [0, 0], [0, 0], [0, 1], [NAN, NAN]])
+    scores = score(probabilities, labels)
+    micro, macro = scores["micro"], scores["macro"]
+    assert micro["accuracy"] == pytest.approx((2 + 3) / 8)
+    assert micro["sensitivity"] == pytest.approx(2 / 3)
+    assert micro["specificity"] == pytest.approx(3 / 5)
+    assert micro["precision"] == pytest.approx(2 / 4)
+    assert (macro["sensitivity"], macro["specificity"]) == (0.75, 0.5)
+
+
 def test_each_disease_has_its_own_inclusive_threshold() -> None:
     probabilities = np.array([[0.3, 0.3], [0.1, 0.1]])
     labels = np.array([[1.0, 1.0], [0.0, 0.0]])

@@ -88,6 +88,18 @@ def test_large_pooled_counts_keep_double_precision() -> None:
     assert confusion_scores(tp=10**8, fp=0, tn=10**9, fn=0)["mcc"] == pytest.approx(1)
 
 
+def test_two_class_mean_counts_the_background_as_much_as_the_vessels() -> None:
+    """IoU of the vessels 2 / (2 + 1 + 1), of the background 16 / (16 + 1 + 1)."""
+    scores = confusion_scores(tp=2, fp=1, tn=16, fn=1)
+    assert scores["iou"] == pytest.approx(1 / 2)
+    assert scores["iou_two_class_mean"] == pytest.approx((1 / 2 + 8 / 9) / 2)
+
+
+def test_two_class_mean_is_the_same_with_the_classes_exchanged() -> None:
+    scores, exchanged = confusion_scores(tp=3, fp=1, tn=7, fn=2), confusion_scores(tp=7, fp=2, tn=3, fn=1)
+    assert scores["iou_two_class_mean"] == exchanged["iou_two_class_mean"] == pytest.approx((3 / 6 + 7 / 10) / 2)
+
+
 def test_sum_of_histograms_scores_the_concatenated_pixels() -> None:
     first, second = random_photograph(0), random_photograph(1)
     pooled = probability_histogram(*first) + probability_histogram(*second)
@@ -114,9 +126,16 @@ def test_threshold_is_inclusive() -> None:
 def test_without_a_vessel_pixel_only_background_scores_are_defined() -> None:
     scores = vessel_scores(np.array([[0.1, 0.9]]), np.array([[False, False]]), 0.5)
     undefined = {key for key, value in scores.items() if np.isnan(value)}
-    assert undefined == {"dice", "iou", "sensitivity", "mcc", "auc", "average_precision", "cldice"}
+    overlaps = {"dice", "iou", "iou_two_class_mean", "cldice"}
+    assert undefined == {*overlaps, "sensitivity", "mcc", "auc", "average_precision"}
     assert scores["specificity"] == 0.5
     assert scores["components_difference"] == 1
+
+
+def test_without_a_background_pixel_its_iou_does_not_count_as_right() -> None:
+    scores = histogram_scores(probability_histogram(np.array([[0.1, 0.9]]), np.array([[True, True]])), 0.5)
+    assert scores["iou"] == 0.5
+    assert np.isnan(scores["iou_two_class_mean"])
 
 
 def test_without_any_pixel_every_pixel_score_is_nan() -> None:

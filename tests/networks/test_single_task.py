@@ -6,8 +6,11 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from monai.networks.nets import UNETR, BasicUNetPlusPlus, DenseNet, UNet, ViT
+from by_heart import dice_by_heart
+from monai.losses import DiceFocalLoss
+from monai.networks.nets import UNETR, BasicUNetPlusPlus, DenseNet, FlexibleUNet, UNet, ViT
 
+from vmnet_monai.losses import VesselDiseaseLoss
 from vmnet_monai.networks import TASKS, OneHead, SingleTask, SlidingWindows, VMNet
 
 DISEASES = ("normal", "glaucoma", "amd")
@@ -114,3 +117,15 @@ def test_segmentation_network_of_one_size_sees_windows() -> None:
 def test_windows_are_averaged_in_place() -> None:
     image = torch.rand(2, 3, 40, 56)
     torch.testing.assert_close(SlidingWindows(torch.nn.ReLU(), 16)(image), image)
+
+
+@pytest.mark.parametrize(("focal_weight", "dice_weight"), [(1.0, 1.0), (0.5, 0.5)], ids=["sum", "convex"])
+def test_efficientnet_u_net_learns_four_phantoms_by_heart_with_focal_dice(
+    focal_weight: float, dice_weight: float
+) -> None:
+    torch.manual_seed(0)
+    network = SingleTask(FlexibleUNet(3, 1, "efficientnet-b0"), "vessel")
+    weights = {"lambda_focal": focal_weight, "lambda_dice": dice_weight}
+    focal_dice = DiceFocalLoss(sigmoid=True, alpha=0.25, gamma=2.0, **weights)
+    loss = VesselDiseaseLoss(focal_dice, torch.nn.BCEWithLogitsLoss())
+    assert dice_by_heart(network, steps=100, loss=loss) > 0.9

@@ -24,7 +24,7 @@ from vmnet_monai.datasets import (
     stare,
     table,
 )
-from vmnet_monai.datasets.item import DatasetError, DatasetWarning, Item, slug
+from vmnet_monai.datasets.item import DatasetError, DatasetWarning, Item, mask_keys, slug
 from vmnet_monai.datasets.split import TEST_FRACTION, VAL_FRACTION, split_by_patient
 from vmnet_monai.diseases import VOCABULARY, get_disease
 
@@ -52,7 +52,10 @@ _NAMED_BY_PLACE = frozenset({"folder", "phantom", "table"})
 
 
 def read_datasets(
-    dataset: str | Sequence[str], dataset_dir: str | Path | Sequence[str | Path], diseases: Sequence[str]
+    dataset: str | Sequence[str],
+    dataset_dir: str | Path | Sequence[str | Path],
+    diseases: Sequence[str],
+    structures: Sequence[str] | None = None,
 ) -> list[Item]:
     """Items of one or several datasets, in the order given, without their split.
 
@@ -63,13 +66,14 @@ def read_datasets(
         dataset: name or names out of :data:`READERS`.
         dataset_dir: one folder per name (a table's may be the file).
         diseases: the columns of ``disease``: vocabulary keys or label columns of a table; none for masks alone.
+        structures: the structures whose masks the items keep; None for all.
 
     Raises:
         DatasetError: when a name is unknown, names and folders do not match in number, an id comes twice, or a reader
             refuses its folder.
         ValueError: when a disease is unknown or requested twice.
     """
-    items = _read(dataset, dataset_dir, diseases)
+    items = _read(dataset, dataset_dir, diseases, structures)
     # Batches are collated by key: none that only some items have.
     return [{key: value for key, value in item.items() if key != "split"} for item in items]
 
@@ -81,6 +85,7 @@ def load_datalists(
     split_seed: int = 0,
     val_fraction: float = VAL_FRACTION,
     test_fraction: float = TEST_FRACTION,
+    structures: Sequence[str] | None = None,
 ) -> dict[str, list[Item]]:
     """Items of one or several datasets as ``train``, ``val`` and ``test``.
 
@@ -90,7 +95,7 @@ def load_datalists(
     """
     _check_distinct(diseases)
     columns = [*VOCABULARY, *sorted(set(diseases) - VOCABULARY.keys())]
-    items = _read(dataset, dataset_dir, columns)
+    items = _read(dataset, dataset_dir, columns, structures)
     datalists = split_by_patient(items, split_seed, val_fraction, test_fraction)
     requested = [columns.index(key) for key in diseases]
     for part in datalists.values():
@@ -101,7 +106,10 @@ def load_datalists(
 
 
 def _read(
-    dataset: str | Sequence[str], dataset_dir: str | Path | Sequence[str | Path], diseases: Sequence[str]
+    dataset: str | Sequence[str],
+    dataset_dir: str | Path | Sequence[str | Path],
+    diseases: Sequence[str],
+    structures: Sequence[str] | None,
 ) -> list[Item]:
     names = [dataset] if isinstance(dataset, str) else list(dataset)
     dirs = [Path(d) for d in ([dataset_dir] if isinstance(dataset_dir, str | Path) else dataset_dir)]
@@ -125,7 +133,12 @@ def _read(
             read = [_renamed(item, name, folder_name) for item in read]
         items += read
     _check_ids(items)
-    return items
+    if structures is None:
+        return items
+    return [
+        {key: value for key, value in item.items() if key not in mask_keys(item) or key in (*structures, "fov")}
+        for item in items
+    ]
 
 
 def _check_diseases(diseases: Sequence[str], tables: Sequence[Path]) -> None:

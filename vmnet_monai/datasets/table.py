@@ -151,8 +151,8 @@ def _check_mask_names(path: Path, rows: pd.DataFrame) -> None:
     wrong = [column for column in _mask_columns(rows) if column in taken]
     if wrong:
         raise DatasetError(
-            f"{path}: a structure must have a name of its own, got the column {wrong[0]}; rename it, or call the column "
-            "vessel or fov if it is one of these."
+            f"{path}: a structure must have a name of its own, got the column {wrong[0]}; rename it (vessels and "
+            "fields of view have the columns vessel and fov)."
         )
 
 

@@ -125,8 +125,8 @@ class PredictionCollector:
 
     def pooled_histogram(self, structure: str) -> np.ndarray:
         """Return the (2, 65536) counts inside the field of view over all datasets; all zero without any mask."""
-        counts = self.histograms[structure]["inside_fov"].values()
-        return sum(counts, np.zeros((2, PROBABILITY_LEVELS), dtype=np.int64))
+        counts = self.histograms[structure].get("inside_fov", {})
+        return sum(counts.values(), np.zeros((2, PROBABILITY_LEVELS), dtype=np.int64))
 
     def datasets(self) -> list[str]:
         """Return the dataset of each of the N records, in the order of :meth:`disease_table`."""

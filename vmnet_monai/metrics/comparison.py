@@ -71,8 +71,8 @@ def compare_systems(
         One row per score and system, the reference first:
 
         - ``score``, ``dataset``, ``disease``: ``vessel_dice``, ``vessel_cldice`` and ``vessel_auc``, likewise for other
-          structures, are means over the photographs of a dataset with masks, inside the field of view; ``disease_auc`` is that of a pair of
-          dataset and disease; ``within_source_auc`` is the mean over the pairs.
+          structures, are means over the photographs of a dataset with masks, inside the field of view;
+          ``disease_auc`` is that of a pair of dataset and disease; ``within_source_auc`` is the mean over the pairs.
         - ``system``; ``runs``; ``mean`` and ``std``, the sample standard deviation, over the runs; ``lower`` and
           ``upper``, the interval of the mean.
         - ``difference`` from the reference, and its interval ``difference_lower`` and ``difference_upper``.

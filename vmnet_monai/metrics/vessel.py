@@ -87,14 +87,14 @@ def histogram_scores(histogram: NDArray[np.int64], threshold: float) -> dict[str
         threshold: probability, 0 to 1.
 
     Returns:
-        ``dice``, ``iou``, ``sensitivity``, ``specificity``, ``precision``, ``accuracy``, ``mcc`` (Matthews
-        correlation), ``auc`` (ROC), ``average_precision``, ``calibration_error``
-        (:func:`expected_calibration_error`). NaN are
+        ``dice``, ``iou``, ``iou_two_class_mean`` (of vessel and background), ``sensitivity``, ``specificity``,
+        ``precision``, ``accuracy``, ``mcc`` (Matthews correlation), ``auc`` (ROC), ``average_precision``,
+        ``calibration_error`` (:func:`expected_calibration_error`). NaN are
 
         - without a vessel pixel in the truth: dice, iou, sensitivity;
         - without a background pixel in the truth: specificity;
         - when no pixel is called vessel: precision;
-        - unless the truth holds both classes: auc, average_precision;
+        - unless the truth holds both classes: auc, average_precision, iou_two_class_mean;
         - unless truth and prediction each hold both classes: mcc;
         - without any pixel: all.
 
@@ -115,16 +115,23 @@ def histogram_scores(histogram: NDArray[np.int64], threshold: float) -> dict[str
 
 
 def confusion_scores(tp: int, fp: int, tn: int, fn: int) -> dict[str, float]:
-    """Score a 2 x 2 table: sensitivity, specificity, precision, accuracy, f1 (which is Dice), iou, mcc.
+    """Score a 2 x 2 table: sensitivity, specificity, precision, accuracy, f1 (Dice), iou, mcc, iou_two_class_mean.
+
+    ``iou`` is that of the positives alone. ``iou_two_class_mean`` is the mean of it and of the iou of the negatives,
+    TN / (TN + FP + FN), which some papers report as IoU; with many negatives it is far the higher of the two.
 
     MONAI's formulas in double precision. A score whose denominator is 0 is NaN. Without a positive, f1 and iou are NaN
-    as well: their formulas would punish one false positive with 0 and not reward its absence.
+    as well: their formulas would punish one false positive with 0 and not reward its absence. For the same reason
+    iou_two_class_mean is NaN without a positive and without a negative.
     """
     counts = torch.tensor([tp, fp, tn, fn], dtype=torch.float64)
     scores = {key: compute_confusion_matrix_metric(name, counts).item() for key, name in _CONFUSION_METRICS.items()}
     if tp + fn == 0:
         scores["f1"] = scores["iou"] = float("nan")
-    return scores
+    # With the classes exchanged, negatives are the positives.
+    exchanged = torch.tensor([tn, fn, tp, fp], dtype=torch.float64)
+    iou_negatives = compute_confusion_matrix_metric("threat score", exchanged).item() if tn + fp else float("nan")
+    return {**scores, "iou_two_class_mean": (scores["iou"] + iou_negatives) / 2}
 
 
 def roc_auc(counts: NDArray[np.int64]) -> float:
