@@ -1,0 +1,71 @@
+"""The comparison of all systems, in small, on phantoms."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import ModuleType
+
+import pandas as pd
+import pytest
+
+from vmnet_monai.datasets.phantom import write_phantoms
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def program(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(ROOT / "tests/benchmarks"))
+    monkeypatch.chdir(ROOT)
+    import systems
+
+    return systems
+
+
+def test_listed_systems_have_the_overlays_that_are_named(program: ModuleType) -> None:
+    plan = json.loads(Path(program.PLAN).read_text())
+    assert next(iter(plan["systems"])) == program.cost.REFERENCE
+    named = [file for own in plan["systems"].values() for file in own]
+    assert [file for file in [*plan["before"], *named, *plan["after"]] if not (ROOT / file).is_file()] == []
+    networks = {path.relative_to(ROOT).as_posix() for path in (ROOT / "configs/networks").rglob("*.json")}
+    assert networks == set(named)
+
+
+def test_systems_are_trained_scored_and_costed_once(program: ModuleType, tmp_path: Path) -> None:
+    small = {"grid_size": 64, "crop_size": 64, "disease_size": 64, "batch_size": 4, "max_epochs": 1, "val_interval": 1}
+    (tmp_path / "small.json").write_text(json.dumps(small))
+    network = {"network_def#features": [4, 8], "network_def#guided_levels": 1}
+    for name, guidance in (("gate", "gate"), ("none", "none")):
+        (tmp_path / f"{name}.json").write_text(json.dumps({**network, "network_def#guidance": guidance}))
+    plan = {
+        "before": ["bundles/vmnet/configs/train.json"],
+        "systems": {"V-MNet": [f"{tmp_path}/gate.json"], "no guidance": [f"{tmp_path}/none.json"]},
+        "after": [f"{tmp_path}/small.json"],
+    }
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    write_phantoms(tmp_path / "phantoms", count=24, size_px=64)
+    settings = {"dataset_dir": f"{tmp_path}/phantoms", "device": "cpu", "repeats": 1, "min_count": 1}
+    output = str(tmp_path / "output")
+    text = program.systems(output, str(tmp_path / "plan.json"), **settings)
+
+    scores, costs = (pd.read_csv(tmp_path / "output" / name) for name in ("scores.csv", "costs.csv"))
+    assert set(scores["system"]) == set(costs["system"]) == {"V-MNet", "no guidance"}
+    assert {"vessel_dice", "vessel_auc", "vessel_cldice", "within_source_auc"} <= set(scores["score"])
+    dice = scores[scores["score"] == "vessel_dice"].set_index("system")["mean"]
+    photographs = pd.read_csv(tmp_path / "output/no-guidance_0/metrics.csv")
+    assert dice["no guidance"] == pytest.approx(photographs["vessel_inside_fov_dice"].mean())
+    assert f"| no guidance | {dice['no guidance']:.3f} |" in text
+    assert not (tmp_path / "output/v-mnet_0/checkpoints").exists()
+
+    written = (tmp_path / "output/v-mnet_0/models/model.pt").stat().st_mtime_ns
+    program.systems(output, str(tmp_path / "plan.json"), **settings)
+    assert (tmp_path / "output/v-mnet_0/models/model.pt").stat().st_mtime_ns == written
+
+
+def test_failed_training_names_its_log(program: ModuleType, tmp_path: Path) -> None:
+    plan = {"before": ["bundles/vmnet/configs/train.json"], "systems": {"V-MNet": []}, "after": []}
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    with pytest.raises(RuntimeError, match=r"training failed with exit code 1: read .*v-mnet_0/training.log"):
+        program.systems(str(tmp_path), str(tmp_path / "plan.json"), dataset="no such dataset")
+    assert "There is no dataset named" in (tmp_path / "v-mnet_0/training.log").read_text()
