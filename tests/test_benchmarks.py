@@ -64,6 +64,7 @@ def two_sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
         disease_size=SMALL["disease_size"],
         contrast="none",
         field_of_view="estimate",
+        network="VMNet(classified=encoder)",
         structures=("vessel",),
         structure_thresholds=(0.5,),
         disease_calibration=((1.0, 0.0),) * len(diseases),

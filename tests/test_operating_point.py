@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-from vmnet_monai.operating_point import OperatingPoint
+from vmnet_monai.networks import ResFormer
+from vmnet_monai.operating_point import OperatingPoint, network_settings
 
 POINT = OperatingPoint(
     diseases=("normal", "glaucoma"),
@@ -19,6 +21,7 @@ POINT = OperatingPoint(
     disease_size=224,
     contrast="clahe",
     field_of_view="estimate",
+    network="VMNet(classified=encoder)",
     structures=("vessel",),
     structure_thresholds=(29491 / 65535,),
     disease_calibration=((1 / 3, -0.2), (2.0, 0.0)),
@@ -46,6 +49,7 @@ def test_file_is_readable_json(folder: Path) -> None:
         "disease_size": 224,
         "contrast": "clahe",
         "field_of_view": "estimate",
+        "network": "VMNet(classified=encoder)",
         "structures": ["vessel"],
         "structure_thresholds": [29491 / 65535],
         "disease_calibration": [[1 / 3, -0.2], [2.0, 0.0]],
@@ -108,6 +112,17 @@ def test_nothing_is_saved_without_weights(tmp_path: Path) -> None:
 
 def test_weights_in_the_bundle_belong_to_their_operating_point() -> None:
     OperatingPoint.load(Path(__file__).parents[1] / "bundles/vmnet/models")
+
+
+def test_network_whose_settings_differ_is_refused_though_its_weights_would_load(folder: Path) -> None:
+    parallel, sequential = (
+        ResFormer(["amd"], features=(4, 8), num_heads=(2, 4), block=block) for block in ("parallel", "sequential")
+    )
+    assert sequential.load_state_dict(parallel.state_dict())
+    dataclasses.replace(POINT, network=network_settings(parallel)).save(folder)
+    OperatingPoint.load(folder, network=torch.nn.DataParallel(parallel))
+    with pytest.raises(ValueError, match=r"trained as ResFormer\(block=parallel, .* is ResFormer\(block=sequential"):
+        OperatingPoint.load(folder, network=sequential)
 
 
 def test_it_cannot_be_changed() -> None:

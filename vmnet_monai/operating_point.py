@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from vmnet_monai.files import whole_file
 from vmnet_monai.metrics import platt_scaled
 
-__all__ = ["WEIGHTS_NAME", "OperatingPoint"]
+__all__ = ["WEIGHTS_NAME", "OperatingPoint", "network_settings"]
 
 FILE_NAME = "operating_point.json"
 """Name of the file beside the weights."""
@@ -36,6 +36,7 @@ class OperatingPoint:
         contrast: contrast method of the preprocessing.
         field_of_view: where the preprocessing finds the field of view: ``"estimate"``, or ``"whole"`` for pictures that
             have none.
+        network: what :func:`network_settings` says of the network.
         structures: keys of the structures that are segmented.
         structure_thresholds: values in [0, 1]; a pixel belongs to a structure where its probability reaches the value.
         disease_calibration: K pairs of scale and shift, from :func:`~vmnet_monai.metrics.platt_scaling`; (1, 0) leaves
@@ -48,6 +49,7 @@ class OperatingPoint:
     disease_size: int
     contrast: str
     field_of_view: str
+    network: str
     structures: tuple[str, ...]
     structure_thresholds: tuple[float, ...]
     disease_calibration: tuple[tuple[float, float], ...]
@@ -78,6 +80,19 @@ class OperatingPoint:
             for probability, threshold in zip(probabilities, self.disease_thresholds, strict=True)
         ]
 
+    def check_network(self, network: object) -> None:
+        """Compare the network with the one that was trained.
+
+        Raises:
+            ValueError: if their settings differ: the weights might load and mean something else.
+        """
+        given = network_settings(network)
+        if given != self.network:
+            raise ValueError(
+                f"the weights were trained as {self.network}, and the network is {given}: pass the overlays and "
+                "overrides of the network that the training had."
+            )
+
     def save(self, folder: str | Path) -> Path:
         """Write ``operating_point.json`` beside the weights that it holds for and return its path.
 
@@ -100,6 +115,7 @@ class OperatingPoint:
         contrast: str | None = None,
         field_of_view: str | None = None,
         structures: Sequence[str] | None = None,
+        network: object | None = None,
     ) -> OperatingPoint:
         """Read ``operating_point.json`` and compare it with what the caller is about to use.
 
@@ -111,6 +127,7 @@ class OperatingPoint:
             contrast: the caller's contrast method, likewise.
             field_of_view: where the caller finds the field of view, likewise.
             structures: the caller's structures, likewise.
+            network: the caller's network, likewise.
 
         Raises:
             FileNotFoundError: if the file or the weights are missing.
@@ -145,11 +162,14 @@ class OperatingPoint:
             disease_size=int(stored["disease_size"]),
             contrast=str(stored["contrast"]),
             field_of_view=str(stored["field_of_view"]),
+            network=str(stored["network"]),
             structures=tuple(stored["structures"]),
             structure_thresholds=tuple(map(float, stored["structure_thresholds"])),
             disease_calibration=tuple((float(scale), float(shift)) for scale, shift in stored["disease_calibration"]),
             disease_thresholds=tuple(map(float, stored["disease_thresholds"])),
         )
+        if network is not None:
+            point.check_network(network)
         wanted = {
             "diseases": None if diseases is None else tuple(diseases),
             "grid_size": grid_size,
@@ -165,6 +185,17 @@ class OperatingPoint:
                     f"{value}: pass the overlay or the override `--{name}` that the training had."
                 )
         return point
+
+
+def network_settings(network: object) -> str:
+    """Tell what the weights do not: a network's class, and its settings that change the result but no weight's name.
+
+    Args:
+        network: a network, wrapped for distributed training or not; ``settings`` maps names to values, if it has any.
+    """
+    network = getattr(network, "module", network)
+    settings: dict[str, str] = getattr(network, "settings", {})
+    return f"{type(network).__name__}({', '.join(f'{name}={value}' for name, value in settings.items())})"
 
 
 def _weights_sha256(folder: str | Path) -> str:

@@ -47,10 +47,12 @@ def systems(
 ) -> str:
     """Return the comparison as Markdown: scores, then costs; ``scores.csv`` and ``costs.csv`` hold them too.
 
+    What has a ``metrics.csv`` is not run again, whatever has changed since: give another plan another folder.
+
     Args:
         output_dir: a folder per system and seed goes here, with all that a training leaves but checkpoints and cache.
-        comparison: a file like systems.json: the config files before and after a system's own, and the systems, V-MNet
-            first.
+        comparison: a file like systems.json: the config files before and after a system's own, the diseases that are
+            scored in each dataset (all without them), and the systems, V-MNet first.
         seeds: one training per seed.
         processes: systems that are trained at a time, each on its share of the CPU cores.
         repeats: times that each cost is measured.
@@ -73,7 +75,10 @@ def systems(
 
     names = list(plan["systems"])
     table = compare_systems(
-        {name: [read_run(runs[name, seed]) for seed in seeds] for name in names}, names[0], min_count=min_count
+        {name: [read_run(runs[name, seed]) for seed in seeds] for name in names},
+        names[0],
+        plan.get("pairs"),
+        min_count,
     )
     costs = _costs(plan, repeats)
     for name, frame in (("scores.csv", table), ("costs.csv", costs)):
@@ -135,12 +140,9 @@ def _cells(own: pd.DataFrame, columns: Sequence[tuple[str, str]]) -> Iterator[st
         mean, std = own.loc[column, "mean"], own.loc[column, "std"]
         spread = "" if pd.isna(std) else f" ± {std:.3f}"
         yield "" if pd.isna(mean) else f"{mean:.3f}{spread}"
-    last = own.loc[columns[-1]]
-    yield (
-        ""
-        if pd.isna(last["difference"])
-        else f"{last['difference']:+.3f} [{last['difference_lower']:+.3f}, {last['difference_upper']:+.3f}]"
-    )
+    auc = own.loc["within_source_auc"].iloc[0]
+    interval = f"[{auc['difference_lower']:+.3f}, {auc['difference_upper']:+.3f}]"
+    yield "" if pd.isna(auc["difference"]) else f"{auc['difference']:+.3f} {interval}"
 
 
 if __name__ == "__main__":

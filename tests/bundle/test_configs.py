@@ -52,6 +52,7 @@ OVER_A_NETWORK = {
     "configs/experiments/comparison.json": "unetr",
     "configs/experiments/convex_focal_dice.json": "efficientnet_b0_unet",
     "configs/networks/resformer_parallel.json": "resformer",
+    "configs/networks/resformer_lower_rate.json": "resformer",
 }
 """Overlays that change the overlay of a network."""
 

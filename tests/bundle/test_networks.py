@@ -56,7 +56,7 @@ SYSTEMS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def overlays(name: str) -> list[str]:
-    below = ["resformer"] if name == "resformer_parallel" else []
+    below = ["resformer"] if name.startswith("resformer_") else []
     return [f"configs/networks/{own}.json" for own in (*below, name)]
 
 

@@ -146,6 +146,11 @@ def test_real_odir_folders_are_split_jointly() -> None:
     assert patients[0] & patients[1]
 
 
+def test_structure_without_any_mask_is_warned_about(tmp_path: Path) -> None:
+    with pytest.warns(DatasetWarning, match="No photograph has a mask of lesion"):
+        read_datasets("hrf", write_hrf(tmp_path), [], ["vessel", "lesion"])
+
+
 def test_items_keep_the_masks_of_the_structures_that_are_asked_for(tmp_path: Path) -> None:
     """Batches are collated by key, so a mask that only some items have must not stay."""
     for name in ("a.png", "b.png", "m.png"):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
-from layouts import picture, write_table
+from layouts import picture, write_table, write_volume
 
 from vmnet_monai.datasets import DatasetError, DatasetWarning
 from vmnet_monai.datasets.table import find_table, label_columns, read
+from vmnet_monai.transforms import PictureReader
 
 NAN = math.nan
 AB = ("a.png", "b.png")
@@ -33,6 +35,14 @@ def test_masks_of_other_structures_arrive_under_their_names(tmp_path: Path) -> N
     assert "lesion" not in second
     assert [item["disease"] for item in (first, second)] == [[1.0], [0.0]]
     assert label_columns(path) == ["amd"]
+
+
+def test_slice_of_a_volume_is_a_picture(tmp_path: Path) -> None:
+    write_volume(tmp_path / "oct.mhd", np.zeros((3, 4, 5), dtype=np.uint8))
+    (item,) = read(write_table(tmp_path, ["image", "oct.mhd?slice=2"]), [])
+    assert PictureReader().read(item["image"]).size == (5, 4)
+    with pytest.raises(DatasetError, match="first no.mhd"):
+        read(write_table(tmp_path, ["image", "no.mhd?slice=2"]), [])
 
 
 def test_missing_mask_of_a_structure_is_named(tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ def operating_point(*disease_thresholds: float) -> OperatingPoint:
         32,
         "none",
         field_of_view="estimate",
+        network="VMNet(classified=encoder)",
         structures=("vessel",),
         structure_thresholds=(0.5,),
         disease_calibration=((1.0, 0.0), (1.0, 0.0)),

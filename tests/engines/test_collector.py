@@ -141,3 +141,9 @@ def test_each_structure_is_counted_and_scored_with_its_own_threshold() -> None:
     assert collector.records[0].structures["cup"]["inside_fov"]["dice"] == 1.0
     assert collector.pooled_histogram("cup").sum() == 2
     assert not collector.pooled_histogram("disc").any()
+
+
+@pytest.mark.parametrize("thresholds", [0.4, (0.4,)])
+def test_thresholds_must_be_one_per_structure(thresholds: Any) -> None:
+    with pytest.raises(ValueError, match="one threshold for each of disc, cup, got"):
+        PredictionCollector(("disc", "cup"), thresholds)

@@ -285,3 +285,8 @@ def test_every_structure_is_scored() -> None:
     means = compare({"ours": [run]}).set_index("score")["mean"].to_dict()
     disc = {"disc_dice": 0.9, "disc_cldice": 0.8, "disc_auc": 0.7}
     assert means == pytest.approx({**disc, "cup_dice": 0.6, "cup_cldice": 0.5, "cup_auc": 0.4})
+
+
+def test_run_of_an_earlier_version_is_refused() -> None:
+    with pytest.raises(ValueError, match="run 1 of 'ours' was evaluated by a version before 0.3.0"):
+        compare({"ours": [photographs(2, inside_fov_dice=0.5)]})

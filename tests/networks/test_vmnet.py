@@ -225,7 +225,7 @@ def test_each_structure_has_a_map_and_all_of_them_guide() -> None:
 @pytest.mark.parametrize(
     ("arguments", "rule"),
     [
-        ({"structures": ()}, "structures must name at least one structure, got none"),
+        ({"structures": ()}, "structures must be one or more different names"),
         ({"classified": "both"}, "classified must be one of encoder, decoder, got 'both'"),
         ({"classified": "decoder"}, "cannot be guided by it, got 'gate': set guidance none"),
         ({"bottleneck_layers": 1}, "must be divisible by 32 for a transformer, got 12"),

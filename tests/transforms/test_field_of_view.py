@@ -183,15 +183,20 @@ def test_missing_mask_is_estimated_and_the_item_given_is_left_alone() -> None:
 
 def test_whole_picture_is_the_field_of_view_where_asked_for() -> None:
     """Estimation refuses a black picture; the square around 60 x 100 pixels reaches 20 beyond its top and bottom."""
-    item = FieldOfViewd(whole=True)({"image": torch.zeros(3, 60, 100, dtype=torch.uint8)})
+    item = FieldOfViewd(method="whole")({"image": torch.zeros(3, 60, 100, dtype=torch.uint8)})
     assert torch.equal(item["fov"], torch.full((1, 60, 100), 255, dtype=torch.uint8))
     assert item["fov_box"].tolist() == [-20, 0, 100, 60, 100]
+
+
+def test_unknown_method_is_refused() -> None:
+    with pytest.raises(ValueError, match="must be one of estimate, whole, got 'Whole'"):
+        FieldOfViewd(method="Whole")
 
 
 def test_given_mask_goes_before_the_whole_picture() -> None:
     given = np.zeros((1, 60, 100), dtype=np.uint8)
     given[:, 20:40, 50:70] = 255
-    item = FieldOfViewd(whole=True)({"image": torch.zeros(3, 60, 100, dtype=torch.uint8), "fov": given})
+    item = FieldOfViewd(method="whole")({"image": torch.zeros(3, 60, 100, dtype=torch.uint8), "fov": given})
     assert item["fov_box"].tolist() == [20, 50, 20, 60, 100]
 
 

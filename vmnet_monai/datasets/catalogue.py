@@ -27,6 +27,7 @@ from vmnet_monai.datasets import (
 from vmnet_monai.datasets.item import DatasetError, DatasetWarning, Item, mask_keys, slug
 from vmnet_monai.datasets.split import TEST_FRACTION, VAL_FRACTION, split_by_patient
 from vmnet_monai.diseases import VOCABULARY, get_disease
+from vmnet_monai.structures import check_structures
 
 Reader = Callable[[str | Path, Sequence[str]], list[Item]]
 
@@ -66,14 +67,17 @@ def read_datasets(
         dataset: name or names out of :data:`READERS`.
         dataset_dir: one folder per name (a table's may be the file).
         diseases: the columns of ``disease``: vocabulary keys or label columns of a table; none for masks alone.
-        structures: the structures whose masks the items keep; None for all.
+        structures: the structures whose masks the items keep; None for all. A structure of which no item has a mask
+            is warned about.
 
     Raises:
         DatasetError: when a name is unknown, names and folders do not match in number, an id comes twice, or a reader
             refuses its folder.
         ValueError: when a disease is unknown or requested twice.
     """
-    items = _read(dataset, dataset_dir, diseases, structures)
+    items = _read(
+        dataset, dataset_dir, diseases, None if structures is None else check_structures(structures, diseases)
+    )
     # Batches are collated by key: none that only some items have.
     return [{key: value for key, value in item.items() if key != "split"} for item in items]
 
@@ -95,7 +99,7 @@ def load_datalists(
     """
     _check_distinct(diseases)
     columns = [*VOCABULARY, *sorted(set(diseases) - VOCABULARY.keys())]
-    items = _read(dataset, dataset_dir, columns, structures)
+    items = _read(dataset, dataset_dir, columns, None if structures is None else check_structures(structures, diseases))
     datalists = split_by_patient(items, split_seed, val_fraction, test_fraction)
     requested = [columns.index(key) for key in diseases]
     for part in datalists.values():
@@ -135,6 +139,9 @@ def _read(
     _check_ids(items)
     if structures is None:
         return items
+    without = [key for key in structures if not any(key in item for item in items)]
+    if without:
+        warnings.warn(f"No photograph has a mask of {', '.join(without)}.", DatasetWarning, stacklevel=4)
     return [
         {key: value for key, value in item.items() if key not in mask_keys(item) or key in (*structures, "fov")}
         for item in items

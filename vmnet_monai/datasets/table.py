@@ -19,6 +19,7 @@ from vmnet_monai.datasets.item import (
     read_rows,
 )
 from vmnet_monai.diseases import VOCABULARY, near_matches
+from vmnet_monai.slices import parse_slice_address
 
 NAME = "table"
 
@@ -38,9 +39,10 @@ _LABELS = {"": math.nan, "0": 0.0, "0.0": 0.0, "false": 0.0, "1": 1.0, "1.0": 1.
 def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
     """Items of a user's table, see :data:`RESERVED_COLUMNS` and :data:`MASK_PREFIX`.
 
-    Paths are relative to the table. ``eye`` is left or right, ``split`` is train, val or test, in every row or in none.
-    Without ``patient``, each photograph counts as its own patient; without ``id``, it is made from the path. Label
-    columns are those named by a vocabulary key or requested in ``diseases``: 1 or true, 0 or false, blank for unknown.
+    Paths are relative to the table; a path may address a slice (:func:`vmnet_monai.slices.slice_address`). ``eye`` is
+    left or right, ``split`` is train, val or test, in every row or in none. Without ``patient``, each photograph counts
+    as its own patient; without ``id``, it is made from the path. Label columns are those named by a vocabulary key or
+    requested in ``diseases``: 1 or true, 0 or false, blank for unknown.
     Other columns are ignored, with a warning where the name looks like a misspelt key.
 
     Args:
@@ -119,6 +121,12 @@ def _rows(path: Path) -> pd.DataFrame:
     return rows.set_axis(range(_FIRST_ROW, len(rows) + _FIRST_ROW), axis=0)
 
 
+def _file_of(path: Path) -> Path:
+    """The file of a picture, or the volume of the slice that a path addresses."""
+    address = parse_slice_address(path)
+    return path if address is None else Path(address.path)
+
+
 def _label_columns(rows: pd.DataFrame) -> list[str]:
     return [c for c in rows.columns if c not in RESERVED_COLUMNS and not c.startswith(MASK_PREFIX)]
 
@@ -184,7 +192,7 @@ def _check_files(path: Path, rows: pd.DataFrame) -> None:
         f"{value} (row {index}, {column})"
         for column in ("image", *_mask_columns(rows))
         for index, value in rows[column].items()
-        if value and not (path.parent / value).is_file()
+        if value and not _file_of(path.parent / value).is_file()
     ]
     if missing:
         raise DatasetError(

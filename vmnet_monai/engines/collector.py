@@ -46,6 +46,9 @@ class PredictionCollector:
         thresholds: threshold of each structure's mask for scores per photograph, which are costly; None leaves them
             out and collects histograms of the field of view only.
 
+    Raises:
+        ValueError: if there is not one threshold per structure.
+
     Attributes:
         records: one per photograph, of all processes, sorted by id, after the epoch.
         histograms: structure -> region -> dataset -> (2, 65536) counts, of all processes, after the epoch.
@@ -53,6 +56,11 @@ class PredictionCollector:
 
     def __init__(self, structures: Sequence[str] = ("vessel",), thresholds: Sequence[float] | None = None) -> None:
         self.structures = tuple(structures)
+        if thresholds is not None and (not isinstance(thresholds, Sequence) or len(thresholds) != len(structures)):
+            raise ValueError(
+                f"structure_thresholds must be a list with one threshold for each of {', '.join(structures)}, "
+                f"got {thresholds}."
+            )
         self.thresholds = None if thresholds is None else dict(zip(structures, thresholds, strict=True))
         self.records: list[PhotographRecord] = []
         self.histograms: dict[str, dict[str, dict[str, np.ndarray]]] = {}

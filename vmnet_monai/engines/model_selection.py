@@ -19,7 +19,7 @@ from vmnet_monai.datasets import forget_confounded_labels
 from vmnet_monai.engines.collector import PredictionCollector
 from vmnet_monai.files import whole_file
 from vmnet_monai.metrics import best_dice_threshold, best_thresholds, platt_scaled, platt_scaling, within_source_auc
-from vmnet_monai.operating_point import WEIGHTS_NAME, OperatingPoint
+from vmnet_monai.operating_point import WEIGHTS_NAME, OperatingPoint, network_settings
 
 __all__ = ["BestModelSaver", "MeanScore", "WithinSourceAUC", "latest_checkpoint"]
 
@@ -144,6 +144,7 @@ class BestModelSaver:
             disease_size=self.disease_size,
             contrast=self.contrast,
             field_of_view=self.field_of_view,
+            network=network_settings(self.network),
             structures=structures,
             # Without a mask in the validation part, no threshold has a Dice.
             structure_thresholds=tuple(

@@ -46,7 +46,7 @@ class PredictionWriter:
         cam_layer: layer of the network that Grad-CAM looks at.
 
     Raises:
-        ValueError: if a disease to explain is not one of the head's.
+        ValueError: if a disease to explain is not one of the head's, or the network is not the one that was trained.
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class PredictionWriter:
                 f"cam_diseases must be among the head's diseases, {', '.join(operating_point.diseases)}; "
                 f"got {', '.join(unknown)}."
             )
+        operating_point.check_network(network)
         self.output_dir = Path(output_dir)
         self.operating_point = operating_point
         self.network = network

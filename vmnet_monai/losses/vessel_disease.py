@@ -22,8 +22,9 @@ class VesselDiseaseLoss(nn.Module):
 
     - Vessels, or the structures that are named instead: photographs without mask are left out. Pixels outside the
       field of view are set to certain background in prediction and truth, so that they add nothing to any MONAI
-      segmentation loss on logits. A loss that averages over pixels, such as cross-entropy, still divides by all of
-      them. The losses of several structures are averaged.
+      segmentation loss on logits that scores the structures only. A loss that averages over pixels, such as
+      cross-entropy, still divides by all of them; a Dice of the background, as with softmax, counts them as hits. The
+      losses of several structures are averaged.
     - Diseases: each label is scored on the photographs where it is known (not NaN); the losses of the labels are
       averaged with the number of known photographs as weight, which for a mean-reduced loss equals the mean over all
       known entries.
@@ -77,6 +78,7 @@ class VesselDiseaseLoss(nn.Module):
         self.vessel_weight = vessel_weight
         self.disease_weight = disease_weight
         self.structures = tuple(structures)
+        self._stems = {key.rstrip("0123456789_") for key in structures}
         self.exclusive_structures = segmentation_activation == "softmax"
         self.exclusive_diseases = disease_activation == "softmax"
 
@@ -93,9 +95,15 @@ class VesselDiseaseLoss(nn.Module):
             A scalar, float32.
 
         Raises:
-            ValueError: if a list of disease losses has not one loss per label, or coarser outputs come without a
-                ``DeepSupervisionLoss``.
+            ValueError: if a list of disease losses has not one loss per label, coarser outputs come without a
+                ``DeepSupervisionLoss``, or the network's structures are others than the loss's.
         """
+        unknown = [key for key in prediction if key != "disease" and key.rstrip("0123456789_") not in self._stems]
+        if unknown:
+            raise ValueError(
+                f"the network has the structure {unknown[0]!r}, the loss knows {', '.join(self.structures)}: give both "
+                "the same structures."
+            )
         terms: list[torch.Tensor] = []
         if self.structures[0] in prediction:
             groups = [self.structures] if self.exclusive_structures else [(key,) for key in self.structures]
@@ -132,7 +140,9 @@ class VesselDiseaseLoss(nn.Module):
             masked = torch.where(inside, logits[known], BACKGROUND_LOGIT)
             inputs.append(_log_probabilities(masked) if self.exclusive_structures else masked)
         if self.exclusive_structures:
-            truth = torch.cat([1.0 - truth.sum(dim=1, keepdim=True), truth], dim=1)
+            # Masks that were scaled may overlap by a rounding.
+            background = (1.0 - truth.sum(dim=1, keepdim=True)).clamp(min=0.0)
+            truth = torch.cat([background, truth], dim=1)
         # A single output costs its plain loss: a network in evaluation mode gives no others.
         return self.vessel_loss(inputs if len(inputs) > 1 else inputs[0], truth)
 

@@ -258,6 +258,10 @@ def _by_id(frame: pd.DataFrame, where: str) -> pd.DataFrame:
     missing = [column for column in ("id", "dataset", "patient") if column not in frame]
     if missing:
         raise ValueError(f"a run needs the columns id, dataset and patient, {where} lacks {missing}: evaluate it again")
+    if frame.columns.str.startswith(_REGION.removeprefix("_")).any():
+        raise ValueError(
+            f"{where} was evaluated by a version before 0.3.0, whose columns have other names: evaluate again"
+        )
     twice = frame["id"][frame["id"].duplicated()]
     if not twice.empty:
         raise ValueError(f"a run holds each photograph once, {where} holds {twice.iloc[0]!r} twice: evaluate it again")

@@ -13,6 +13,7 @@ from torch import nn
 from vmnet_monai.networks.dfe import DilatedFeatureEnhancement
 from vmnet_monai.networks.reduction import reduce_to
 from vmnet_monai.networks.softmax import check_activation, exclusive_logits
+from vmnet_monai.structures import check_structures
 
 __all__ = ["BLOCKS", "MLP_RATIO", "ResFormer", "ResFormerLevel", "SwinBlock"]
 
@@ -168,7 +169,7 @@ class ResFormer(nn.Module):
         disease_size: int | None = None,
     ) -> None:
         super().__init__()
-        _check_heads(label_names, structures, disease_activation)
+        _check_label_names(label_names, disease_activation)
         _check_levels(features, num_heads, window_size)
         check_activation("segmentation_activation", segmentation_activation)
         check_activation("disease_activation", disease_activation)
@@ -177,9 +178,14 @@ class ResFormer(nn.Module):
         if disease_size is not None and disease_size < 1:
             raise ValueError(f"disease_size must be at least 1 pixel, got {disease_size}: None switches it off.")
         self.label_names = list(label_names)
-        self.structures = list(structures)
+        self.structures = check_structures(structures, label_names)
         self.segmentation_activation = segmentation_activation
         self.disease_activation = disease_activation
+        self.settings = {
+            "block": block,
+            "segmentation_activation": segmentation_activation,
+            "disease_activation": disease_activation,
+        }
         self.disease_size = disease_size
 
         stem = nn.Sequential(
@@ -272,18 +278,13 @@ class ResFormer(nn.Module):
         return logits
 
 
-def _check_heads(label_names: Sequence[str], structures: Sequence[str], disease_activation: str) -> None:
+def _check_label_names(label_names: Sequence[str], disease_activation: str) -> None:
     if not label_names:
         raise ValueError("label_names must name at least one disease, got none: list the keys of the head.")
     if disease_activation == "softmax" and len(label_names) < 2:
         raise ValueError(
             f"disease_activation softmax needs at least 2 label_names, got {len(label_names)}: name the rest or "
             "choose sigmoid."
-        )
-    if not structures or "disease" in structures or len(set(structures)) != len(structures):
-        raise ValueError(
-            f"structures must be one or more different names other than 'disease', got {list(structures)}: "
-            "they are the keys of the outputs."
         )
 
 

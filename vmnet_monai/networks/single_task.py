@@ -51,6 +51,7 @@ class SingleTask(nn.Module):
         self.network = network
         self.task = task
         self.label_names = list(label_names)
+        self.settings = {"task": task, "network": type(network).__name__}
         self.disease_size = disease_size
         self.input_size = input_size
         self.structures = list(structures)
@@ -112,6 +113,7 @@ class OneHead(nn.Module):
         _check_task(task)
         self.network = network
         self.task = task
+        self.settings = {"task": task, "network": type(network).__name__}
 
     def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the logits of the head that stays, for ``image`` (B, 3, H, W)."""

@@ -13,6 +13,7 @@ from torch import nn
 
 from vmnet_monai.networks.reduction import reduce_to
 from vmnet_monai.networks.softmax import check_activation, exclusive_logits
+from vmnet_monai.structures import check_structures
 
 __all__ = ["VENet"]
 
@@ -70,7 +71,7 @@ class VENet(nn.Module):
 
     Raises:
         ValueError: if ``label_names`` is empty or has one label only under softmax; if there are fewer than two levels;
-            if no structure is named or two outputs would have the same key; if an activation is unknown; if
+            if :func:`~vmnet_monai.structures.check_structures` refuses the structures; if an activation is unknown; if
             ``disease_size`` is below 1.
     """
 
@@ -99,17 +100,11 @@ class VENet(nn.Module):
                 f"got {len(label_names)}: list the keys of the head."
             )
         self.num_supervised = len(features) - 1 if deep_supervision else 1
-        keys = ["disease", *structures]
-        keys += [f"{structure}_{r}" for structure in structures for r in range(1, self.num_supervised)]
-        if not structures or len(set(keys)) < len(keys):
-            raise ValueError(
-                f"structures must be one or more names that differ from one another and from disease and, under deep "
-                f"supervision, do not end in _1, _2, ... after another's name, got {list(structures)}: rename them."
-            )
         self.label_names = list(label_names)
-        self.structures = list(structures)
+        self.structures = check_structures(structures, label_names)
         self.segmentation_activation = segmentation_activation
         self.disease_activation = disease_activation
+        self.settings = {"segmentation_activation": segmentation_activation, "disease_activation": disease_activation}
         self.stride = 2 ** (len(features) - 1)
         self.disease_size = disease_size
 

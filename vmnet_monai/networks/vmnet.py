@@ -11,6 +11,7 @@ from torch import nn
 
 from vmnet_monai.networks.guidance import VesselGuidance
 from vmnet_monai.networks.reduction import reduce_to
+from vmnet_monai.structures import check_structures
 
 __all__ = ["CLASSIFIED", "ClassificationDecoder", "VMNet"]
 
@@ -92,9 +93,10 @@ class VMNet(nn.Module):
             None shows the disease head the photograph as it comes.
 
     Raises:
-        ValueError: if ``guided_levels`` is not between 1 and the number of levels, ``label_names`` or ``structures`` is
-            empty, ``disease_size`` is below 1, ``classified`` is unknown or asked of the decoder under guidance, or the
-            transformer's channels do not divide into heads.
+        ValueError: if ``guided_levels`` is not between 1 and the number of levels, ``label_names`` is empty,
+            :func:`~vmnet_monai.structures.check_structures` refuses the structures, ``disease_size`` is below 1,
+            ``classified`` is unknown or asked of the decoder under guidance, or the transformer's channels do not
+            divide into heads.
     """
 
     def __init__(
@@ -121,8 +123,6 @@ class VMNet(nn.Module):
             raise ValueError(
                 f"guided_levels must lie between 1 and the number of levels, {len(features)}, got {guided_levels}."
             )
-        if not structures:
-            raise ValueError("structures must name at least one structure, got none: list the maps of the head.")
         if classified not in CLASSIFIED:
             raise ValueError(f"classified must be one of {', '.join(CLASSIFIED)}, got {classified!r}.")
         if classified == "decoder" and guidance != "none":
@@ -132,8 +132,9 @@ class VMNet(nn.Module):
                 f"the last of features must be divisible by {CHANNELS_PER_HEAD} for a transformer, got {features[-1]}."
             )
         self.label_names = list(label_names)
-        self.structures = list(structures)
+        self.structures = check_structures(structures, label_names)
         self.classified = classified
+        self.settings = {"classified": classified}
         self.stride = 2 ** (len(features) - 1)
         self.disease_size = disease_size
         self.first_guided = len(features) - guided_levels

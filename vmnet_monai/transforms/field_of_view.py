@@ -164,21 +164,24 @@ def restore_from_box(grid: torch.Tensor, box: FieldOfViewBox) -> torch.Tensor:
     return photograph.to(grid.dtype)
 
 
+FIELD_OF_VIEW_METHODS = ("estimate", "whole")
+"""Where the field of view of a picture without mask lies."""
+
+
 class FieldOfViewd(Transform):
     """Adds the mask of the field of view where the item brings none, and the box around it.
 
     Args:
         image_key: the photograph, (3, H, W) uint8 RGB.
-        fov_key: the mask, (1, H, W), non-zero inside; where absent, it is made as ``whole`` says.
+        fov_key: the mask, (1, H, W), non-zero inside; where absent, it is made by ``method``.
         box_key: where the box is written, as an int64 tensor (5,) in the order of :class:`FieldOfViewBox`.
         id_key: the item's name, for messages.
-        whole: whether the field of view of an item without mask is the whole picture, for pictures without a black
-            surround (skin photographs, slices of OCT volumes); otherwise it is estimated as the lit disc of a fundus
-            photograph.
+        method: one of :data:`FIELD_OF_VIEW_METHODS`: ``"estimate"``, the lit disc of a fundus photograph, or
+            ``"whole"``, the whole picture, for those without a black surround (skin photographs, OCT slices).
 
     Raises:
         FieldOfViewError: if no field of view is found; the message names the item.
-        ValueError: if mask and photograph differ in size.
+        ValueError: if mask and photograph differ in size, or the method is unknown.
     """
 
     def __init__(
@@ -187,10 +190,12 @@ class FieldOfViewd(Transform):
         fov_key: str = "fov",
         box_key: str = "fov_box",
         id_key: str = "id",
-        whole: bool = False,
+        method: str = "estimate",
     ) -> None:
+        if method not in FIELD_OF_VIEW_METHODS:
+            raise ValueError(f"field_of_view must be one of {', '.join(FIELD_OF_VIEW_METHODS)}, got {method!r}.")
         self.image_key, self.fov_key, self.box_key, self.id_key = image_key, fov_key, box_key, id_key
-        self.whole = whole
+        self.method = method
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         item = dict(data)
@@ -203,7 +208,7 @@ class FieldOfViewd(Transform):
                         f"the mask of the field of view has {fov.shape} pixels and the photograph has "
                         f"{tuple(image.shape[1:])}: give a mask of the photograph's size."
                     )
-            elif self.whole:
+            elif self.method == "whole":
                 fov = np.ones(tuple(image.shape[1:]), dtype=bool)
             else:
                 fov = estimate_field_of_view(np.asarray(image))

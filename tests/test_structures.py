@@ -1,0 +1,27 @@
+"""Names of structures that cannot be confused with anything else."""
+
+from __future__ import annotations
+
+import pytest
+
+from vmnet_monai.structures import check_structures
+
+
+def test_names_come_back_as_a_list() -> None:
+    assert check_structures(("irf", "srf"), ["intraretinal_fluid"]) == ["irf", "srf"]
+
+
+@pytest.mark.parametrize(
+    ("structures", "rule"),
+    [
+        ("lesion", r"must be a list of names, got the text 'lesion': write \['lesion'\]"),
+        ([], "must be one or more different names"),
+        (["disc", "disc"], "must be one or more different names"),
+        (["image"], "must not be called like .* got 'image': rename it"),
+        (["disc", "drusen"], "must not be called like .* got 'drusen': rename it"),
+        (["disc", "disc_1"], "like another one and a number, got 'disc_1'"),
+    ],
+)
+def test_names_that_could_be_confused_are_refused(structures: list[str], rule: str) -> None:
+    with pytest.raises(ValueError, match=rule):
+        check_structures(structures, ["amd", "drusen"])

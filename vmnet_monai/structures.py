@@ -1,0 +1,46 @@
+"""Names of the structures that are segmented: keys of items, batches, outputs and folders alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = ["RESERVED_NAMES", "check_structures"]
+
+RESERVED_NAMES = frozenset(
+    {
+        *("image", "fov", "fov_box", "disease", "dataset", "patient", "eye", "id", "split"),
+        *("photographs", "thresholds", "cam", "pred", "label"),
+    }
+)
+"""Names that items, outputs, scores or folders use for something else."""
+
+
+def check_structures(structures: Sequence[str], diseases: Sequence[str] = ()) -> list[str]:
+    """Check the names of structures and return them as a list.
+
+    Args:
+        structures: the names.
+        diseases: keys of the diseases beside them, whose names no structure may have.
+
+    Raises:
+        ValueError: when they are a text instead of a list, none, not distinct, or taken, or when one is another one
+            with ``_1``, ``_2``, ... at its end.
+    """
+    if isinstance(structures, str):
+        raise ValueError(f"structures must be a list of names, got the text {structures!r}: write [{structures!r}].")
+    names = list(structures)
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"structures must be one or more different names, got {names}: name each map once.")
+    taken = [name for name in names if name in RESERVED_NAMES or name in diseases]
+    if taken:
+        raise ValueError(
+            f"a structure must not be called like a disease of the head or {', '.join(sorted(RESERVED_NAMES))}, got "
+            f"{taken[0]!r}: rename it."
+        )
+    # A network's coarser outputs are called so.
+    numbered = [name for name in names if name.rpartition("_")[0] in names and name.rpartition("_")[2].isdigit()]
+    if numbered:
+        raise ValueError(
+            f"a structure must not be called like another one and a number, got {numbered[0]!r}: rename it."
+        )
+    return names
