@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ import torch
 from by_heart import LABEL_NAMES, dice_by_heart
 from monai.networks.nets.resnet import ResNetBlock
 from monai.networks.nets.swin_unetr import BasicLayer
+from stored_weights import assert_stored_weights_carry_over
 from torch import nn
 
 from vmnet_monai.explain import disease_heat_maps
@@ -348,12 +348,7 @@ def test_half_precision_on_the_processor_is_about_the_same(block: str) -> None:
 
 def test_stored_weights_load_strictly_and_give_the_same_answers() -> None:
     network, other = learnt(small()), small(seed=7).eval()
-    buffer = io.BytesIO()
-    torch.save(network.state_dict(), buffer)
-    buffer.seek(0)
-    other.load_state_dict(torch.load(buffer, weights_only=True), strict=True)
-    image = torch.rand(1, 3, 32, 32)
-    torch.testing.assert_close(other(image), network(image), rtol=0, atol=0)
+    assert_stored_weights_carry_over(network, other)
 
 
 def test_evaluation_of_a_photograph_does_not_depend_on_its_batch() -> None:

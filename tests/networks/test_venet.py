@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import pytest
 import torch
 from by_heart import LABEL_NAMES, dice_by_heart
 from monai.losses import DeepSupervisionLoss, DiceCELoss
+from stored_weights import assert_stored_weights_carry_over
 from torch import nn
 
 from vmnet_monai.explain import disease_heat_maps
@@ -210,12 +210,7 @@ def test_torchscript_equals_eager(changes: dict[str, Any], training: bool) -> No
 
 def test_stored_weights_load_strictly_and_give_the_same_answers() -> None:
     network, other = small().eval(), small(seed=7).eval()
-    buffer = io.BytesIO()
-    torch.save(network.state_dict(), buffer)
-    buffer.seek(0)
-    other.load_state_dict(torch.load(buffer, weights_only=True), strict=True)
-    image = torch.rand(1, 3, 32, 32)
-    torch.testing.assert_close(other(image), network(image), rtol=0, atol=0)
+    assert_stored_weights_carry_over(network, other)
 
 
 def test_classification_head_reads_the_photograph_averaged_down_by_a_whole_factor() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from by_heart import dice_by_heart, four_phantoms
+from stored_weights import assert_stored_weights_carry_over
 
 from vmnet_monai.networks import GUIDANCE_MODES, VMNet
 from vmnet_monai.networks.vmnet import CLASSIFIED
@@ -164,12 +165,7 @@ def test_torchscript_equals_eager(changes: dict[str, Any]) -> None:
 
 def test_stored_weights_load_strictly_and_give_the_same_answers() -> None:
     network, other = with_learnt_guidance(small()).eval(), small(seed=7).eval()
-    buffer = io.BytesIO()
-    torch.save(network.state_dict(), buffer)
-    buffer.seek(0)
-    other.load_state_dict(torch.load(buffer, weights_only=True), strict=True)
-    image = torch.rand(1, 3, 32, 32)
-    torch.testing.assert_close(other(image), network(image), rtol=0, atol=0)
+    assert_stored_weights_carry_over(network, other)
 
 
 def test_evaluation_of_a_photograph_does_not_depend_on_its_batch() -> None:
