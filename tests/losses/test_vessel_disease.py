@@ -327,3 +327,11 @@ def test_both_forms_of_focal_dice_by_hand() -> None:
         )
         value = VesselDiseaseLoss(loss, nn.BCEWithLogitsLoss())({"vessel": torch.zeros(1, 1, 1, 2)}, target)
         assert value.item() == pytest.approx(focal_weight * focal + dice_weight * dice, abs=1e-4)
+
+
+@pytest.mark.parametrize("key", ["lesion", "lesion_1"])
+def test_structure_that_the_loss_does_not_know_is_refused(key: str) -> None:
+    """Else it would be left out of the loss without a word."""
+    _, target = case()
+    with pytest.raises(ValueError, match=f"the network has the structure '{key}', the loss knows vessel: give both"):
+        bce_loss()({key: target["vessel"], "disease": torch.zeros(4, 3)}, target)

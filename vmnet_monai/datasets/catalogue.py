@@ -75,9 +75,7 @@ def read_datasets(
             refuses its folder.
         ValueError: when a disease is unknown or requested twice.
     """
-    items = _read(
-        dataset, dataset_dir, diseases, None if structures is None else check_structures(structures, diseases)
-    )
+    items = _keep_masks(_read(dataset, dataset_dir, diseases), structures, diseases)
     # Batches are collated by key: none that only some items have.
     return [{key: value for key, value in item.items() if key != "split"} for item in items]
 
@@ -99,7 +97,7 @@ def load_datalists(
     """
     _check_distinct(diseases)
     columns = [*VOCABULARY, *sorted(set(diseases) - VOCABULARY.keys())]
-    items = _read(dataset, dataset_dir, columns, None if structures is None else check_structures(structures, diseases))
+    items = _keep_masks(_read(dataset, dataset_dir, columns), structures, diseases)
     datalists = split_by_patient(items, split_seed, val_fraction, test_fraction)
     requested = [columns.index(key) for key in diseases]
     for part in datalists.values():
@@ -110,10 +108,7 @@ def load_datalists(
 
 
 def _read(
-    dataset: str | Sequence[str],
-    dataset_dir: str | Path | Sequence[str | Path],
-    diseases: Sequence[str],
-    structures: Sequence[str] | None,
+    dataset: str | Sequence[str], dataset_dir: str | Path | Sequence[str | Path], diseases: Sequence[str]
 ) -> list[Item]:
     names = [dataset] if isinstance(dataset, str) else list(dataset)
     dirs = [Path(d) for d in ([dataset_dir] if isinstance(dataset_dir, str | Path) else dataset_dir)]
@@ -137,15 +132,18 @@ def _read(
             read = [_renamed(item, name, folder_name) for item in read]
         items += read
     _check_ids(items)
+    return items
+
+
+def _keep_masks(items: list[Item], structures: Sequence[str] | None, diseases: Sequence[str]) -> list[Item]:
+    """The items with the masks of these structures and of the field of view only."""
     if structures is None:
         return items
+    kept = [*check_structures(structures, diseases), "fov"]
     without = [key for key in structures if not any(key in item for item in items)]
     if without:
-        warnings.warn(f"No photograph has a mask of {', '.join(without)}.", DatasetWarning, stacklevel=4)
-    return [
-        {key: value for key, value in item.items() if key not in mask_keys(item) or key in (*structures, "fov")}
-        for item in items
-    ]
+        warnings.warn(f"No photograph has a mask of {', '.join(without)}.", DatasetWarning, stacklevel=3)
+    return [{key: value for key, value in item.items() if key not in mask_keys(item) or key in kept} for item in items]
 
 
 def _check_diseases(diseases: Sequence[str], tables: Sequence[Path]) -> None:

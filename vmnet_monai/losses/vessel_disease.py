@@ -78,7 +78,6 @@ class VesselDiseaseLoss(nn.Module):
         self.vessel_weight = vessel_weight
         self.disease_weight = disease_weight
         self.structures = tuple(structures)
-        self._stems = {key.rstrip("0123456789_") for key in structures}
         self.exclusive_structures = segmentation_activation == "softmax"
         self.exclusive_diseases = disease_activation == "softmax"
 
@@ -98,7 +97,8 @@ class VesselDiseaseLoss(nn.Module):
             ValueError: if a list of disease losses has not one loss per label, coarser outputs come without a
                 ``DeepSupervisionLoss``, or the network's structures are others than the loss's.
         """
-        unknown = [key for key in prediction if key != "disease" and key.rstrip("0123456789_") not in self._stems]
+        known = {"disease", *self.structures}
+        unknown = [key for key in prediction if key not in known and key.rpartition("_")[0] not in self.structures]
         if unknown:
             raise ValueError(
                 f"the network has the structure {unknown[0]!r}, the loss knows {', '.join(self.structures)}: give both "
