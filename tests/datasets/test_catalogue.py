@@ -148,7 +148,14 @@ def test_real_odir_folders_are_split_jointly() -> None:
 
 def test_structure_without_any_mask_is_warned_about(tmp_path: Path) -> None:
     with pytest.warns(DatasetWarning, match="No photograph has a mask of lesion"):
-        read_datasets("hrf", write_hrf(tmp_path), [], ["vessel", "lesion"])
+        load_datalists("hrf", write_hrf(tmp_path), [], structures=["vessel", "lesion"])
+
+
+def test_photographs_to_predict_need_no_masks(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(read_datasets("folder", tmp_path, [], ["vessel"])) == 1
 
 
 def test_items_keep_the_masks_of_the_structures_that_are_asked_for(tmp_path: Path) -> None:

@@ -67,8 +67,7 @@ def read_datasets(
         dataset: name or names out of :data:`READERS`.
         dataset_dir: one folder per name (a table's may be the file).
         diseases: the columns of ``disease``: vocabulary keys or label columns of a table; none for masks alone.
-        structures: the structures whose masks the items keep; None for all. A structure of which no item has a mask
-            is warned about.
+        structures: the structures whose masks the items keep; None for all.
 
     Raises:
         DatasetError: when a name is unknown, names and folders do not match in number, an id comes twice, or a reader
@@ -92,12 +91,16 @@ def load_datalists(
     """Items of one or several datasets as ``train``, ``val`` and ``test``.
 
     Arguments and errors are those of :func:`read_datasets` and :func:`vmnet_monai.datasets.split.split_by_patient`.
+    A structure of which no item has a mask is warned about.
     Patients are stratified by the whole vocabulary, so the requested ``diseases`` do not decide who is tested
     (label columns of a table that are not in the vocabulary do).
     """
     _check_distinct(diseases)
     columns = [*VOCABULARY, *sorted(set(diseases) - VOCABULARY.keys())]
     items = _keep_masks(_read(dataset, dataset_dir, columns), structures, diseases)
+    without = [key for key in structures or () if not any(key in item for item in items)]
+    if without:
+        warnings.warn(f"No photograph has a mask of {', '.join(without)}.", DatasetWarning, stacklevel=2)
     datalists = split_by_patient(items, split_seed, val_fraction, test_fraction)
     requested = [columns.index(key) for key in diseases]
     for part in datalists.values():
@@ -140,9 +143,6 @@ def _keep_masks(items: list[Item], structures: Sequence[str] | None, diseases: S
     if structures is None:
         return items
     kept = [*check_structures(structures, diseases), "fov"]
-    without = [key for key in structures if not any(key in item for item in items)]
-    if without:
-        warnings.warn(f"No photograph has a mask of {', '.join(without)}.", DatasetWarning, stacklevel=3)
     return [{key: value for key, value in item.items() if key not in mask_keys(item) or key in kept} for item in items]
 
 
