@@ -22,11 +22,22 @@ floats (1 present, 0 absent, NaN not said), ``dataset``, ``patient``, ``eye`` ("
 
 _NO_MASKS = frozenset({"image", "disease", "dataset", "patient", "eye", "id", "split"})
 
-PICTURE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff"})
-"""Suffixes, in lower case, that count as pictures: what the datasets use and Pillow reads."""
+PICTURE_SUFFIXES = frozenset(
+    {".bmp", ".gif", ".jfif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+)
+"""Suffixes, in lower case, that count as pictures: of :data:`vmnet_monai.transforms.reading.PICTURE_FORMATS`."""
+
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
+"""Suffixes of tables, in lower case, and what stands between their columns."""
+
+FIRST_ROW = 2
+"""Number of a table's first row as a spreadsheet counts: the header is row 1."""
 
 SAFE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 """Identifiers that are file names on every system."""
+
+MAX_NAME_LENGTH = 150
+"""Most characters of a made name: file systems allow 255 bytes, and the files of a photograph add suffixes."""
 
 _NAMES_SHOWN = 3
 
@@ -94,19 +105,40 @@ def slug(text: str) -> str:
 
 
 def names_from_paths(relative_paths: Sequence[Path]) -> list[str]:
-    """File-safe names for photographs, unique whatever their folders and suffixes.
+    """File-safe names for photographs, unique whatever their folders and suffixes: the paths without suffix.
 
-    A name is the path without its suffix; paths whose names would be the same (also where a file system ignores
-    case) get eight digits of the path's SHA-1, so a name does not depend on the order of the files.
+    See :func:`unique_names`; the digits are those of the path's SHA-1.
     """
-    slugs = [slug("-".join(path.with_suffix("").parts)) for path in relative_paths]
-    seen = Counter(name.casefold() for name in slugs)
-    names = []
-    for path, name in zip(relative_paths, slugs, strict=True):
-        if not name or seen[name.casefold()] > 1:
-            name = f"{name}-{hashlib.sha1(path.as_posix().encode()).hexdigest()[:8]}".lstrip("-")
-        names.append(name)
-    return names
+    return unique_names(
+        ["-".join(path.with_suffix("").parts) for path in relative_paths],
+        [path.as_posix() for path in relative_paths],
+    )
+
+
+def unique_names(names: Sequence[str], origins: Sequence[str]) -> list[str]:
+    """Make names file-safe, of at most :data:`MAX_NAME_LENGTH` characters, and different from each other.
+
+    Names that would be the same (also where a file system ignores case), are too long, or have no safe character get
+    eight digits of the SHA-1 of their origin, so a name does not depend on the order.
+
+    Args:
+        names: the names as they should be.
+        origins: for each name what no other has, such as its path.
+    """
+    slugs = [slug(name) for name in names]
+    unique = [name if len(name) <= MAX_NAME_LENGTH else "" for name in slugs]
+    for digits in (8, 40):  # all 40 where a file is called like another's eight
+        seen = Counter(name.casefold() for name in unique)
+        unique = [
+            name if name and seen[name.casefold()] == 1 else _with_digest(whole, origin, digits)
+            for name, whole, origin in zip(unique, slugs, origins, strict=True)
+        ]
+    return unique
+
+
+def _with_digest(name: str, origin: str, digits: int) -> str:
+    digest = hashlib.sha1(origin.encode("utf-8", "surrogatepass")).hexdigest()[:digits]
+    return f"{name[: MAX_NAME_LENGTH - digits - 1]}-{digest}".lstrip("-")
 
 
 def existing_dir(path: str | Path) -> Path:
@@ -179,6 +211,9 @@ def read_rows(path: Path, required: Iterable[str], separator: str = ",") -> pd.D
     except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise DatasetError(f"The table {path} cannot be read ({error}); download or export it again.") from error
     rows.columns = [str(column).strip() for column in rows.columns]
+    if not rows.columns.is_unique:
+        twice = rows.columns[rows.columns.duplicated()][0]
+        raise DatasetError(f"The table {path} has the column {twice!r} twice; rename or remove one of them.")
     missing = [column for column in required if column not in rows.columns]
     if missing:
         raise DatasetError(

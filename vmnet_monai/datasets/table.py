@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,9 @@ from pathlib import Path
 import pandas as pd
 
 from vmnet_monai.datasets.item import (
+    FIRST_ROW,
     SAFE_ID,
+    SEPARATORS,
     DatasetError,
     DatasetWarning,
     Item,
@@ -29,8 +32,6 @@ RESERVED_COLUMNS = ("image", "vessel", "fov", "patient", "eye", "split", "id", "
 MASK_PREFIX = "mask_"
 """Columns of masks of other structures than vessels: ``mask_lesion`` is the mask of the structure ``lesion``."""
 
-_SEPARATORS = {".csv": ",", ".tsv": "\t"}
-_FIRST_ROW = 2  # as a spreadsheet counts: the header is row 1
 _EYES = ("", "left", "right")
 _SPLITS = ("train", "val", "test")
 _LABELS = {"": math.nan, "0": 0.0, "0.0": 0.0, "false": 0.0, "1": 1.0, "1.0": 1.0, "true": 1.0}
@@ -63,7 +64,7 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
     names = names_from_paths([_relative(value) for value in rows["image"]])
     records: list[dict[str, str]] = rows.to_dict("records")  # type: ignore[assignment]
     items = []
-    for row_number, (row, from_path) in enumerate(zip(records, names, strict=True), start=_FIRST_ROW):
+    for row_number, (row, from_path) in enumerate(zip(records, names, strict=True), start=FIRST_ROW):
         place = f"{path}, row {row_number}"
         name = row.get("id") or f"{NAME}_{from_path}"
         if not SAFE_ID.fullmatch(name):
@@ -105,9 +106,9 @@ def find_table(dataset_dir: str | Path) -> Path:
         DatasetError: when there is none or more than one.
     """
     path = Path(dataset_dir)
-    if path.is_file() and path.suffix.lower() in _SEPARATORS:
+    if path.is_file() and path.suffix.lower() in SEPARATORS:
         return path
-    found = sorted(file for file in path.iterdir() if file.suffix.lower() in _SEPARATORS) if path.is_dir() else []
+    found = sorted(file for file in path.iterdir() if file.suffix.lower() in SEPARATORS) if path.is_dir() else []
     if len(found) != 1:
         raise DatasetError(
             f"A table must be a .csv or .tsv file or a folder with exactly one, {path} has "
@@ -117,14 +118,17 @@ def find_table(dataset_dir: str | Path) -> Path:
 
 
 def _rows(path: Path) -> pd.DataFrame:
-    rows = read_rows(path, required=("image",), separator=_SEPARATORS[path.suffix.lower()])
-    return rows.set_axis(range(_FIRST_ROW, len(rows) + _FIRST_ROW), axis=0)
+    rows = read_rows(path, required=("image",), separator=SEPARATORS[path.suffix.lower()])
+    return rows.set_axis(range(FIRST_ROW, len(rows) + FIRST_ROW), axis=0)
 
 
-def _file_of(path: Path) -> Path:
-    """The file of a picture, or the volume of the slice that a path addresses."""
-    address = parse_slice_address(path)
-    return path if address is None else Path(address.path)
+def _is_there(path: Path) -> bool:
+    """Whether there is the file of a picture, or the volume of the slice that a path addresses."""
+    try:
+        address = parse_slice_address(path)
+    except ValueError as error:
+        raise DatasetError(str(error)) from error
+    return os.path.isfile(path if address is None else address.path)
 
 
 def _label_columns(rows: pd.DataFrame) -> list[str]:
@@ -192,7 +196,7 @@ def _check_files(path: Path, rows: pd.DataFrame) -> None:
         f"{value} (row {index}, {column})"
         for column in ("image", *_mask_columns(rows))
         for index, value in rows[column].items()
-        if value and not _file_of(path.parent / value).is_file()
+        if value and not _is_there(path.parent / value)
     ]
     if missing:
         raise DatasetError(
