@@ -1,8 +1,19 @@
-"""Pictures that show what the network saw."""
+"""Pictures that show what the network saw, and how far they can be trusted."""
 
 from __future__ import annotations
 
-from vmnet_monai.explain.gradcam import DiseaseView, disease_heat_maps
-from vmnet_monai.explain.overlay import draw_heat_map, draw_structures
+from vmnet_monai.explain.heat_maps import METHODS, DiseaseView, disease_heat_maps
+from vmnet_monai.explain.overlay import draw_heat_map, draw_scale, draw_structures
+from vmnet_monai.explain.pointing import energy_share, pointing_hit, widen
 
-__all__ = ["DiseaseView", "disease_heat_maps", "draw_heat_map", "draw_structures"]
+__all__ = [
+    "METHODS",
+    "DiseaseView",
+    "disease_heat_maps",
+    "draw_heat_map",
+    "draw_scale",
+    "draw_structures",
+    "energy_share",
+    "pointing_hit",
+    "widen",
+]

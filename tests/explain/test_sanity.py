@@ -1,0 +1,126 @@
+"""The bundle's heat maps depend on what the network has learnt (Adebayo et al., NeurIPS 2018, arXiv 1810.03292)."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from vmnet_monai.datasets.phantom import write_phantoms
+from vmnet_monai.explain import disease_heat_maps
+from vmnet_monai.networks import VMNet
+
+ROOT = Path(__file__).parents[2]
+LIMIT = 0.5
+"""A rank correlation below it leaves less than a quarter of the variance of the ranks in common."""
+
+
+def load(program: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(program, ROOT / "tests/benchmarks" / f"{program}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+explanations = load("explanations")
+
+
+@pytest.fixture(scope="module")
+def shipped() -> dict[str, Any]:
+    """The bundle's network, scikit-image's photograph with its field of view, and the diseases."""
+    network, parser = explanations.load(f"{ROOT}/bundles/vmnet/models", {"device": "cpu"})
+    image, field_of_view = explanations.retina(parser)
+    diseases = parser.get_parsed_content("diseases")
+    return {"network": network, "image": image, "diseases": diseases, "field_of_view": field_of_view}
+
+
+@pytest.mark.parametrize(
+    ("method", "parts"),
+    [("gradcam", 1), ("gradcam", len(explanations.CASCADE)), ("gradcam++", len(explanations.CASCADE))],
+)
+def test_maps_of_a_random_network_are_others(method: str, parts: int, shipped: dict[str, Any]) -> None:
+    random = explanations.randomise(shipped["network"], explanations.CASCADE[:parts], seed=0)
+    before, after = (
+        disease_heat_maps(**{**shipped, "network": network}, method=method) for network in (shipped["network"], random)
+    )
+    assert explanations.rank_correlation(before, before, shipped["field_of_view"]) == pytest.approx(1)
+    assert explanations.rank_correlation(before, after, shipped["field_of_view"]) < LIMIT
+
+
+def small(*diseases: str) -> VMNet:
+    torch.manual_seed(0)
+    return VMNet(diseases or ["amd"], features=(4, 8, 12), guided_levels=2).eval()
+
+
+def test_randomising_changes_the_named_parts_of_a_copy() -> None:
+    network = small()
+    random = explanations.randomise(network, ["classifier.head", "decoder"], seed=1)
+    changed = {
+        name.split(".")[0] if name.startswith("decoder") else name.rsplit(".", 2)[0]
+        for (name, before), after in zip(network.state_dict().items(), random.state_dict().values(), strict=True)
+        if not torch.equal(before, after)
+    }
+    assert changed == {"classifier.head", "decoder"}
+    assert all(torch.equal(value, small().state_dict()[name]) for name, value in network.state_dict().items())
+
+
+def test_cascade_ends_with_every_weight() -> None:
+    names = [name for name, _ in small().named_parameters()]
+    assert [name for name in names if not name.startswith(explanations.CASCADE)] == []
+
+
+def test_rank_correlation_by_hand() -> None:
+    """Reversed ranks are at -1, equal ones at 1, their mean is 0; what lies outside does not count."""
+    rising, falling = torch.tensor([[[1.0, 2.0, 5.0, 0.0]]]), torch.tensor([[[9.0, 8.0, 1.0, 0.0]]])
+    inside = torch.tensor([[[1, 1, 1, 0]]])
+    assert explanations.rank_correlation({"a": rising}, {"a": falling}, inside) == pytest.approx(-1)
+    both = {"a": rising, "b": rising}
+    assert explanations.rank_correlation(both, {"a": falling, "b": rising}, inside) == pytest.approx(0)
+
+
+def test_map_that_vanishes_counts_as_0_and_one_that_never_was_does_not_count() -> None:
+    some, none, inside = torch.tensor([[[1.0, 2.0]]]), torch.zeros(1, 1, 2), torch.ones(1, 1, 2)
+    assert explanations.rank_correlation({"a": some}, {"a": none}, inside) == 0
+    assert explanations.rank_correlation({"a": some, "b": none}, {"a": some, "b": some}, inside) == pytest.approx(1)
+    assert np.isnan(explanations.rank_correlation({"a": none}, {"a": some}, inside))
+
+
+def test_localisation_by_hand() -> None:
+    """Two eyes of 2 x 2 pixels; the map of the first lies in its lesion, that of the second beside its own."""
+    one, other = np.array([[True, False], [False, False]]), np.array([[False, False], [True, True]])
+    everything = np.ones((2, 2), dtype=bool)
+    scores = explanations.localisation([one * 1.0, one * 1.0], [one, other], [everything, everything], cells=1)
+    assert scores == {
+        "hits": 0.5,
+        "hits, other eye": 0.5,
+        "hits, chance": 0.375,
+        "energy": 0.5,
+        "energy, other eye": 0.5,
+        "energy, chance": 0.375,
+        "energy, ideal cells": 0.375,
+    }
+
+
+def test_table_has_a_row_for_each_disease_method_and_layer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_phantoms(tmp_path, count=25, size_px=96)
+    _, parser = explanations.load(f"{ROOT}/bundles/vmnet/models", {"device": "cpu", "grid_size": 64})
+    network = small(*parser.get_parsed_content("diseases"))
+    monkeypatch.setattr(explanations, "load", lambda *_: (network, parser))
+    layers = ["classifier.features", "encoder.0"]
+    table = explanations.lesions("", str(tmp_path), methods=["gradcam", "occlusion"], layers=layers, photographs=1)
+    header, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    assert [row[:3] for row in rows] == [
+        [disease, *method]
+        for disease in explanations.LOCAL_DISEASES
+        for method in (("gradcam", layers[0]), ("gradcam", layers[1]), ("occlusion", ""))
+    ]
+    chance = [float(row[header.index("energy, chance")]) for row in rows]
+    assert chance[0] == chance[2], "the same eye"
+    assert all(0 < value < 15 for value in chance), "per cent of the field of view"

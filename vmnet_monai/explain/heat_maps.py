@@ -1,0 +1,148 @@
+"""Heat maps of the disease head: where the evidence for each disease lies."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Mapping, Sequence
+
+import torch
+from monai.visualize import GradCAM, GradCAMpp, OcclusionSensitivity
+
+from vmnet_monai.networks.reduction import reduce_to
+
+__all__ = ["METHODS", "DiseaseView", "disease_heat_maps"]
+
+CAMERAS = {"gradcam": GradCAM, "gradcam++": GradCAMpp}
+"""Methods that look at the feature maps of one layer."""
+
+METHODS = (*CAMERAS, "occlusion")
+"""How a heat map can be made."""
+
+PATCHES_ACROSS = 7
+"""The occluded patch is this part of the picture's width, as wide as a cell of V-MNet's last feature map. A patch of
+half that width would take four times as long."""
+
+PATCH_OVERLAP = 0.5
+"""Share by which neighbouring occluded patches overlap: 13 x 13 patches in all."""
+
+OCCLUSION_BATCH = 16
+"""Occluded photographs that go through the network together."""
+
+
+class DiseaseView(torch.nn.Module):
+    """Shows a network of two heads as one that returns the disease logits, which MONAI's methods can index.
+
+    Args:
+        network: a network that returns a dictionary with ``disease`` (B, K).
+        background: (1, 3, H, W), added to what the network is shown.
+    """
+
+    def __init__(self, network: torch.nn.Module, background: torch.Tensor | None = None) -> None:
+        super().__init__()
+        self.network = network
+        self.background = background
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Return the disease logits (B, K) of photographs (B, 3, H, W)."""
+        logits: torch.Tensor = self.network(image if self.background is None else image + self.background)["disease"]
+        return logits
+
+
+def disease_heat_maps(
+    network: torch.nn.Module,
+    image: torch.Tensor,
+    diseases: Mapping[str, int] | Sequence[str],
+    target_layer: str = "classifier.features",
+    method: str = "gradcam",
+    field_of_view: torch.Tensor | None = None,
+) -> dict[str, torch.Tensor]:
+    """Find where the evidence for each disease lies in one photograph.
+
+    - ``"gradcam"``: ``ReLU(sum_c w_c A_c)`` with ``w_c`` the mean gradient of the disease's logit with respect to
+      feature map ``A_c`` of the target layer (Selvaraju et al., ICCV 2017, doi 10.1109/ICCV.2017.74), by
+      :class:`monai.visualize.GradCAM`.
+    - ``"gradcam++"``: the same sum with weights from the positive gradients alone, so that feature maps that speak
+      against the disease do not count (Chattopadhyay et al., WACV 2018, doi 10.1109/WACV.2018.00097), by
+      :class:`monai.visualize.GradCAMpp`.
+    - ``"occlusion"``: ``ReLU(f(x) - f(x without the patch))`` with ``f`` the disease's logit, averaged over the patches
+      that cover a pixel (Zeiler & Fergus, ECCV 2014, doi 10.1007/978-3-319-10590-1_53), by
+      :class:`monai.visualize.OcclusionSensitivity`. A patch fades into the mean colour of the field of view.
+
+    Each map is divided by its own maximum inside the field of view, so that maps show places, not strengths; a map
+    without positive evidence is zero. The network is shown the photograph at the size that its disease head reads.
+
+    Args:
+        network: the network, in evaluation mode.
+        image: (1, 3, S, S) float32.
+        diseases: column of each disease in the logits, or their names in the order of the columns.
+        target_layer: name of the layer in the network; of no use for ``"occlusion"``.
+        method: one of :data:`METHODS`.
+        field_of_view: (1, S, S), non-zero inside, where the map is zero outside; None leaves the whole picture.
+
+    Returns:
+        disease -> (1, S, S) float32 in [0, 1].
+
+    Raises:
+        ValueError: if the method is unknown, or the network has no such layer.
+    """
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}.")
+    if method in CAMERAS and target_layer not in dict(network.named_modules()):
+        raise ValueError(
+            f"target_layer must name a layer of the network, got {target_layer!r}: choose one of "
+            f"{', '.join(name for name, _ in network.named_children())} or a layer inside them."
+        )
+    columns = diseases if isinstance(diseases, Mapping) else {name: index for index, name in enumerate(diseases)}
+    if not columns:
+        return {}
+    inside = torch.ones_like(image[0, :1]) if field_of_view is None else (field_of_view > 0).to(image)
+    # On a copy: MONAI never takes its hooks off the layers again, and the gradients stay on the parameters.
+    network = copy.deepcopy(network)
+    size, stride = getattr(network, "disease_size", None), getattr(network, "stride", 1)
+    reduced = reduce_to(image, size, stride)
+    if method == "occlusion":
+        evidence = _occlusion(network, reduced, reduce_to(inside[None], size, stride), list(columns.values()))
+    else:
+        evidence = _camera(method, network, reduced, list(columns.values()), target_layer)
+    heat_maps = torch.nn.functional.interpolate(evidence, image.shape[2:], mode="bilinear").relu() * inside
+    maxima = heat_maps.amax(dim=(1, 2, 3), keepdim=True).clamp(min=torch.finfo(heat_maps.dtype).tiny)
+    return dict(zip(columns, heat_maps / maxima, strict=True))
+
+
+def _camera(
+    method: str, network: torch.nn.Module, image: torch.Tensor, columns: Sequence[int], target_layer: str
+) -> torch.Tensor:
+    """Grad-CAM or Grad-CAM++ of K columns, (K, 1, H, W) in the size of the layer's feature maps."""
+    camera = CAMERAS[method](
+        nn_module=DiseaseView(network),
+        target_layers=f"network.{target_layer}",
+        upsampler=lambda _: lambda maps: maps,
+        postprocessing=lambda maps: maps,
+    )
+    with torch.enable_grad():
+        return torch.cat([torch.as_tensor(camera(x=image, class_idx=column)).detach() for column in columns])
+
+
+def _occlusion(
+    network: torch.nn.Module, image: torch.Tensor, inside: torch.Tensor, columns: Sequence[int]
+) -> torch.Tensor:
+    """How far each of K logits falls where the photograph is hidden, (K, 1, H, W)."""
+    # MONAI fades a patch into zero. Shown as difference to the mean colour, it fades into that; black is no retina.
+    mean = (image * inside).sum(dim=(2, 3), keepdim=True) / inside.sum().clamp(min=1)
+    background = mean * inside
+    view = DiseaseView(network, background).eval()
+    occlusion = OcclusionSensitivity(
+        nn_module=view,
+        mask_size=max(1, image.shape[-1] // PATCHES_ACROSS),
+        n_batch=OCCLUSION_BATCH,
+        overlap=PATCH_OVERLAP,
+        activate=False,  # else a softmax, by which one disease would speak for another
+        verbose=False,
+    )
+    difference = image - background
+    with torch.no_grad(), warnings.catch_warnings():
+        # MONAI indexes with a list where PyTorch wants a tuple; the results are the same up to PyTorch 2.13 at least.
+        warnings.filterwarnings("ignore", message="Using a non-tuple sequence")
+        fall = view(difference)[0, :, None, None] - torch.as_tensor(occlusion(difference)[0])[0]
+    return fall[columns, None]
