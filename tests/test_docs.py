@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from monai.bundle import ConfigParser
 
+from vmnet_monai import cli
 from vmnet_monai.datasets import READERS
 
 ROOT = Path(__file__).parents[1]
@@ -89,6 +90,13 @@ def test_bundle_commands_name_existing_files_workflows_and_keys(page: str) -> No
             workflow = rest[0] if not rest[0].startswith("--") else "run"
             unknown = [key for key in (workflow, *given) if key not in parser]
             assert not unknown, f"{page}: {shlex.join(words)} overrides {unknown}, which no config has"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_vmnet_commands_are_understood(page: str) -> None:
+    for words in commands(page):
+        if words[0] == "vmnet":
+            cli.parser().parse_args(words[1:])
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -27,8 +27,9 @@ WEIGHTS = ROOT / "bundles/vmnet/models/model.pt"
 
 def _run(command: str) -> None:
     words = [{"python": sys.executable, ".venv/bin/python": sys.executable}.get(w, w) for w in shlex.split(command)]
-    if words[0] == "torchrun":
-        words = [sys.executable, "-m", "torch.distributed.run", *words[1:]]
+    module = {"torchrun": "torch.distributed.run", "vmnet": "vmnet_monai"}.get(words[0])
+    if module:
+        words = [sys.executable, "-m", module, *words[1:]]
     result = subprocess.run(
         words,
         cwd=ROOT,
@@ -49,6 +50,7 @@ def test_every_command_of_the_readme_is_run_here_or_by_ci() -> None:
     patterns = [
         r"train\.json$",
         r"/pytest$",
+        r"^vmnet predict",
         r"inference\.json",
         r"datasets check",
         r"^python.* training .*table",
@@ -72,10 +74,13 @@ def test_the_main_job_trains_on_the_embedded_default(tmp_path: Path) -> None:
 def test_prediction_uses_the_weights_of_the_bundle(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     Image.fromarray(skimage.data.retina()).resize((400, 400)).save(tmp_path / "in/retina.png")
-    command = _only(r"inference\.json").replace("output/predictions", f"{tmp_path}/out")
-    _run(command.replace("--dataset_dir photographs", f"--dataset_dir {tmp_path}/in"))
-    assert (tmp_path / "out/vessel/retina.png").exists()
-    assert len(list((tmp_path / "out/cam").iterdir())) == 5
+    for pattern, out in (("^vmnet predict", "out"), (r"inference\.json", "again")):
+        command = _only(pattern).replace("output/predictions", f"{tmp_path}/{out}")
+        _run(command.replace("photographs", f"{tmp_path}/in"))
+        assert (tmp_path / out / "vessel/retina.png").exists()
+        assert (tmp_path / out / "index.html").exists()
+    tables = [(tmp_path / out / "predictions.csv").read_text() for out in ("out", "again")]
+    assert tables[0] == tables[1], "the two commands are one"
 
 
 def test_own_data_is_checked_trained_on_and_evaluated(tmp_path: Path) -> None:

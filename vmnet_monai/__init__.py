@@ -1,1 +1,24 @@
 """MONAI bundle parts for V-MNet: retinal vessels and diseases from one colour fundus photograph."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vmnet_monai.prediction import Prediction
+    from vmnet_monai.predict import Predictor
+
+__all__ = ["Prediction", "Predictor"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import PyTorch and MONAI, which take seconds, only for those who predict."""
+    if name == "Predictor":
+        from vmnet_monai.predict import Predictor
+
+        return Predictor
+    if name == "Prediction":
+        from vmnet_monai.prediction import Prediction
+
+        return Prediction
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,7 +12,10 @@ from typing import Any
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["whole_file", "write_png"]
+__all__ = ["remove_partial_files", "whole_file", "write_png"]
+
+PARTIAL_PREFIX = ".partial-"
+"""Begins the name of every file that is still being written."""
 
 
 @contextmanager
@@ -27,7 +30,8 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{final.stem}-", suffix=final.suffix, dir=final.parent)
+    # Without the final stem: names may already be as long as a file system allows.
+    handle, name = tempfile.mkstemp(prefix=PARTIAL_PREFIX, suffix=final.suffix, dir=final.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -40,12 +44,22 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def remove_partial_files(folder: str | os.PathLike[str]) -> None:
+    """Remove what killed processes left of unfinished files in a folder and its subfolders.
+
+    Args:
+        folder: a folder to which no other process is writing.
+    """
+    for path in Path(folder).rglob(f"{PARTIAL_PREFIX}*"):
+        path.unlink(missing_ok=True)
+
+
 def write_png(path: str | os.PathLike[str], pixels: NDArray[Any]) -> None:
     """Write a PNG, whole or not at all.
 
     Args:
         path: the final name.
-        pixels: (H, W) uint8 or uint16, or (H, W, 3) uint8.
+        pixels: (H, W) uint8 or uint16, or (H, W, 3) or (H, W, 4) uint8.
     """
     with whole_file(path) as temporary:
         Image.fromarray(pixels).save(temporary, format="PNG", compress_level=3)  # quicker, hardly larger

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from vmnet_monai.files import whole_file
 from vmnet_monai.metrics import platt_scaled
 
-__all__ = ["WEIGHTS_NAME", "OperatingPoint", "network_settings"]
+__all__ = ["WEIGHTS_NAME", "OperatingPoint", "network_settings", "weights_version"]
 
 FILE_NAME = "operating_point.json"
 """Name of the file beside the weights."""
@@ -80,6 +80,37 @@ class OperatingPoint:
             for probability, threshold in zip(probabilities, self.disease_thresholds, strict=True)
         ]
 
+    @property
+    def thresholds_version(self) -> str:
+        """Twelve hexadecimal digits that change with any threshold or calibration."""
+        values = (self.structures, self.structure_thresholds, self.diseases, self.disease_calibration)
+        return hashlib.sha256(json.dumps([*values, self.disease_thresholds]).encode()).hexdigest()[:12]
+
+    def with_thresholds(self, thresholds: Mapping[str, float]) -> OperatingPoint:
+        """Replace some thresholds.
+
+        Args:
+            thresholds: structure or disease -> value in [0, 1].
+
+        Raises:
+            ValueError: if a name is unknown or a value lies outside.
+        """
+        known = (*self.structures, *self.diseases)
+        for name, value in thresholds.items():
+            if name not in known:
+                raise ValueError(f"a threshold must be of one of {', '.join(known)}, got {name!r}.")
+            if not 0 <= value <= 1:
+                raise ValueError(f"the threshold of {name} must lie within 0 to 1, got {value}.")
+
+        def replaced(names: Sequence[str], values: Sequence[float]) -> tuple[float, ...]:
+            return tuple(float(thresholds.get(name, value)) for name, value in zip(names, values, strict=True))
+
+        return dataclasses.replace(
+            self,
+            structure_thresholds=replaced(self.structures, self.structure_thresholds),
+            disease_thresholds=replaced(self.diseases, self.disease_thresholds),
+        )
+
     def check_network(self, network: object) -> None:
         """Compare the network with the one that was trained.
 
@@ -134,13 +165,8 @@ class OperatingPoint:
             ValueError: if the file is of an earlier version or belongs to other weights, or if the file and the caller
                 disagree; the message says what to do.
         """
+        _check_folder(folder)
         path = Path(folder) / FILE_NAME
-        for needed in (path, path.with_name(WEIGHTS_NAME)):
-            if not needed.is_file():
-                raise FileNotFoundError(
-                    f"{needed} is missing: training writes {WEIGHTS_NAME} and {FILE_NAME} into one folder. Give the "
-                    "folder that holds both as `--model_dir`, or train first."
-                )
         stored = json.loads(path.read_text(encoding="utf-8"))
         missing = {*(field.name for field in dataclasses.fields(cls)), "weights_sha256"} - stored.keys()
         if missing:
@@ -196,6 +222,28 @@ def network_settings(network: object) -> str:
     network = getattr(network, "module", network)
     settings: dict[str, str] = getattr(network, "settings", {})
     return f"{type(network).__name__}({', '.join(f'{name}={value}' for name, value in settings.items())})"
+
+
+def weights_version(folder: str | Path) -> str:
+    """Twelve hexadecimal digits that tell weights apart: the beginning of their SHA-256.
+
+    Args:
+        folder: the folder of the weights.
+
+    Raises:
+        FileNotFoundError: if it has none, or no operating point.
+    """
+    _check_folder(folder)
+    return _weights_sha256(folder)[:12]
+
+
+def _check_folder(folder: str | Path) -> None:
+    for needed in (Path(folder) / FILE_NAME, Path(folder) / WEIGHTS_NAME):
+        if not needed.is_file():
+            raise FileNotFoundError(
+                f"{needed} is missing: training writes {WEIGHTS_NAME} and {FILE_NAME} into one folder. Give the folder "
+                "that holds both as `--model_dir` (`--model-dir` of vmnet predict), or train first."
+            )
 
 
 def _weights_sha256(folder: str | Path) -> str:

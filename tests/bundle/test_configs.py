@@ -22,14 +22,15 @@ def _load(path: str) -> dict:
     return json.loads(Path(path).read_text())
 
 
-@pytest.mark.parametrize("key", ["network_def", "network", "load_and_crop", "normalisation"])
+@pytest.mark.parametrize("key", ["network_def", "network", "load_and_crop", "contrast_and_labels", "normalisation"])
 def test_training_and_inference_share_network_and_preprocessing(key: str) -> None:
     assert _load(TRAIN)[key] == _load(INFERENCE)[key]
 
 
 def test_validation_and_inference_share_preprocessing_inferer_and_restoring() -> None:
     train, inference = _load(TRAIN), _load(INFERENCE)
-    assert train["validate"]["preprocessing"] == inference["preprocessing"]
+    checked = inference["preprocessing"]["transforms"]
+    assert train["validate"]["preprocessing"]["transforms"] == checked.replace("[@check] + ", "")
     assert train["validate"]["inferer"] == inference["inferer"]
     assert all(train[key] == inference[key] for key in ("amp", "flips"))
 
@@ -44,7 +45,7 @@ def test_validation_and_inference_share_preprocessing_inferer_and_restoring() ->
 @pytest.mark.parametrize("overlay", ["evaluate.json", "calibrate.json", "multi_gpu_train.json"])
 def test_overlays_leave_network_and_preprocessing_alone(overlay: str) -> None:
     parser = ConfigParser(config=ConfigParser.load_config_files([TRAIN, f"{CONFIGS}/{overlay}"]))
-    for key in ("network_def", "load_and_crop", "normalisation"):
+    for key in ("network_def", "load_and_crop", "contrast_and_labels", "normalisation"):
         assert parser[key] == _load(TRAIN)[key]
 
 
@@ -72,7 +73,7 @@ def _laid_over(overlay: str) -> list[str]:
 def test_every_overlay_sets_what_training_knows_or_what_it_uses_itself(overlay: str) -> None:
     known = ConfigParser(config=ConfigParser.load_config_files(_laid_over(overlay)))
     # A network's overlay also says how inference explains it.
-    for_inference = {"cam_layer", "cam_diseases"} & ConfigParser.load_config_files(INFERENCE).keys()
+    for_inference = {"cam_layer", "explain"} & ConfigParser.load_config_files(INFERENCE).keys()
     text = Path(overlay).read_text()
     for key in _load(overlay):
         name = key.removeprefix("+")
@@ -90,12 +91,13 @@ def test_training_has_the_properties_that_monai_asks_for(phantoms: Path, tmp_pat
     assert workflow.check_properties() == []
 
 
-def test_inference_has_the_properties_that_monai_asks_for(phantoms: Path, trained: Path) -> None:
+def test_inference_has_the_properties_that_monai_asks_for(phantoms: Path, trained: Path, tmp_path: Path) -> None:
     workflow = ConfigWorkflow(
         INFERENCE,
         workflow_type="inference",
         logging_file=False,
         dataset_dir=str(phantoms / "images"),
+        output_dir=str(tmp_path),
         model_dir=str(trained / "models"),
     )
     workflow.initialize()

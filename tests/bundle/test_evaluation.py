@@ -93,6 +93,7 @@ def predicted(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         output_dir=str(output),
         model_dir=str(trained / "models"),
         device="cpu",
+        explain="all",
         **SMALL_NETWORK,
     )
     return output
@@ -133,7 +134,7 @@ def test_a_dataset_can_be_named_for_inference(trained: Path, phantoms: Path, tmp
         dataset_dir=str(phantoms),
         output_dir=str(tmp_path),
         model_dir=str(trained / "models"),
-        cam_diseases=[],
+        explain=[],
         device="cpu",
         **SMALL_NETWORK,
     )
@@ -148,7 +149,7 @@ def test_flips_change_the_vessels_and_leave_the_heat_maps(predicted: Path, train
         dataset_dir=str(Path(before["image"].iloc[0]).parent),
         output_dir=str(tmp_path),
         model_dir=str(trained / "models"),
-        cam_diseases=["amd"],
+        explain=["amd"],
         device="cpu",
         flips=True,
         **SMALL_NETWORK,

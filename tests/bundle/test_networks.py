@@ -127,7 +127,7 @@ def test_system_goes_through_every_workflow(system: str, phantoms: Path, tmp_pat
         dataset_dir=str(photograph.parent),
         output_dir=str(predictions),
         model_dir=str(output / "models"),
-        cam_diseases=["amd"],
+        explain=["amd"],
         device="cpu",
         **changes,
     )

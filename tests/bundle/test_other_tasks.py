@@ -116,7 +116,7 @@ def test_task_goes_through_every_workflow(task: str, tmp_path: Path) -> None:
     run(
         config_file=[INFERENCE, *overlays],
         **{"dataset_dir": str(data), "output_dir": str(predictions), "model_dir": str(output / "models")},
-        **{"device": "cpu", "cam_diseases": [point.diseases[0]], **changes, **size},
+        **{"device": "cpu", "explain": [point.diseases[0]], **changes, **size},
     )
     names = set(pd.read_csv(predictions / "predictions.csv")["id"])
     for structure in structures:

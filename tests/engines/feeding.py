@@ -69,6 +69,7 @@ def photograph(
     fov: list[list[int]] | None = None,
 ) -> dict[str, Any]:
     """What batch and output hold of one photograph; ``vessel`` are probabilities, ``truth`` None is unknown."""
+    height, width = (1, 1) if vessel is None else (len(vessel), len(vessel[0]))
     entry: dict[str, Any] = {
         "id": name,
         "dataset": dataset,
@@ -76,6 +77,10 @@ def photograph(
         "image_path": f"{name}.png",
         "has_vessel": torch.tensor(truth is not None),
         "label_disease": torch.tensor(labels),
+        "seconds": 0.0,
+        "image": torch.zeros(3, 8, 8),
+        "fov": torch.ones(1, height, width),
+        "fov_box": torch.tensor([0, 0, max(height, width), height, width]),
     }
     if probabilities is not None:
         entry["pred_disease"] = torch.tensor(probabilities)

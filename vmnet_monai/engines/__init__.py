@@ -16,6 +16,7 @@ from vmnet_monai.engines.processes import EpochSeed, end_process, own_part
 from vmnet_monai.engines.sampler import MixedSampler
 from vmnet_monai.engines.score_writer import ScoreWriter
 from vmnet_monai.engines.tracking import LossProgressBar, RunTracker, unique_run_name, write_executed_config
+from vmnet_monai.engines.usable import UsableBatches
 
 __all__ = [
     "BestModelSaver",
@@ -30,6 +31,7 @@ __all__ = [
     "PrepareVesselDiseaseBatch",
     "RunTracker",
     "ScoreWriter",
+    "UsableBatches",
     "ValidationPictures",
     "WithinSourceAUC",
     "disease_pairs",

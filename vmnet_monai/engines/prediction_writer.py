@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import torch
 from ignite.engine import Engine, Events
-from numpy.typing import NDArray
 
 from vmnet_monai.engines.forward import photographs
-from vmnet_monai.explain import disease_heat_maps, draw_heat_map, draw_structures
-from vmnet_monai.files import whole_file, write_png
+from vmnet_monai.explain import draw_heat_map, draw_structures
+from vmnet_monai.files import write_png
 from vmnet_monai.metrics import probability_levels
 from vmnet_monai.operating_point import OperatingPoint
-from vmnet_monai.transforms import FieldOfViewBox, read_picture, restore_from_box
+from vmnet_monai.prediction import Explainer, Prediction, make_prediction
+from vmnet_monai.records import Record, RecordBook
+from vmnet_monai.report import write_index, write_page, write_pdf
+from vmnet_monai.transforms import read_picture
 
 __all__ = ["PredictionWriter", "ValidationPictures"]
 
@@ -26,105 +27,128 @@ logger = logging.getLogger(__name__)
 
 
 class PredictionWriter:
-    """Writes masks, probabilities, heat maps and one table for the photographs of an inference.
+    """Writes masks, probabilities, heat maps, report and tables for the photographs of an inference.
+
+    In the book's output folder:
 
     - ``predictions.csv``: ``id``, ``image``, per disease ``probability_<disease>``, calibrated, and
-      ``decision_<disease>`` (1 where that probability reaches the stored threshold).
+      ``decision_<disease>`` (1 where that probability reaches the threshold), the vessel measures, and ``warnings``.
+    - ``manifest.csv``: what became of each input.
     - ``<structure>/<id>.png``, such as ``vessel/<id>.png``: the mask of each structure, 0 and 255.
     - ``<structure>_probability/<id>.png``: 16-bit grey, value / 65535 is the probability.
-    - ``cam/<id>_<disease>.png``: Grad-CAM over the photograph, inside the field of view.
+    - ``cam/<id>_<disease>.png``: heat map over the photograph, inside the field of view.
+    - ``index.html``, ``report/`` and ``pdf/``, where asked for.
 
-    All pictures have the photograph's own size. It expects ``pred_<structure>`` (1, H, W) and ``pred_disease``
-    (K,), each only where the network has that head, and in the batch ``image`` (3, S, S), ``fov`` (1, H, W),
-    ``fov_box``, ``id`` and ``image_path``; H and W are the photograph's.
+    All pictures but those of the report have the photograph's own size. It expects what
+    :func:`~vmnet_monai.prediction.make_prediction` reads, and ``image_path`` and ``seconds`` in the batch. A photograph
+    whose files cannot be written is noted as failed, and the others go on.
 
     Args:
-        output_dir: where everything goes.
+        book: keeps the records; its output folder takes the files.
         operating_point: names and thresholds of structures and diseases, and the calibration.
-        network: the network, for Grad-CAM.
-        cam_diseases: keys of the diseases to explain; a subset of the operating point's.
-        cam_layer: layer of the network that Grad-CAM looks at.
+        explainer: draws the heat maps.
+        report: whether to write the HTML report.
+        pdf: whether to write a PDF page per photograph.
 
     Raises:
-        ValueError: if a disease to explain is not one of the head's, or the network is not the one that was trained.
+        ValueError: if the network is not the one that was trained.
     """
 
     def __init__(
         self,
-        output_dir: str,
+        book: RecordBook,
         operating_point: OperatingPoint,
-        network: torch.nn.Module,
-        cam_diseases: Sequence[str],
-        cam_layer: str = "classifier.features",
+        explainer: Explainer,
+        report: bool = True,
+        pdf: bool = False,
     ) -> None:
-        unknown = sorted(set(cam_diseases) - set(operating_point.diseases))
-        if unknown:
-            raise ValueError(
-                f"cam_diseases must be among the head's diseases, {', '.join(operating_point.diseases)}; "
-                f"got {', '.join(unknown)}."
-            )
-        operating_point.check_network(network)
-        self.output_dir = Path(output_dir)
+        operating_point.check_network(explainer.network)
+        self.book = book
         self.operating_point = operating_point
-        self.network = network
-        self.cam_columns = {disease: operating_point.diseases.index(disease) for disease in cam_diseases}
-        self.cam_layer = cam_layer
-        self.rows: list[dict[str, Any]] = []
+        self.explainer = explainer
+        self.report = report
+        self.pdf = pdf
+        self.started = 0.0
 
     def attach(self, engine: Engine) -> None:
         """Register with an evaluator."""
-        engine.add_event_handler(Events.EPOCH_STARTED, self.rows.clear)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self.write_pictures)
-        engine.add_event_handler(Events.EPOCH_COMPLETED, self.write_table)
+        engine.add_event_handler(Events.ITERATION_STARTED, self.start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.write_batch)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.finish)
         engine.add_event_handler(Events.EXCEPTION_RAISED, self.fail)
 
-    def write_pictures(self, engine: Engine) -> None:
-        """Write the pictures of one iteration and remember the rows of the table."""
-        for batch, output in photographs(engine):
-            name = batch["id"]
-            row = {"id": name, "image": batch["image_path"]}
-            for structure, threshold in zip(
-                self.operating_point.structures, self.operating_point.structure_thresholds, strict=True
+    def start(self) -> None:
+        """Note the time at which the network begins."""
+        self.started = time.perf_counter()
+
+    def write_batch(self, engine: Engine) -> None:
+        """Write the files of one iteration."""
+        entries = [{**batch, **output} for batch, output in photographs(engine)]
+        network_seconds = (time.perf_counter() - self.started) / len(entries)
+        for entry in entries:
+            started = time.perf_counter()
+            name, image = entry["id"], entry["image_path"]
+            before = float(entry["seconds"]) + network_seconds
+            try:
+                record = self._write(entry)
+                record["seconds"] = round(before + time.perf_counter() - started, 3)
+                self.book.add(record)
+            except Exception as error:
+                logger.debug(name, exc_info=True)
+                reason = " ".join(f"{type(error).__name__}: {error}".split())
+                self.book.add(self.book.unusable(name, image, "failed", reason, before + time.perf_counter() - started))
+
+    def _write(self, entry: Mapping[str, Any]) -> Record:
+        prediction = make_prediction(entry, self.operating_point, self.explainer)
+        height, width = prediction.field_of_view.shape
+        record: Record = {
+            **self.book.base(prediction.id, entry["image_path"]),
+            "width_px": width,
+            "height_px": height,
+            "findings": prediction.findings,
+            "measures": prediction.measures,
+            "warnings": prediction.warnings,
+            "structures": list(prediction.structure_masks),
+            "heat_maps": list(prediction.heat_maps),
+            "made_from": self.book.made_from(entry["image_path"]),
+        }
+        record["files"] = self._write_files(entry["image_path"], prediction, record)
+        return record
+
+    def _write_files(self, image: str, prediction: Prediction, record: Record) -> list[str]:
+        """Write all files of a photograph and return their names."""
+        folder, name = self.book.output_dir, prediction.id
+        files = []
+        for structure, mask in prediction.structure_masks.items():
+            levels = probability_levels(prediction.structure_probabilities[structure]).astype(np.uint16)
+            for file, pixels in (
+                (f"{structure}_probability/{name}.png", levels),
+                (f"{structure}/{name}.png", mask.astype(np.uint8) * 255),
             ):
-                if f"pred_{structure}" in output:
-                    self._write_structure(name, structure, output[f"pred_{structure}"][0].cpu().numpy(), threshold)
-            if "pred_disease" in output:
-                probabilities = self.operating_point.calibrate(output["pred_disease"].cpu()).tolist()
-                decisions = self.operating_point.decide(probabilities)
-                for disease, value, decision in zip(
-                    self.operating_point.diseases, probabilities, decisions, strict=True
-                ):
-                    row |= {f"probability_{disease}": value, f"decision_{disease}": decision}
-                if self.cam_columns:
-                    self._write_heat_maps(name, batch, output)
-            self.rows.append(row)
+                write_png(folder / file, pixels)
+                files.append(file)
+        if not (prediction.heat_maps or self.report or self.pdf):
+            return files
+        photograph = read_picture(image)
+        for disease, heat in prediction.heat_maps.items():
+            files.append(f"cam/{name}_{disease}.png")
+            write_png(folder / files[-1], draw_heat_map(photograph, heat))
+        if self.report:
+            files += write_page(folder, record, photograph, prediction.structure_masks, prediction.heat_maps)
+        if self.pdf:
+            files.append(f"pdf/{name}.pdf")
+            write_pdf(folder / files[-1], record, photograph, prediction.structure_masks, prediction.heat_maps)
+        return files
 
-    def _write_structure(self, name: str, structure: str, probability: NDArray[np.floating], threshold: float) -> None:
-        levels = probability_levels(probability)
-        write_png(self.output_dir / f"{structure}_probability" / f"{name}.png", levels.astype(np.uint16))
-        # Compared as the scores do, so that the mask follows from the probabilities on disk.
-        mask = levels >= probability_levels(threshold)
-        write_png(self.output_dir / structure / f"{name}.png", mask.astype(np.uint8) * 255)
-
-    def _write_heat_maps(self, name: str, batch: dict[str, Any], output: dict[str, Any]) -> None:
-        photograph = read_picture(batch["image_path"])
-        box = FieldOfViewBox(*batch["fov_box"].tolist())
-        inside = batch["fov"][0].cpu().numpy()
-        grid = output["image"][None]
-        heat_maps = disease_heat_maps(self.network, grid, self.cam_columns, self.cam_layer)
-        for disease, heat in heat_maps.items():
-            restored = restore_from_box(heat.cpu(), box)[0].numpy() * inside
-            write_png(self.output_dir / "cam" / f"{name}_{disease}.png", draw_heat_map(photograph, restored))
-
-    def write_table(self) -> None:
-        """Write the table and say where everything lies."""
-        with whole_file(self.output_dir / "predictions.csv") as path:
-            pd.DataFrame(self.rows).to_csv(path, index=False, float_format="%.6f")
-        logger.info(f"Predictions of {len(self.rows)} photographs: {self.output_dir}")
+    def finish(self) -> None:
+        """Write tables and index of all photographs that are done."""
+        self.book.write_tables()
+        if self.report:
+            write_index(self.book.output_dir, self.book.ordered())
 
     def fail(self, engine: Engine, error: BaseException) -> None:
-        """Write the table of the photographs that were finished before an error, and hand the error on."""
-        self.write_table()
+        """Write the tables of the photographs that were finished before an error, and hand the error on."""
+        self.finish()
         raise error
 
 

@@ -16,10 +16,12 @@ from vmnet_monai.transforms.field_of_view import (
 )
 from vmnet_monai.transforms.jpeg import RandJPEGd, compress_jpeg
 from vmnet_monai.transforms.known import FillStructuresd, LabelVectord, LoadTruthd, NoteTruthd
-from vmnet_monai.transforms.reading import PictureReader, read_picture, to_mask, to_rgb
+from vmnet_monai.transforms.photograph_check import CheckPhotographd, NotAFundusPhotographError
+from vmnet_monai.transforms.reading import PictureReader, UnreadablePictureError, read_picture, to_mask, to_rgb
 
 __all__ = [
     "CONTRAST_METHODS",
+    "CheckPhotographd",
     "CropToFieldOfViewd",
     "EnhanceContrastd",
     "FieldOfViewBox",
@@ -28,10 +30,12 @@ __all__ = [
     "FillStructuresd",
     "LabelVectord",
     "LoadTruthd",
+    "NotAFundusPhotographError",
     "NoteTruthd",
     "PictureReader",
     "RandJPEGd",
     "RestoreToPhotographd",
+    "UnreadablePictureError",
     "compress_jpeg",
     "crop_to_box",
     "enhance_contrast",

@@ -1,0 +1,41 @@
+"""A bundle of a small network with random weights, which predicts in no time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+
+from vmnet_monai.networks import VMNet
+from vmnet_monai.operating_point import OperatingPoint, network_settings
+
+BUNDLE = Path(__file__).parents[1] / "bundles/vmnet"
+DISEASES = ("normal", "glaucoma")
+SIZE_PX = 256
+
+
+def small_bundle(folder: Path) -> Path:
+    """Write the bundle: the shipped ``inference.json`` with a small network, its weights and operating point."""
+    config = json.loads((BUNDLE / "configs/inference.json").read_text())
+    config["network_def"] |= {"features": [4, 8, 12], "guided_levels": 2}
+    config |= {"device": "cpu", "amp": False}
+    (folder / "configs").mkdir(parents=True)
+    (folder / "configs/inference.json").write_text(json.dumps(config))
+    torch.manual_seed(0)
+    network = VMNet(DISEASES, features=(4, 8, 12), guided_levels=2, disease_size=SIZE_PX)
+    (folder / "models").mkdir()
+    torch.save(network.state_dict(), folder / "models/model.pt")
+    OperatingPoint(
+        diseases=DISEASES,
+        grid_size=SIZE_PX,
+        disease_size=SIZE_PX,
+        contrast="none",
+        field_of_view="estimate",
+        network=network_settings(network),
+        structures=("vessel",),
+        structure_thresholds=(0.5,),
+        disease_calibration=((1.0, 0.0), (1.0, 0.0)),
+        disease_thresholds=(0.0, 1.0),
+    ).save(folder / "models")
+    return folder

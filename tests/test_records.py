@@ -1,0 +1,169 @@
+"""Records on disk let a run go on where an earlier one stood, and only there."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from vmnet_monai.records import Record, RecordBook
+
+
+def book(folder: Path, resume: bool = True, thresholds_version: str = "t", **settings: Any) -> RecordBook:
+    return RecordBook(folder / "out", settings, "m", thresholds_version, resume)
+
+
+def photograph(folder: Path, name: str) -> dict[str, str]:
+    path = folder / f"{name}.jpg"
+    path.write_bytes(name.encode())
+    return {"id": name, "image": str(path)}
+
+
+def predicted(one: RecordBook, item: dict[str, str], probability: float = 0.25) -> Record:
+    """The record of a predicted photograph, whose single file exists."""
+    (one.output_dir / f"{item['id']}.png").touch()
+    return {
+        **one.base(item["id"], item["image"]),
+        "width_px": 4,
+        "height_px": 3,
+        "findings": [{"disease": "glaucoma", "probability": probability, "threshold": 0.2, "decision": 1}],
+        "measures": {"vessel_density_fov_share": None},
+        "warnings": ["It is dark.", "It is blurred."],
+        "structures": ["vessel"],
+        "heat_maps": [],
+        "made_from": one.made_from(item["image"]),
+        "files": [f"{item['id']}.png"],
+    }
+
+
+@pytest.fixture
+def done(tmp_path: Path) -> dict[str, str]:
+    """A photograph that an earlier run predicted."""
+    item = photograph(tmp_path, "a")
+    one = book(tmp_path)
+    one.open([item])
+    one.add(predicted(one, item))
+    one.close()
+    return item
+
+
+def test_a_predicted_photograph_is_not_predicted_again(tmp_path: Path, done: dict[str, str]) -> None:
+    new = photograph(tmp_path, "b")
+    again = book(tmp_path)
+    assert again.open([done, new]) == [new]
+    assert [record["id"] for record in again.ordered()] == ["a"]
+
+
+def test_without_resume_all_are_predicted_again(tmp_path: Path, done: dict[str, str]) -> None:
+    assert book(tmp_path, resume=False).open([done]) == [done]
+
+
+def test_a_changed_photograph_is_predicted_again(tmp_path: Path, done: dict[str, str]) -> None:
+    Path(done["image"]).write_bytes(b"another")
+    assert book(tmp_path).open([done]) == [done]
+
+
+def test_a_touched_photograph_is_predicted_again(tmp_path: Path, done: dict[str, str]) -> None:
+    os.utime(done["image"], ns=(0, 0))
+    assert book(tmp_path).open([done]) == [done]
+
+
+@pytest.mark.parametrize("change", [{"flips": True}, {"thresholds_version": "u"}])
+def test_other_settings_are_predicted_again(tmp_path: Path, done: dict[str, str], change: dict[str, Any]) -> None:
+    assert book(tmp_path, **change).open([done]) == [done]
+
+
+def test_a_photograph_whose_files_are_gone_is_predicted_again(tmp_path: Path, done: dict[str, str]) -> None:
+    (tmp_path / "out/a.png").unlink()
+    assert book(tmp_path).open([done]) == [done]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"image": 1}', "null"])
+def test_a_damaged_record_is_made_again(tmp_path: Path, done: dict[str, str], content: str) -> None:
+    (tmp_path / "out/records/a.json").write_text(content)
+    assert book(tmp_path).open([done]) == [done]
+
+
+def test_refused_and_failed_ones_are_tried_again(tmp_path: Path) -> None:
+    items = [photograph(tmp_path, "a"), photograph(tmp_path, "b")]
+    one = book(tmp_path)
+    one.open(items)
+    one.add(one.unusable("a", items[0]["image"], "refused", "It is a cat.", 0.1))
+    one.add(one.unusable("b", items[1]["image"], "failed", "OSError: disk full", 0.1))
+    one.close()
+    assert book(tmp_path).open(items) == items
+
+
+def test_manifest_has_a_row_per_input_and_predictions_one_per_prediction(tmp_path: Path) -> None:
+    items = [photograph(tmp_path, name) for name in "abc"]
+    one = book(tmp_path)
+    one.open(items)
+    one.add(one.unusable("c", items[2]["image"], "failed", "OSError: disk full", 0.25))
+    one.add(predicted(one, items[0]))
+    one.add(one.unusable("b", items[1]["image"], "refused", "It is a cat.", 0.5))
+    one.write_tables()
+    manifest = pd.read_csv(one.output_dir / "manifest.csv", keep_default_na=False)
+    assert manifest.columns.tolist() == [
+        "id", "image", "status", "reason", "seconds", "model_version", "thresholds_version"
+    ]  # fmt: skip
+    assert manifest["id"].tolist() == ["a", "b", "c"], "in the order of the inputs"
+    assert manifest["status"].tolist() == ["ok", "refused", "failed"]
+    assert manifest["reason"].tolist() == ["", "It is a cat.", "OSError: disk full"]
+    assert manifest["image"].tolist() == [item["image"] for item in items]
+    table = pd.read_csv(one.output_dir / "predictions.csv")
+    assert table.to_dict("records")[0] == {
+        "id": "a",
+        "image": items[0]["image"],
+        "probability_glaucoma": 0.25,
+        "decision_glaucoma": 1,
+        "vessel_density_fov_share": pytest.approx(float("nan"), nan_ok=True),
+        "warnings": "It is dark. It is blurred.",
+    }
+    assert len(table) == 1
+
+
+def test_tables_have_their_columns_when_nothing_could_be_predicted(tmp_path: Path) -> None:
+    one = book(tmp_path)
+    one.open([])
+    one.write_tables()
+    assert pd.read_csv(one.output_dir / "manifest.csv").columns[0] == "id"
+    assert pd.read_csv(one.output_dir / "predictions.csv").columns.tolist() == ["id", "image"]
+
+
+def test_summary_counts_and_names_what_went_wrong(tmp_path: Path, done: dict[str, str]) -> None:
+    cat = photograph(tmp_path, "cat")
+    one = book(tmp_path)
+    one.open([done, cat])
+    one.add(one.unusable("cat", cat["image"], "refused", "It is a cat.", 0.1))
+    assert one.summary().splitlines() == [
+        "2 of 2 photographs: 1 predicted (1 of them by an earlier run), 1 refused, 0 failed.",
+        f"  refused: {cat['image']}: It is a cat.",
+        f"Results: {one.output_dir}",
+    ]
+
+
+def test_a_second_run_may_not_write_to_the_same_folder(tmp_path: Path) -> None:
+    first = book(tmp_path)
+    with pytest.raises(OSError, match="another prediction is writing to .*: wait until it has ended"):
+        book(tmp_path)
+    first.close()
+    book(tmp_path)
+
+
+def test_partial_files_of_a_killed_run_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    folder = tmp_path / "out/vessel"
+    folder.mkdir(parents=True)
+    (folder / ".partial-x1.png").touch()
+    (folder / "a.png").touch()
+    book(tmp_path)
+    assert sorted(path.name for path in folder.iterdir()) == ["a.png"]
+
+
+def test_a_record_appears_whole(tmp_path: Path, done: dict[str, str]) -> None:
+    record = json.loads((tmp_path / "out/records/a.json").read_text())
+    assert record["findings"][0]["probability"] == 0.25
+    assert record["model_version"] == "m"

@@ -1,0 +1,161 @@
+"""The command line: ``vmnet predict``."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+OK, SOME_BAD, CANNOT_RUN, INTERRUPTED = 0, 1, 2, 130
+"""Exit codes: all photographs were predicted; some were refused or failed; nothing could be done; stopped by Ctrl-C."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        Exit code, see :data:`OK` and the others.
+    """
+    options = parser().parse_args(arguments)
+    # PyTorch and MONAI take seconds to import, which --help should not.
+    from vmnet_monai.predict import predict_folder
+
+    try:
+        book = predict_folder(options.inputs, options.output, options.bundle, **_overrides(options))
+    except KeyboardInterrupt:
+        print(f"\nStopped. The same command goes on where it stood; so far: {options.output}", file=sys.stderr)
+        return INTERRUPTED
+    except (OSError, ValueError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return CANNOT_RUN
+    return OK if all(record["status"] == "ok" for record in book.ordered()) else SOME_BAD
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the command's arguments."""
+    vmnet = argparse.ArgumentParser(
+        prog="vmnet",
+        description="Retinal vessels and diseases from colour fundus photographs. Not a medical device: for research "
+        "only, not for diagnosis, screening or treatment decisions.",
+    )
+    vmnet.add_argument("--version", action="version", version=f"vmnet {importlib.metadata.version('vmnet_monai')}")
+    commands = vmnet.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    predict = commands.add_parser(
+        "predict",
+        help="vessel maps, disease probabilities, heat maps and a report for photographs",
+        description="Predicts photographs and writes tables, pictures and an HTML report. An input that cannot be used is "
+        "noted in manifest.csv with the reason, and the others go on. The same command again does only what is missing.",
+        epilog="Exit codes: 0 all predicted, 1 some refused or failed, 2 nothing could be done, 130 stopped by Ctrl-C.",
+    )
+    predict.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="PHOTO|FOLDER|LIST.csv",
+        help="photographs, folders (with their subfolders), or CSV lists with a column `image`",
+    )
+    predict.add_argument("--output", required=True, metavar="OUT", help="folder for the results")
+
+    model = predict.add_argument_group("model")
+    model.add_argument("--bundle", default="bundles/vmnet", metavar="DIR", help="the bundle (default: %(default)s)")
+    model.add_argument(
+        "--model-dir", metavar="DIR", help="weights and thresholds of a training (default: the bundle's)"
+    )
+    model.add_argument("--flips", action="store_true", help="average over four mirror images, at four times the cost")
+    model.add_argument(
+        "--threshold",
+        action="append",
+        default=[],
+        type=_threshold,
+        metavar="NAME=VALUE",
+        help="another threshold for a disease or structure, such as glaucoma=0.3; may be repeated",
+    )
+
+    results = predict.add_argument_group("results")
+    results.add_argument(
+        "--explain",
+        default="called",
+        type=_diseases,
+        metavar="DISEASES",
+        help="heat maps of these diseases: called (those at or above their threshold), all, none, or a comma-separated "
+        "list (default: %(default)s)",
+    )
+    results.add_argument(
+        "--method",
+        default="gradcam",
+        choices=("gradcam", "gradcam++", "occlusion"),
+        help="how heat maps are made (default: %(default)s)",
+    )
+    results.add_argument(
+        "--report", default=True, action=argparse.BooleanOptionalAction, help="HTML report: index.html (default: on)"
+    )
+    results.add_argument("--pdf", action="store_true", help="a PDF page per photograph too")
+    results.add_argument(
+        "--resume",
+        default=True,
+        action=argparse.BooleanOptionalAction,
+        help="keep what an earlier run with the same settings finished (default: on)",
+    )
+
+    machine = predict.add_argument_group("machine")
+    machine.add_argument("--device", metavar="DEVICE", help="cpu, cuda or cuda:1 (default: the GPU where there is one)")
+    machine.add_argument(
+        "--batch-size", type=_positive, default=1, metavar="N", help="photographs at once (default: %(default)s)"
+    )
+    machine.add_argument(
+        "--workers", type=_not_negative, default=0, metavar="N", help="processes that read photographs (default: 0)"
+    )
+    return vmnet
+
+
+def _overrides(options: argparse.Namespace) -> dict[str, Any]:
+    """The options as keys of inference.json."""
+    overrides = {
+        "resume": options.resume,
+        "report": options.report,
+        "pdf": options.pdf,
+        "explain": options.explain,
+        "cam_method": options.method,
+        "flips": options.flips,
+        "thresholds": dict(options.threshold),
+        "batch_size": options.batch_size,
+        "num_workers": options.workers,
+    }
+    if options.device is not None:
+        overrides["device"] = f"$torch.device({options.device!r})"
+    if options.model_dir is not None:
+        overrides["model_dir"] = options.model_dir
+    return overrides
+
+
+def _diseases(text: str) -> str | list[str]:
+    if text in ("called", "all"):
+        return text
+    return [] if text == "none" else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _threshold(text: str) -> tuple[str, float]:
+    name, equals, value = text.partition("=")
+    try:
+        return name.strip(), float(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be NAME=VALUE, such as glaucoma=0.3, got {text!r}") from None
+
+
+def _positive(text: str) -> int:
+    return _count(text, 1)
+
+
+def _not_negative(text: str) -> int:
+    return _count(text, 0)
+
+
+def _count(text: str, least: int) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = least - 1
+    if number < least:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least {least}, got {text!r}")
+    return number

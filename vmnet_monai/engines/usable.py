@@ -1,0 +1,97 @@
+"""Batches of the photographs that can be used; the others are noted with the reason, and the run goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+from monai.data import DataLoader, Dataset
+from monai.data.utils import list_data_collate
+
+from vmnet_monai.errors import PhotographError, root_cause
+from vmnet_monai.records import RecordBook, Status
+
+__all__ = ["UsableBatches"]
+
+
+class _Outcome(NamedTuple):
+    item: dict[str, Any]
+    entry: dict[str, Any] | None
+    status: Status
+    reason: str
+    seconds: float
+
+
+class _Guarded(torch.utils.data.Dataset[_Outcome]):
+    """Gives for each photograph what the transforms made of it, or why they could not."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> _Outcome:
+        started = time.perf_counter()
+        item = self.dataset.data[index]
+        entry: dict[str, Any] | None = None
+        status, reason = "ok", ""
+        if "refused" in item:
+            status, reason = "refused", item["refused"]
+        else:
+            try:
+                entry = self.dataset[index]
+            except Exception as error:
+                status, reason = _blame(error)
+        return _Outcome(item, entry, status, reason, time.perf_counter() - started)
+
+
+def _only(outcomes: list[_Outcome]) -> _Outcome:
+    return outcomes[0]
+
+
+class UsableBatches:
+    """Iterates over the photographs of a dataset in batches for a MONAI engine.
+
+    A photograph whose transforms raise is no part of any batch: it is added to the book, as ``refused`` for a
+    :class:`~vmnet_monai.errors.PhotographError`, as ``failed`` for any other error. How many batches there will be is
+    not known before, so an engine runs until they end.
+
+    Args:
+        dataset: photographs and transforms. Entries get ``seconds``, the time that reading took.
+        book: where the unusable ones are noted.
+        batch_size: photographs per batch.
+        num_workers: processes that read; 0 reads in the own process.
+    """
+
+    def __init__(self, dataset: Dataset, book: RecordBook, batch_size: int = 4, num_workers: int = 0) -> None:
+        self.dataset = dataset
+        self.book = book
+        self.batch_size = batch_size
+        self.loader = DataLoader(_Guarded(dataset), batch_size=1, num_workers=num_workers, collate_fn=_only)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        usable: list[dict[str, Any]] = []
+        for outcome in self.loader:
+            if outcome.entry is None:
+                item = outcome.item
+                self.book.add(
+                    self.book.unusable(item["id"], item["image"], outcome.status, outcome.reason, outcome.seconds)
+                )
+                continue
+            usable.append(outcome.entry | {"seconds": outcome.seconds})
+            if len(usable) == self.batch_size:
+                yield list_data_collate(usable)
+                usable = []
+        if usable:
+            yield list_data_collate(usable)
+
+
+def _blame(error: Exception) -> tuple[Status, str]:
+    """Tell whether the input is at fault, and the reason in one line."""
+    cause = root_cause(error)
+    if isinstance(cause, PhotographError):
+        return "refused", " ".join(str(cause).split())
+    return "failed", " ".join(f"{type(cause).__name__}: {cause}".split())

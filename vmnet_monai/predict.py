@@ -1,0 +1,204 @@
+"""A bundle applied to photographs: from Python, and to whole folders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from ignite.engine import Engine
+from monai.bundle import ConfigParser
+from monai.data.utils import decollate_batch, list_data_collate
+from numpy.typing import NDArray
+from PIL import Image
+
+from vmnet_monai.errors import root_cause
+from vmnet_monai.prediction import Prediction, make_prediction
+from vmnet_monai.records import RecordBook
+
+__all__ = ["Picture", "Predictor", "predict_folder"]
+
+Picture = str | Path | Image.Image | NDArray[Any] | torch.Tensor
+"""A photograph: a path; a PIL image of any mode; an array (H, W), (H, W, 3) or (H, W, 4); a tensor (1, H, W), (3, H, W)
+or (4, H, W). Arrays and tensors hold uint8, uint16 (grey only) or floating point numbers in [0, 1]."""
+
+
+class Predictor:
+    """Applies a bundle to photographs, by the same config as ``vmnet predict``.
+
+    >>> predictor = Predictor("bundles/vmnet")  # doctest: +SKIP
+    >>> prediction = predictor("photographs/retina.png")  # doctest: +SKIP
+    >>> prediction.probabilities["glaucoma"], prediction.vessel_mask.shape  # doctest: +SKIP
+
+    Args:
+        bundle: folder of the bundle.
+        **overrides: keys of its ``inference.json``, such as ``device="cpu"``, ``model_dir="output/vmnet/models"``,
+            ``explain=["glaucoma"]``, ``flips=True`` or ``thresholds={"glaucoma": 0.3}``.
+
+    Raises:
+        FileNotFoundError: if the folder is no bundle, or has no weights.
+        ValueError: if an override does not fit the weights.
+    """
+
+    def __init__(self, bundle: str | Path = "bundles/vmnet", **overrides: Any) -> None:
+        config = read_inference_config(bundle, **overrides)
+        with _plain_errors():
+            config.get_parsed_content("initialize")
+            self._preprocessing = config.get_parsed_content("preprocessing")
+            self._postprocessing = config.get_parsed_content("postprocessing")
+            self._inferer = config.get_parsed_content("inferer")
+            self._network = config.get_parsed_content("network")
+            self._operating_point = config.get_parsed_content("operating_point")
+            self._explainer = config.get_parsed_content("explainer")
+            self._device = config.get_parsed_content("device")
+            self._batch_size = config.get_parsed_content("batch_size")
+            self._operating_point.check_network(self._network)
+            config.get_parsed_content("load_weights")(Engine(lambda engine, batch: None))
+        self._network.eval()
+
+    def __call__(self, pictures: Picture | Sequence[Picture]) -> Any:
+        """Predict one photograph, or many.
+
+        Args:
+            pictures: one photograph, or a list or tuple of photographs, or an array or tensor with one more dimension.
+
+        Returns:
+            One :class:`~vmnet_monai.prediction.Prediction`, or a list of them.
+
+        Raises:
+            ValueError: if a picture cannot be read, or is no usable fundus photograph; it names the first such one.
+        """
+        if not _is_many(pictures):
+            return self._predict([pictures])[0]
+        many = list(pictures)
+        return [
+            prediction
+            for start in range(0, len(many), self._batch_size)
+            for prediction in self._predict(many[start : start + self._batch_size])
+        ]
+
+    def _predict(self, pictures: Sequence[Any]) -> list[Prediction]:
+        with _plain_errors():
+            batch = list_data_collate([self._preprocessing(_item(picture)) for picture in pictures])
+            with torch.no_grad():
+                outputs = self._inferer(batch["image"].to(self._device), self._network)
+            entries = decollate_batch({**batch, "pred": outputs})
+            return [
+                make_prediction(self._postprocessing(entry), self._operating_point, self._explainer)
+                for entry in entries
+            ]
+
+
+def predict_folder(
+    inputs: Sequence[str | Path], output_dir: str | Path, bundle: str | Path = "bundles/vmnet", **overrides: Any
+) -> RecordBook:
+    """Run a bundle's ``inference.json`` over photographs, folders and lists; print progress and a summary.
+
+    Args:
+        inputs: photographs, folders and CSV lists, see :func:`vmnet_monai.datasets.find_photographs`.
+        output_dir: where the predictions go.
+        bundle: folder of the bundle.
+        **overrides: further keys of ``inference.json``.
+
+    Returns:
+        The book with the record of every input.
+
+    Raises:
+        OSError: if bundle, weights or output folder cannot be used.
+        ValueError: if an override does not fit the weights.
+    """
+    config = read_inference_config(
+        bundle, dataset_dir=[str(path) for path in inputs], output_dir=str(output_dir), **overrides
+    )
+    with _plain_errors():
+        book: RecordBook = config.get_parsed_content("book")
+        try:
+            config.get_parsed_content("initialize")
+            config.get_parsed_content("run")
+        except KeyboardInterrupt:
+            config.get_parsed_content("writer").finish()
+            raise
+        finally:
+            book.close()
+    return book
+
+
+def read_inference_config(bundle: str | Path, **overrides: Any) -> ConfigParser:
+    """Read a bundle's ``inference.json`` and lay overrides over it.
+
+    Args:
+        bundle: folder of the bundle.
+        **overrides: keys of the config and their values.
+
+    Raises:
+        FileNotFoundError: if the folder is no bundle.
+        ValueError: if the config has no such key.
+    """
+    path = Path(bundle) / "configs/inference.json"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{bundle} is no bundle, {path} is missing: give the folder of the bundle (`--bundle`), such as "
+            "bundles/vmnet in the repository of vmnet_monai."
+        )
+    config = ConfigParser()
+    config.read_config(path)
+    unknown = [key for key in overrides if key not in config]
+    if unknown:
+        raise ValueError(f"{path} has no key {', '.join(unknown)}: see docs/reference/config-keys.md.")
+    config.update({"bundle_root": str(bundle), **overrides})
+    return config
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Raise the error itself in place of those that MONAI wraps around it."""
+    try:
+        yield
+    except Exception as error:
+        cause = root_cause(error)
+        if cause is error:
+            raise
+        raise cause from None
+
+
+def _is_many(pictures: Any) -> bool:
+    if isinstance(pictures, np.ndarray | torch.Tensor):
+        return pictures.ndim == 4
+    return isinstance(pictures, list | tuple)
+
+
+def _item(picture: Any) -> dict[str, Any]:
+    if isinstance(picture, str | Path):
+        return {"id": Path(picture).stem, "image": str(picture)}
+    return {"id": "photograph", "image": picture if isinstance(picture, Image.Image) else _to_pil(picture)}
+
+
+def _to_pil(pixels: Any) -> Image.Image:
+    """An array or a tensor as a PIL image of mode L, RGB, RGBA or I;16."""
+    if isinstance(pixels, torch.Tensor):
+        array = pixels.detach().cpu().numpy()
+        array = np.moveaxis(array, 0, -1) if array.ndim == 3 else array
+    else:
+        array = np.asarray(pixels)
+    if array.ndim == 3 and array.shape[-1] == 1:
+        array = array[..., 0]
+    if array.ndim != 2 and (array.ndim != 3 or array.shape[-1] not in (3, 4)):
+        raise ValueError(
+            "a photograph must be an array (H, W), (H, W, 3) or (H, W, 4) or a tensor (1, H, W), (3, H, W) or "
+            f"(4, H, W), got the shape {tuple(np.shape(pixels))}: move the axes, or give several as a list."
+        )
+    if np.issubdtype(array.dtype, np.floating):
+        if not ((array >= 0) & (array <= 1)).all():
+            raise ValueError(
+                f"a photograph of floating point numbers must lie within 0 to 1, got {array.min()} to {array.max()}: "
+                "divide by the maximum of its scale, such as 255."
+            )
+        array = (array * 255).round().astype(np.uint8)
+    if array.dtype != np.uint8 and not (array.dtype == np.uint16 and array.ndim == 2):
+        raise ValueError(
+            f"a photograph must hold uint8, floating point numbers or, in grey, uint16, got {array.dtype}: convert it."
+        )
+    return Image.fromarray(np.ascontiguousarray(array))

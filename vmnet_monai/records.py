@@ -1,0 +1,252 @@
+"""The record of one photograph, and the book that keeps the records of a folder of predictions."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypedDict
+
+import pandas as pd
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+from vmnet_monai.files import remove_partial_files, whole_file
+
+__all__ = ["DiseaseFinding", "Record", "RecordBook", "Status"]
+
+Status = Literal["ok", "refused", "failed"]
+"""``ok``; ``refused``, the input is not a usable photograph; ``failed``, something went wrong with a usable one."""
+
+FOLDER = "records"
+"""Folder of the records inside the output folder."""
+
+
+SHOWN = 10
+"""Refused and failed inputs that a summary names."""
+
+
+class DiseaseFinding(TypedDict):
+    """What is said about one disease."""
+
+    disease: str
+    """Key of the disease."""
+    probability: float | None
+    """Calibrated probability in [0, 1]; None where the network gives none."""
+    threshold: float
+    decision: int | None
+    """1 where the probability reaches the threshold, else 0; None without probability."""
+
+
+class _Input(TypedDict):
+    id: str
+    """File-safe and unique within the run."""
+    image: str
+    """The input as it was named, such as a path."""
+    status: Status
+    reason: str
+    """Why the input was refused or failed; empty otherwise."""
+    seconds: float
+    """Wall-clock time spent on this input: its share of the batch, reading and writing included."""
+    model_version: str
+    thresholds_version: str
+
+
+class Record(_Input, total=False):
+    """What is known about one input; of refused and failed ones only what comes before ``width_px``."""
+
+    width_px: int
+    height_px: int
+    findings: list[DiseaseFinding]
+    measures: dict[str, float | None]
+    """Name with unit -> value; None where it is undefined."""
+    warnings: list[str]
+    """Remarks on the quality of the photograph, whole sentences."""
+    structures: list[str]
+    """Keys of the segmented structures."""
+    heat_maps: list[str]
+    """Keys of the diseases that have a heat map."""
+    made_from: dict[str, Any]
+    """The input's file and all settings that change the outputs; made with others, they are made anew."""
+    files: list[str]
+    """Every file written for this photograph, relative to the output folder."""
+
+
+class RecordBook:
+    """Keeps one record per input on disk, so that a run that was stopped goes on where it stood.
+
+    The record of a photograph is its last file: where it exists, the others are whole. A record counts as done when
+    its photograph was predicted, from the same file and with the same settings, and all its files are there; whatever
+    else is missing, refused or failed is tried again. Nothing is deleted but the partial files of a killed run.
+
+    Args:
+        output_dir: the output folder; it is made, and locked against a second run while this object lives.
+        settings: what changes the outputs, as JSON can hold it.
+        model_version: short name of the weights.
+        thresholds_version: short name of thresholds and calibration.
+        resume: whether records of an earlier run count; otherwise everything is made anew.
+
+    Raises:
+        OSError: if the folder cannot be made, or another run is writing to it.
+    """
+
+    def __init__(
+        self,
+        output_dir: str | Path,
+        settings: Mapping[str, Any],
+        model_version: str,
+        thresholds_version: str,
+        resume: bool = True,
+    ) -> None:
+        self.output_dir = Path(output_dir)
+        self.settings = json.loads(json.dumps(dict(settings)))
+        self.model_version = model_version
+        self.thresholds_version = thresholds_version
+        self.resume = resume
+        self.ids: list[str] = []
+        self.records: dict[str, Record] = {}
+        self.done_before = 0
+        self._progress: tqdm[Any] | None = None
+        self.output_dir.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(self.output_dir / ".lock")
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise OSError(
+                f"another prediction is writing to {self.output_dir}: wait until it has ended, or choose another "
+                "output folder."
+            ) from error
+        remove_partial_files(self.output_dir)
+
+    def open(self, items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Note the inputs of a run, in their order, and return those that are still to be done.
+
+        Args:
+            items: each with ``id`` and ``image``.
+        """
+        self.ids = [item["id"] for item in items]
+        self.records = {}
+        todo = []
+        for item in items:
+            record = self._read(item) if self.resume else None
+            if record is None:
+                todo.append(item)
+            else:
+                self.records[item["id"]] = record
+        self.done_before = len(self.records)
+        self._progress = tqdm(total=len(items), initial=self.done_before, unit=" photographs", mininterval=0.5)
+        return todo
+
+    def made_from(self, image: str) -> dict[str, Any]:
+        """What the outputs of an input depend on: its file's size and time of change, versions and settings."""
+        try:
+            stat = Path(image).stat()
+            file = {"bytes": stat.st_size, "changed_ns": stat.st_mtime_ns}
+        except (OSError, ValueError):
+            file = {}
+        versions = {
+            "package": importlib.metadata.version("vmnet_monai"),
+            "model_version": self.model_version,
+            "thresholds_version": self.thresholds_version,
+        }
+        return {**file, **versions, **self.settings}
+
+    def base(self, name: str, image: str) -> Record:
+        """The record of an input of which nothing is known but the names."""
+        return {
+            "id": name,
+            "image": image,
+            "status": "ok",
+            "reason": "",
+            "seconds": 0.0,
+            "model_version": self.model_version,
+            "thresholds_version": self.thresholds_version,
+        }
+
+    def unusable(self, name: str, image: str, status: Status, reason: str, seconds: float) -> Record:
+        """The record of an input that was refused or failed."""
+        return {**self.base(name, image), "status": status, "reason": reason, "seconds": round(seconds, 3)}
+
+    def add(self, record: Record) -> None:
+        """Keep a record; that of a predicted photograph also on disk, after all its other files.
+
+        Raises:
+            OSError: if it cannot be written.
+        """
+        if record["status"] == "ok":
+            with whole_file(self._path(record["id"])) as temporary:
+                temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        self.records[record["id"]] = record
+        if self._progress is not None:
+            self._progress.update()
+
+    def ordered(self) -> list[Record]:
+        """The records so far, in the order of the inputs."""
+        return [self.records[name] for name in self.ids if name in self.records]
+
+    def write_tables(self) -> None:
+        """Write ``manifest.csv``, one row per input, and ``predictions.csv``, one row per predicted photograph.
+
+        Raises:
+            OSError: if they cannot be written.
+        """
+        records = self.ordered()
+        manifest = pd.DataFrame(
+            [{key: record[key] for key in _Input.__annotations__} for record in records],
+            columns=list(_Input.__annotations__),
+        )
+        rows = [prediction_row(record) for record in records if record["status"] == "ok"]
+        predictions = pd.DataFrame(rows or None, columns=None if rows else ["id", "image"])
+        for name, table in (("manifest.csv", manifest), ("predictions.csv", predictions)):
+            with whole_file(self.output_dir / name) as temporary:
+                table.to_csv(temporary, index=False, float_format="%.6f")
+
+    def close(self) -> None:
+        """End the progress bar and let other runs write to the folder."""
+        if self._progress is not None:
+            self._progress.close()
+        self._lock.release()
+
+    def summary(self) -> str:
+        """Say how many photographs there were, what became of them, and where to look."""
+        records = self.ordered()
+        bad = [record for record in records if record["status"] != "ok"]
+        counts = Counter(record["status"] for record in records)
+        before = f" ({self.done_before} of them by an earlier run)" if self.done_before else ""
+        lines = [
+            f"{len(records)} of {len(self.ids)} photographs: {counts['ok']} predicted{before}, "
+            f"{counts['refused']} refused, {counts['failed']} failed."
+        ]
+        lines += [f"  {record['status']}: {record['image']}: {record['reason']}" for record in bad[:SHOWN]]
+        if len(bad) > SHOWN:
+            lines.append(f"  and {len(bad) - SHOWN} more, all in manifest.csv")
+        page = self.output_dir / "index.html"
+        lines.append(f"Results: {page if page.is_file() else self.output_dir}")
+        return "\n".join(lines)
+
+    def _path(self, name: str) -> Path:
+        return self.output_dir / FOLDER / f"{name}.json"
+
+    def _read(self, item: Mapping[str, Any]) -> Record | None:
+        """The record of an earlier run where it holds, else None."""
+        try:
+            record: Record = json.loads(self._path(item["id"]).read_text(encoding="utf-8"))
+            holds = (
+                record["image"] == item["image"]
+                and record["made_from"] == self.made_from(item["image"])
+                and all((self.output_dir / file).is_file() for file in record["files"])
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return record if holds else None
+
+
+def prediction_row(record: Record) -> dict[str, Any]:
+    """The row of ``predictions.csv`` of a predicted photograph."""
+    row: dict[str, Any] = {"id": record["id"], "image": record["image"]}
+    for finding in record["findings"]:
+        row[f"probability_{finding['disease']}"] = finding["probability"]
+        row[f"decision_{finding['disease']}"] = finding["decision"]
+    return row | record["measures"] | {"warnings": " ".join(record["warnings"])}
