@@ -274,6 +274,12 @@ def test_a_file_that_may_not_be_read_is_refused(
     assert "may not be read" in manifest()["reason"][0]
 
 
+def test_the_check_can_be_switched_off(predict: Callable[..., int], manifest: Any, tmp_path: Path) -> None:
+    Image.fromarray(skimage.data.coffee()).save(tmp_path / "coffee.png")
+    assert predict(tmp_path / "coffee.png") == cli.SOME_BAD
+    assert predict(tmp_path / "coffee.png", "--expected", "any") == cli.OK
+
+
 def test_a_folder_that_vanishes_during_the_run_is_refused(
     predict: Callable[..., int],
     manifest: Callable[[], pd.DataFrame],

@@ -55,6 +55,11 @@ def parser() -> argparse.ArgumentParser:
         metavar="PHOTO|FOLDER|LIST.csv",
         help="photographs, folders (with their subfolders), or CSV lists with a column `image`",
     )
+    predict.add_argument(
+        "--expected",
+        choices=("fundus", "any"),
+        help="any: do not refuse what does not look like a fundus photograph (default: fundus)",
+    )
     predict.add_argument("--output", required=True, metavar="OUT", help="folder for the results")
 
     model = predict.add_argument_group("model")
@@ -124,8 +129,9 @@ def _overrides(options: argparse.Namespace) -> dict[str, Any]:
     }
     if options.device is not None:
         overrides["device"] = f"$torch.device({options.device!r})"
-    if options.model_dir is not None:
-        overrides["model_dir"] = options.model_dir
+    for key in ("expected", "model_dir"):
+        if getattr(options, key) is not None:
+            overrides[key] = getattr(options, key)
     return overrides
 
 

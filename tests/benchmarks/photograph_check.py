@@ -172,9 +172,8 @@ def rates(
                 if (verdict == "accepted") == negatives
             ]
             if name == "as taken":
-                warned.update(
-                    line.split(":")[0].split(" by ")[0] for _, text in results.values() for line in text.split("\n")
-                )
+                sentences = "\n".join(text for verdict, text in results.values() if verdict == "accepted").split("\n")
+                warned.update(sentence.split(":")[0].split(" by ")[0] for sentence in sentences)
     table = markdown_table(["folder", "change", "pictures", "refused", "share"], rows)
     counts = "" if negatives else "\n".join(f"{count} {line or 'without warning'}" for line, count in warned.items())
     return "\n\n".join([table, counts, *(wrong if listing else [])])

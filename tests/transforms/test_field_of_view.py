@@ -249,3 +249,15 @@ def test_a_thin_vessel_leaves_a_trace_on_a_coarse_grid() -> None:
 def test_restoring_does_not_leave_the_range_of_a_probability(side_px: int) -> None:
     restored = restore_from_box(torch.ones(1, 64, 64), FieldOfViewBox(0, 0, side_px, side_px, side_px))
     assert float(restored.max()) == 1.0
+
+
+def test_a_white_page_around_the_photograph_is_no_part_of_the_field_of_view() -> None:
+    """As some exports have it: a lit disc in a black frame, whose bars above and below are white."""
+    rows, columns = np.mgrid[:200, :200]
+    disc = np.hypot(rows - 100, columns - 100) < 70
+    image = np.zeros((3, 200, 200), dtype=np.uint8)
+    image[:, disc] = np.array([[180], [90], [40]], dtype=np.uint8)
+    on_page = image.copy()
+    on_page[:, :20] = on_page[:, 180:] = 252
+    np.testing.assert_array_equal(estimate_field_of_view(on_page), estimate_field_of_view(image))
+    assert (estimate_field_of_view(on_page) == disc).mean() > 0.98

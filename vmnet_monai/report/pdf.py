@@ -239,7 +239,7 @@ def _draw_findings(page: Axes, y: float, findings: Sequence[DiseaseFinding]) -> 
         return
     for x, label in ((82.0, "probability"), (94.5, "threshold")):
         _write(page, x, y, label, size=6, colour=QUIET, right=True)
-    bar_x, bar_width = 56.0, 13.0
+    bar_x, bar_width = 62.0, 10.0
     step = _row_height(y, len(findings))
     size = min(6.5, 2 * step)
     for row, finding in enumerate(findings, start=1):
