@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vmnet_monai.prediction import Prediction
     from vmnet_monai.predict import Predictor
+    from vmnet_monai.prediction import Prediction
 
 __all__ = ["Prediction", "Predictor"]
 

@@ -45,8 +45,9 @@ def parser() -> argparse.ArgumentParser:
     predict = commands.add_parser(
         "predict",
         help="vessel maps, disease probabilities, heat maps and a report for photographs",
-        description="Predicts photographs and writes tables, pictures and an HTML report. An input that cannot be used is "
-        "noted in manifest.csv with the reason, and the others go on. The same command again does only what is missing.",
+        description="Predicts photographs and writes tables, pictures and an HTML report. An input that cannot be used "
+        "is noted in manifest.csv with the reason, and the others go on. The same command again does only what is "
+        "missing.",
         epilog="Exit codes: 0 all predicted, 1 some refused or failed, 2 nothing could be done, 130 stopped by Ctrl-C.",
     )
     predict.add_argument(

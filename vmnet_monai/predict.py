@@ -59,11 +59,12 @@ class Predictor:
             config.get_parsed_content("load_weights")(Engine(lambda engine, batch: None))
         self._network.eval()
 
-    def __call__(self, pictures: Picture | Sequence[Picture]) -> Any:
+    def __call__(self, pictures: Any) -> Any:
         """Predict one photograph, or many.
 
         Args:
-            pictures: one photograph, or a list or tuple of photographs, or an array or tensor with one more dimension.
+            pictures: one photograph (:data:`Picture`), a list or tuple of photographs, or an array or tensor with one
+                more dimension.
 
         Returns:
             One :class:`~vmnet_monai.prediction.Prediction`, or a list of them.

@@ -194,7 +194,7 @@ class RecordBook:
         """
         records = self.ordered()
         manifest = pd.DataFrame(
-            [{key: record[key] for key in _Input.__annotations__} for record in records],
+            [{key: dict(record)[key] for key in _Input.__annotations__} for record in records],
             columns=list(_Input.__annotations__),
         )
         rows = [prediction_row(record) for record in records if record["status"] == "ok"]

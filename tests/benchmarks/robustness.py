@@ -98,7 +98,8 @@ def measure(predictor: Predictor, photographs: Sequence[str]) -> pd.DataFrame:
 def summary(table: pd.DataFrame) -> str:
     """The table that is printed, in Markdown."""
     lines = [
-        "| Alteration | Largest change of a probability | 95th percentile | Vessel density, ratio | Vessel Dice, least | mean |",
+        "| Alteration | Largest change of a probability | 95th percentile | Vessel density, ratio "
+        "| Vessel Dice, least | mean |",
         "|---|---|---|---|---|---|",
     ]
     for name, rows in table.groupby("alteration", sort=False):

@@ -37,7 +37,8 @@ class _Guarded(torch.utils.data.Dataset[_Outcome]):
         started = time.perf_counter()
         item = self.dataset.data[index]
         entry: dict[str, Any] | None = None
-        status, reason = "ok", ""
+        status: Status = "ok"
+        reason = ""
         if "refused" in item:
             status, reason = "refused", item["refused"]
         else:
