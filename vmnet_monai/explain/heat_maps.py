@@ -121,7 +121,11 @@ def _camera(
         postprocessing=lambda maps: maps,
     )
     with torch.enable_grad():
-        return torch.cat([torch.as_tensor(camera(x=image, class_idx=column)).detach() for column in columns])
+        maps = torch.cat([torch.as_tensor(camera(x=image, class_idx=column)).detach() for column in columns])
+    # MONAI's hooks keep the network and its last feature maps, whose graph keeps the hooks, where the garbage collector
+    # cannot see it: over a folder of photographs, gigabytes.
+    vars(camera.nn_module).clear()
+    return maps
 
 
 def _occlusion(
