@@ -118,7 +118,7 @@ def test_a_photograph_becomes_tables_pictures_and_a_report(
     assert 0 < row["probability_glaucoma"] < 1
     assert {"vessel_density_fov_share", "warnings"} <= set(row.index)
     printed = capfd.readouterr()
-    assert "1 of 1 photographs: 1 predicted, 0 refused, 0 failed." in printed.out
+    assert "1 photographs: 1 predicted, 0 refused, 0 failed." in printed.out
     assert str(out / "index.html") in printed.out
     assert "1/1" in printed.err
 
@@ -163,6 +163,7 @@ def test_thresholds_and_flips_are_used(predict: Callable[..., int], retina: Path
         (["--threshold", "amd=0.5"], "one of vessel, normal, glaucoma, got 'amd'"),
         (["--explain", "amd"], "out of normal, glaucoma; got amd"),
         (["--device", "abacus"], "abacus"),
+        (["--device", "cuda:99"], "error: "),
         (["--model-dir", "nowhere"], "nowhere/operating_point.json is missing"),
     ],
 )
@@ -173,6 +174,47 @@ def test_what_cannot_run_says_why_in_a_line(
     shown = capfd.readouterr().err
     assert "Traceback" not in shown
     assert message in shown.splitlines()[-1]
+
+
+def test_names_are_never_evaluated(
+    predict: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MONAI's configs evaluate texts that begin with $, and look up those that begin with @ and %."""
+    monkeypatch.chdir(tmp_path)
+    names = ["$open('evaluated', 'w') and 'x.png'", "@photographs", "%report"]
+    for name in names[1:]:
+        RETINA.save(name, "PNG")
+    assert predict(*names) == cli.SOME_BAD
+    assert pd.read_csv("out/manifest.csv")["status"].tolist() == ["refused", "ok", "ok"]
+    assert not Path("evaluated").exists()
+    assert predict("@photographs", "--explain", "$open('evaluated', 'w')") == cli.CANNOT_RUN
+    assert predict("@photographs", "--model-dir", "$open('evaluated', 'w')") == cli.CANNOT_RUN
+    assert not Path("evaluated").exists()
+
+
+def test_a_network_that_fails_at_a_photograph_fails_that_photograph_alone(
+    predict: Callable[..., int],
+    manifest: Callable[[], pd.DataFrame],
+    retina: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from vmnet_monai.engines import PhotographInferer
+
+    calls = []
+    infer = PhotographInferer.__call__
+
+    def fail_first(*arguments: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 1:
+            raise RuntimeError("out of memory")
+        return infer(*arguments)
+
+    monkeypatch.setattr(PhotographInferer, "__call__", fail_first)
+    RETINA.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / "left.png")
+    assert predict(tmp_path / "left.png", retina) == cli.SOME_BAD
+    assert manifest()["status"].tolist() == ["failed", "ok"]
+    assert manifest()["reason"][0] == "RuntimeError: out of memory"
 
 
 @pytest.mark.parametrize("wrong", [["--batch-size", "0"], ["--workers", "-1"], ["--threshold", "x"], ["--method", "x"]])
@@ -209,6 +251,8 @@ HANDLED: dict[str, Callable[[Path], object]] = {
     "portrait.png": lambda path: padded().transpose(Image.Transpose.ROTATE_90).save(path),
     "cut.png": lambda path: RETINA.crop((0, 40, 353, 313)).save(path),
     "cropped.png": lambda path: RETINA.crop((75, 75, 278, 278)).save(path),
+    "@photo.png": lambda path: RETINA.save(path),
+    "$photo.png": lambda path: RETINA.save(path),
     "naïve 眼底 photo.png": lambda path: RETINA.save(path),
     "other/grey.png": lambda path: RETINA.save(path),
 }
@@ -370,4 +414,4 @@ def test_a_run_that_is_killed_ten_times_ends_like_an_undisturbed_one(bundle: Pat
     undisturbed, killed = snapshot(tmp_path / "undisturbed"), snapshot(tmp_path / "killed")
     assert killed.keys() == undisturbed.keys()
     assert [name for name in killed if killed[name] != undisturbed[name]] == []
-    assert not list((tmp_path / "killed").rglob(".partial-*"))
+    assert not list((tmp_path / "killed").rglob(".vmnet-partial-*"))

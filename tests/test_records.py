@@ -35,7 +35,7 @@ def predicted(one: RecordBook, item: dict[str, str], probability: float = 0.25) 
         "warnings": ["It is dark.", "It is blurred."],
         "structures": ["vessel"],
         "heat_maps": [],
-        "made_from": one.made_from(item["image"]),
+        "made_from": one.made_from[item["id"]],
         "files": [f"{item['id']}.png"],
     }
 
@@ -55,7 +55,7 @@ def test_a_predicted_photograph_is_not_predicted_again(tmp_path: Path, done: dic
     new = photograph(tmp_path, "b")
     again = book(tmp_path)
     assert again.open([done, new]) == [new]
-    assert [record["id"] for record in again.ordered()] == ["a"]
+    assert list(again.records) == ["a"]
 
 
 def test_without_resume_all_are_predicted_again(tmp_path: Path, done: dict[str, str]) -> None:
@@ -86,6 +86,63 @@ def test_a_photograph_whose_files_are_gone_is_predicted_again(tmp_path: Path, do
 def test_a_damaged_record_is_made_again(tmp_path: Path, done: dict[str, str], content: str) -> None:
     (tmp_path / "out/records/a.json").write_text(content)
     assert book(tmp_path).open([done]) == [done]
+
+
+def test_a_photograph_is_predicted_again_when_the_mask_of_its_field_of_view_changes(tmp_path: Path) -> None:
+    mask = photograph(tmp_path, "mask")["image"]
+    item = photograph(tmp_path, "a") | {"fov": mask}
+    one = book(tmp_path)
+    one.open([item])
+    one.add(predicted(one, item))
+    one.close()
+    again = book(tmp_path)
+    assert again.open([item]) == []
+    again.close()
+    Path(mask).write_bytes(b"another mask")
+    again = book(tmp_path)
+    assert again.open([item]) == [item]
+    again.close()
+    assert book(tmp_path).open([{key: item[key] for key in ("id", "image")}]) != []
+
+
+def test_a_photograph_that_changes_during_the_run_is_predicted_again(tmp_path: Path) -> None:
+    item = photograph(tmp_path, "a")
+    one = book(tmp_path)
+    one.open([item])
+    Path(item["image"]).write_bytes(b"another")
+    one.add(predicted(one, item))
+    one.close()
+    assert book(tmp_path).open([item]) == [item]
+
+
+def test_a_record_does_not_hold_while_its_files_are_being_replaced(tmp_path: Path, done: dict[str, str]) -> None:
+    """Else a run with other settings that is killed would leave its files under the record of the earlier one."""
+    other = book(tmp_path, flips=True)
+    other.open([done])
+    assert other.withdraw("a") == ["a.png"]
+    other.close()
+    assert book(tmp_path).open([done]) == [done]
+
+
+def test_files_that_the_new_record_lacks_are_removed(tmp_path: Path, done: dict[str, str]) -> None:
+    other = book(tmp_path, flips=True)
+    other.open([done])
+    (other.output_dir / "heat.png").touch()
+    earlier = [*other.withdraw("a"), "heat.png"]
+    other.tidy(earlier, predicted(other, done))
+    assert (other.output_dir / "a.png").exists()
+    assert not (other.output_dir / "heat.png").exists()
+
+
+def test_inputs_that_were_not_reached_are_in_the_manifest(tmp_path: Path) -> None:
+    items = [photograph(tmp_path, "a"), photograph(tmp_path, "b")]
+    one = book(tmp_path)
+    one.open(items)
+    one.add(predicted(one, items[1]))
+    one.write_tables()
+    manifest = pd.read_csv(one.output_dir / "manifest.csv", keep_default_na=False)
+    assert manifest["status"].tolist() == ["failed", "ok"]
+    assert manifest["reason"][0].startswith("not reached")
 
 
 def test_refused_and_failed_ones_are_tried_again(tmp_path: Path) -> None:
@@ -140,7 +197,7 @@ def test_summary_counts_and_names_what_went_wrong(tmp_path: Path, done: dict[str
     one.open([done, cat])
     one.add(one.unusable("cat", cat["image"], "refused", "It is a cat.", 0.1))
     assert one.summary().splitlines() == [
-        "2 of 2 photographs: 1 predicted (1 of them by an earlier run), 1 refused, 0 failed.",
+        "2 photographs: 1 predicted (1 of them by an earlier run), 1 refused, 0 failed.",
         f"  refused: {cat['image']}: It is a cat.",
         f"Results: {one.output_dir}",
     ]
@@ -157,10 +214,13 @@ def test_a_second_run_may_not_write_to_the_same_folder(tmp_path: Path) -> None:
 def test_partial_files_of_a_killed_run_are_removed_and_nothing_else(tmp_path: Path) -> None:
     folder = tmp_path / "out/vessel"
     folder.mkdir(parents=True)
-    (folder / ".partial-x1.png").touch()
+    (folder / ".vmnet-partial-x1.png").touch()
     (folder / "a.png").touch()
+    (tmp_path / "out/own/deep").mkdir(parents=True)
+    (tmp_path / "out/own/deep/.vmnet-partial-x1.png").touch()
     book(tmp_path)
     assert sorted(path.name for path in folder.iterdir()) == ["a.png"]
+    assert len(list((tmp_path / "out/own/deep").iterdir())) == 1, "no folder of a prediction"
 
 
 def test_a_record_appears_whole(tmp_path: Path, done: dict[str, str]) -> None:

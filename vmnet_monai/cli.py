@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import io
+import logging
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -19,16 +21,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit code, see :data:`OK` and the others.
     """
     options = parser().parse_args(arguments)
-    # PyTorch and MONAI take seconds to import, which --help should not.
-    from vmnet_monai.predict import predict_folder
-
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files may have letters that a terminal lacks
     try:
-        book = predict_folder(options.inputs, options.output, options.bundle, **_overrides(options))
+        # PyTorch and MONAI take seconds to import, which --help should not.
+        from vmnet_monai.predict import literal, predict_folder
+
+        logging.getLogger("ignite").setLevel(logging.CRITICAL)  # it reports errors that are reported here
+        overrides = _overrides(options)
+        if options.model_dir is not None:
+            overrides["model_dir"] = literal(options.model_dir)
+        if isinstance(options.explain, list):
+            overrides["explain"] = [literal(name) for name in options.explain]
+        book = predict_folder(options.inputs, options.output, options.bundle, **overrides)
     except KeyboardInterrupt:
         print(f"\nStopped. The same command goes on where it stood; so far: {options.output}", file=sys.stderr)
         return INTERRUPTED
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
+        return CANNOT_RUN
+    except Exception as error:
+        print(f"error: {' '.join(f'{type(error).__name__}: {error}'.split())}", file=sys.stderr)
         return CANNOT_RUN
     return OK if all(record["status"] == "ok" for record in book.ordered()) else SOME_BAD
 
@@ -130,9 +144,8 @@ def _overrides(options: argparse.Namespace) -> dict[str, Any]:
     }
     if options.device is not None:
         overrides["device"] = f"$torch.device({options.device!r})"
-    for key in ("expected", "model_dir"):
-        if getattr(options, key) is not None:
-            overrides[key] = getattr(options, key)
+    if options.expected is not None:
+        overrides["expected"] = options.expected
     return overrides
 
 

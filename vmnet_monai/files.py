@@ -14,7 +14,7 @@ from PIL import Image
 
 __all__ = ["remove_partial_files", "whole_file", "write_png"]
 
-PARTIAL_PREFIX = ".partial-"
+PARTIAL_PREFIX = ".vmnet-partial-"
 """Begins the name of every file that is still being written."""
 
 
@@ -45,13 +45,16 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def remove_partial_files(folder: str | os.PathLike[str]) -> None:
-    """Remove what killed processes left of unfinished files in a folder and its subfolders.
+    """Remove what a killed prediction left of unfinished files in its output folder.
 
     Args:
-        folder: a folder to which no other process is writing.
+        folder: an output folder to which no other process is writing; of its subfolders only those are looked into to
+            which a prediction writes.
     """
-    for path in Path(folder).rglob(f"{PARTIAL_PREFIX}*"):
-        path.unlink(missing_ok=True)
+    for depth in ("", "*/", "report/pictures/*/"):
+        for path in Path(folder).glob(f"{depth}{PARTIAL_PREFIX}*"):
+            if path.is_file():
+                path.unlink(missing_ok=True)
 
 
 def write_png(path: str | os.PathLike[str], pixels: NDArray[Any]) -> None:

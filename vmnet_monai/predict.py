@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,11 +17,11 @@ from monai.data.utils import decollate_batch, list_data_collate
 from numpy.typing import NDArray
 from PIL import Image
 
-from vmnet_monai.errors import root_cause
+from vmnet_monai.errors import PhotographError, root_cause
 from vmnet_monai.prediction import Prediction, make_prediction
 from vmnet_monai.records import RecordBook
 
-__all__ = ["Picture", "Predictor", "predict_folder"]
+__all__ = ["Picture", "Predictor", "literal", "predict_folder"]
 
 Picture = str | Path | Image.Image | NDArray[Any] | torch.Tensor
 """A photograph: a path; a PIL image of any mode; an array (H, W), (H, W, 3) or (H, W, 4); a tensor (1, H, W), (3, H, W)
@@ -35,8 +37,9 @@ class Predictor:
 
     Args:
         bundle: folder of the bundle.
-        **overrides: keys of its ``inference.json``, such as ``device="cpu"``, ``model_dir="output/vmnet/models"``,
-            ``explain=["glaucoma"]``, ``flips=True`` or ``thresholds={"glaucoma": 0.3}``.
+        **overrides: keys of its ``inference.json`` as the config would hold them, such as ``device="cpu"``,
+            ``model_dir="output/vmnet/models"``, ``explain=["glaucoma"]``, ``flips=True`` or
+            ``thresholds={"glaucoma": 0.3}``.
 
     Raises:
         FileNotFoundError: if the folder is no bundle, or has no weights.
@@ -46,7 +49,6 @@ class Predictor:
     def __init__(self, bundle: str | Path = "bundles/vmnet", **overrides: Any) -> None:
         config = read_inference_config(bundle, **overrides)
         with _plain_errors():
-            config.get_parsed_content("initialize")
             self._preprocessing = config.get_parsed_content("preprocessing")
             self._postprocessing = config.get_parsed_content("postprocessing")
             self._inferer = config.get_parsed_content("inferer")
@@ -81,9 +83,20 @@ class Predictor:
             for prediction in self._predict(many[start : start + self._batch_size])
         ]
 
+    def _prepare(self, picture: Any) -> dict[str, Any]:
+        item = _item(picture)
+        try:
+            entry: dict[str, Any] = self._preprocessing(item)
+        except Exception as error:
+            cause = root_cause(error)
+            if isinstance(cause, PhotographError) and item["id"] not in str(cause):
+                raise type(cause)(f"{item['id']}: {cause}") from None
+            raise
+        return entry
+
     def _predict(self, pictures: Sequence[Any]) -> list[Prediction]:
         with _plain_errors():
-            batch = list_data_collate([self._preprocessing(_item(picture)) for picture in pictures])
+            batch = list_data_collate([self._prepare(picture) for picture in pictures])
             with torch.no_grad():
                 outputs = self._inferer(batch["image"].to(self._device), self._network)
             entries = decollate_batch({**batch, "pred": outputs})
@@ -111,17 +124,14 @@ def predict_folder(
         OSError: if bundle, weights or output folder cannot be used.
         ValueError: if an override does not fit the weights.
     """
-    config = read_inference_config(
-        bundle, dataset_dir=[str(path) for path in inputs], output_dir=str(output_dir), **overrides
-    )
+    paths = {"dataset_dir": [literal(path) for path in inputs], "output_dir": literal(output_dir)}
+    config = read_inference_config(bundle, **paths, **overrides)
     with _plain_errors():
+        config.get_parsed_content("explainer")  # what does not fit the weights is told before anything is written
         book: RecordBook = config.get_parsed_content("book")
         try:
             config.get_parsed_content("initialize")
             config.get_parsed_content("run")
-        except KeyboardInterrupt:
-            config.get_parsed_content("writer").finish()
-            raise
         finally:
             book.close()
     return book
@@ -149,8 +159,17 @@ def read_inference_config(bundle: str | Path, **overrides: Any) -> ConfigParser:
     unknown = [key for key in overrides if key not in config]
     if unknown:
         raise ValueError(f"{path} has no key {', '.join(unknown)}: see docs/reference/config-keys.md.")
-    config.update({"bundle_root": str(bundle), **overrides})
+    config.update({"bundle_root": literal(bundle), **overrides})
     return config
+
+
+def literal(text: str | Path) -> str:
+    """Write a text such that a config holds it as it is: MONAI evaluates what begins with ``$``, ``@`` or ``%``.
+
+    Args:
+        text: any text, such as the name of a file.
+    """
+    return f"$bytes.fromhex('{os.fsencode(text).hex()}').decode({sys.getfilesystemencoding()!r}, 'surrogateescape')"
 
 
 @contextmanager
@@ -173,14 +192,16 @@ def _is_many(pictures: Any) -> bool:
 
 def _item(picture: Any) -> dict[str, Any]:
     if isinstance(picture, str | Path):
-        return {"id": Path(picture).stem, "image": str(picture)}
+        path = Path(picture).expanduser()
+        return {"id": path.stem, "image": str(path)}
     return {"id": "photograph", "image": picture if isinstance(picture, Image.Image) else _to_pil(picture)}
 
 
 def _to_pil(pixels: Any) -> Image.Image:
     """An array or a tensor as a PIL image of mode L, RGB, RGBA or I;16."""
     if isinstance(pixels, torch.Tensor):
-        array = pixels.detach().cpu().numpy()
+        pixels = pixels.detach().cpu()
+        array = (pixels.float() if pixels.is_floating_point() else pixels).numpy()
         array = np.moveaxis(array, 0, -1) if array.ndim == 3 else array
     else:
         array = np.asarray(pixels)
@@ -192,6 +213,8 @@ def _to_pil(pixels: Any) -> Image.Image:
             f"(4, H, W), got the shape {tuple(np.shape(pixels))}: move the axes, or give several as a list."
         )
     if np.issubdtype(array.dtype, np.floating):
+        if np.isnan(array).any():
+            raise ValueError("a photograph must hold numbers, got NaN: fill what is missing with 0, which is black.")
         if not ((array >= 0) & (array <= 1)).all():
             raise ValueError(
                 f"a photograph of floating point numbers must lie within 0 to 1, got {array.min()} to {array.max()}: "

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vmnet_monai.explain import disease_heat_maps
+from vmnet_monai.explain import METHODS, disease_heat_maps
 from vmnet_monai.metrics import probability_levels
 from vmnet_monai.operating_point import OperatingPoint
 from vmnet_monai.records import DiseaseFinding
@@ -47,12 +47,12 @@ class Prediction:
 
     @property
     def vessel_probability(self) -> NDArray[np.float32]:
-        """(H, W) float32 in [0, 1]."""
+        """(H, W) float32 in [0, 1]; a KeyError for networks that find no vessels."""
         return self.structure_probabilities["vessel"]
 
     @property
     def vessel_mask(self) -> NDArray[np.bool_]:
-        """(H, W) bool."""
+        """(H, W) bool; a KeyError for networks that find no vessels."""
         return self.structure_masks["vessel"]
 
     @property
@@ -64,9 +64,12 @@ class Prediction:
         }
 
     @property
-    def decisions(self) -> dict[str, bool]:
-        """Disease -> whether its probability reaches the threshold."""
-        return {finding["disease"]: bool(finding["decision"]) for finding in self.findings}
+    def decisions(self) -> dict[str, bool | None]:
+        """Disease -> whether its probability reaches the threshold, None without probability."""
+        return {
+            finding["disease"]: None if finding["decision"] is None else bool(finding["decision"])
+            for finding in self.findings
+        }
 
 
 class Explainer:
@@ -80,7 +83,7 @@ class Explainer:
         method: see :func:`vmnet_monai.explain.disease_heat_maps`.
 
     Raises:
-        ValueError: if a disease to explain is not one of the head's.
+        ValueError: if a disease to explain is not one of the head's, or the method is unknown.
     """
 
     def __init__(
@@ -98,6 +101,8 @@ class Explainer:
                 f"the diseases to explain must be 'called', 'all', or a list out of {', '.join(diseases)}; got "
                 f"{', '.join(unknown) or repr(explain)}."
             )
+        if method not in METHODS:
+            raise ValueError(f"the method of heat maps must be one of {', '.join(METHODS)}, got {method!r}.")
         self.network = network
         self.diseases = tuple(diseases)
         self.explain = explain
@@ -192,5 +197,6 @@ def _measures(
     threshold = operating_point.structure_thresholds[operating_point.structures.index("vessel")]
     fov = (crop_to_box(inside, box, size_px)[0] >= 0.5).numpy()
     # The probability is scaled and not the mask, whose finest vessels would break.
-    mask = (crop_to_box(entry["pred_vessel"].cpu(), box, size_px)[0] >= threshold).numpy()
+    probability = crop_to_box(entry["pred_vessel"].cpu(), box, size_px)[0].clamp(0, 1).numpy()
+    mask = probability_levels(probability) >= probability_levels(threshold)
     return vessel_measures(mask & fov, fov, pixel_px=box.side_px / size_px)

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from vmnet_monai.files import remove_partial_files, whole_file
+from vmnet_monai.slices import parse_slice_address
 
 __all__ = ["DiseaseFinding", "Record", "RecordBook", "Status"]
 
@@ -105,7 +106,8 @@ class RecordBook:
         self.model_version = model_version
         self.thresholds_version = thresholds_version
         self.resume = resume
-        self.ids: list[str] = []
+        self.items: dict[str, Mapping[str, Any]] = {}
+        self.made_from: dict[str, dict[str, Any]] = {}
         self.records: dict[str, Record] = {}
         self.done_before = 0
         self._progress: tqdm[Any] | None = None
@@ -124,34 +126,36 @@ class RecordBook:
         """Note the inputs of a run, in their order, and return those that are still to be done.
 
         Args:
-            items: each with ``id`` and ``image``.
+            items: each with ``id``, ``image``, and ``fov`` where it has a mask of the field of view.
         """
-        self.ids = [item["id"] for item in items]
+        self.items = {item["id"]: item for item in items}
+        # Noted before a photograph is read: one that changes afterwards is predicted again by the next run.
+        self.made_from = {name: self._made_from(item) for name, item in self.items.items()}
         self.records = {}
-        todo = []
-        for item in items:
-            record = self._read(item) if self.resume else None
-            if record is None:
-                todo.append(item)
-            else:
-                self.records[item["id"]] = record
+        for name, item in self.items.items():
+            record = self._read(name)
+            if self.resume and record is not None and self._holds(record, item):
+                self.records[name] = record
         self.done_before = len(self.records)
         self._progress = tqdm(total=len(items), initial=self.done_before, unit=" photographs", mininterval=0.5)
-        return todo
+        return [item for name, item in self.items.items() if name not in self.records]
 
-    def made_from(self, image: str) -> dict[str, Any]:
-        """What the outputs of an input depend on: its file's size and time of change, versions and settings."""
-        try:
-            stat = Path(image).stat()
-            file = {"bytes": stat.st_size, "changed_ns": stat.st_mtime_ns}
-        except (OSError, ValueError):
-            file = {}
-        versions = {
-            "package": importlib.metadata.version("vmnet_monai"),
-            "model_version": self.model_version,
-            "thresholds_version": self.thresholds_version,
-        }
-        return {**file, **versions, **self.settings}
+    def withdraw(self, name: str) -> list[str]:
+        """Declare that the files of a photograph are about to be replaced.
+
+        Returns:
+            The files that an earlier run wrote for it, to be handed to :meth:`tidy` when the new ones are whole.
+        """
+        record = self._read(name)
+        if record is None:
+            return []
+        self._keep(record | {"made_from": {}})
+        return list(record.get("files", []))
+
+    def tidy(self, earlier: Sequence[str], record: Record) -> None:
+        """Remove the earlier files of a photograph that its new record does not have, such as a heat map."""
+        for file in set(earlier) - set(record["files"]):
+            (self.output_dir / file).unlink(missing_ok=True)
 
     def base(self, name: str, image: str) -> Record:
         """The record of an input of which nothing is known but the names."""
@@ -176,15 +180,18 @@ class RecordBook:
             OSError: if it cannot be written.
         """
         if record["status"] == "ok":
-            with whole_file(self._path(record["id"])) as temporary:
-                temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+            self._keep(record)
         self.records[record["id"]] = record
         if self._progress is not None:
             self._progress.update()
 
     def ordered(self) -> list[Record]:
-        """The records so far, in the order of the inputs."""
-        return [self.records[name] for name in self.ids if name in self.records]
+        """The records in the order of the inputs; an input that was not reached has failed."""
+        reason = "not reached: the run was stopped before. Run it again."
+        return [
+            self.records.get(name) or self.unusable(name, item["image"], "failed", reason, 0.0)
+            for name, item in self.items.items()
+        ]
 
     def write_tables(self) -> None:
         """Write ``manifest.csv``, one row per input, and ``predictions.csv``, one row per predicted photograph.
@@ -201,7 +208,8 @@ class RecordBook:
         predictions = pd.DataFrame(rows or None, columns=None if rows else ["id", "image"])
         for name, table in (("manifest.csv", manifest), ("predictions.csv", predictions)):
             with whole_file(self.output_dir / name) as temporary:
-                table.to_csv(temporary, index=False, float_format="%.6f")
+                decisions = [column for column in table if column.startswith("decision_")]
+                table.astype(dict.fromkeys(decisions, "Int64")).to_csv(temporary, index=False, float_format="%.6f")
 
     def close(self) -> None:
         """End the progress bar and let other runs write to the folder."""
@@ -216,31 +224,57 @@ class RecordBook:
         counts = Counter(record["status"] for record in records)
         before = f" ({self.done_before} of them by an earlier run)" if self.done_before else ""
         lines = [
-            f"{len(records)} of {len(self.ids)} photographs: {counts['ok']} predicted{before}, "
+            f"{len(records)} photographs: {counts['ok']} predicted{before}, "
             f"{counts['refused']} refused, {counts['failed']} failed."
         ]
         lines += [f"  {record['status']}: {record['image']}: {record['reason']}" for record in bad[:SHOWN]]
         if len(bad) > SHOWN:
             lines.append(f"  and {len(bad) - SHOWN} more, all in manifest.csv")
         page = self.output_dir / "index.html"
-        lines.append(f"Results: {page if page.is_file() else self.output_dir}")
+        lines.append(f"Results: {page if self.settings.get('report') else self.output_dir}")
         return "\n".join(lines)
 
     def _path(self, name: str) -> Path:
         return self.output_dir / FOLDER / f"{name}.json"
 
-    def _read(self, item: Mapping[str, Any]) -> Record | None:
-        """The record of an earlier run where it holds, else None."""
+    def _keep(self, record: Record) -> None:
+        with whole_file(self._path(record["id"])) as temporary:
+            temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+    def _read(self, name: str) -> Record | None:
+        """The record of an earlier run, None where there is none or it is damaged."""
         try:
-            record: Record = json.loads(self._path(item["id"]).read_text(encoding="utf-8"))
-            holds = (
-                record["image"] == item["image"]
-                and record["made_from"] == self.made_from(item["image"])
-                and all((self.output_dir / file).is_file() for file in record["files"])
-            )
-        except (OSError, ValueError, KeyError, TypeError):
+            record: Record = json.loads(self._path(name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
             return None
-        return record if holds else None
+        return record if isinstance(record, dict) else None
+
+    def _holds(self, record: Record, item: Mapping[str, Any]) -> bool:
+        """Whether an earlier record is that of the same files and settings, and its own files are there."""
+        return (
+            record.get("image") == item["image"]
+            and record.get("made_from") == self.made_from[item["id"]]
+            and all((self.output_dir / file).is_file() for file in record.get("files", []))
+        )
+
+    def _made_from(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        """What the outputs of an input depend on: size and time of change of its files, versions and settings."""
+        versions = {
+            "package": importlib.metadata.version("vmnet_monai"),
+            "model_version": self.model_version,
+            "thresholds_version": self.thresholds_version,
+        }
+        return {key: _state(item[key]) for key in ("image", "fov") if key in item} | versions | self.settings
+
+
+def _state(name: str) -> list[int | str]:
+    """Name, bytes and time of change of a file, or of the volume of a slice; the name alone where there is none."""
+    try:
+        address = parse_slice_address(name)
+        stat = Path(name if address is None else address.path).stat()
+    except (OSError, ValueError):
+        return [name]
+    return [name, stat.st_size, stat.st_mtime_ns]
 
 
 def prediction_row(record: Record) -> dict[str, Any]:

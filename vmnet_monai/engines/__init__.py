@@ -16,11 +16,12 @@ from vmnet_monai.engines.processes import EpochSeed, end_process, own_part
 from vmnet_monai.engines.sampler import MixedSampler
 from vmnet_monai.engines.score_writer import ScoreWriter
 from vmnet_monai.engines.tracking import LossProgressBar, RunTracker, unique_run_name, write_executed_config
-from vmnet_monai.engines.usable import UsableBatches
+from vmnet_monai.engines.usable import GuardedIteration, UsableBatches
 
 __all__ = [
     "BestModelSaver",
     "EpochSeed",
+    "GuardedIteration",
     "LossProgressBar",
     "MeanScore",
     "MixedSampler",

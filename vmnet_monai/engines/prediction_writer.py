@@ -84,14 +84,16 @@ class PredictionWriter:
     def write_batch(self, engine: Engine) -> None:
         """Write the files of one iteration."""
         entries = [{**batch, **output} for batch, output in photographs(engine)]
-        network_seconds = (time.perf_counter() - self.started) / len(entries)
+        network_seconds = (time.perf_counter() - self.started) / max(1, len(entries))
         for entry in entries:
             started = time.perf_counter()
             name, image = entry["id"], entry["image_path"]
             before = float(entry["seconds"]) + network_seconds
             try:
+                earlier = self.book.withdraw(name)
                 record = self._write(entry)
                 record["seconds"] = round(before + time.perf_counter() - started, 3)
+                self.book.tidy(earlier, record)
                 self.book.add(record)
             except Exception as error:
                 logger.debug(name, exc_info=True)
@@ -110,7 +112,7 @@ class PredictionWriter:
             "warnings": prediction.warnings,
             "structures": list(prediction.structure_masks),
             "heat_maps": list(prediction.heat_maps),
-            "made_from": self.book.made_from(entry["image_path"]),
+            "made_from": self.book.made_from[prediction.id],
         }
         record["files"] = self._write_files(entry["image_path"], prediction, record)
         return record

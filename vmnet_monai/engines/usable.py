@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import torch
 from monai.data import DataLoader, Dataset
 from monai.data.utils import list_data_collate
+from monai.engines import SupervisedEvaluator
 
 from vmnet_monai.errors import PhotographError, root_cause
 from vmnet_monai.records import RecordBook, Status
 
-__all__ = ["UsableBatches"]
+__all__ = ["GuardedIteration", "UsableBatches"]
 
 
 class _Outcome(NamedTuple):
@@ -65,9 +66,14 @@ class UsableBatches:
         book: where the unusable ones are noted.
         batch_size: photographs per batch.
         num_workers: processes that read; 0 reads in the own process.
+
+    Raises:
+        ValueError: if the batch size is below 1.
     """
 
     def __init__(self, dataset: Dataset, book: RecordBook, batch_size: int = 4, num_workers: int = 0) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
         self.dataset = dataset
         self.book = book
         self.batch_size = batch_size
@@ -88,6 +94,31 @@ class UsableBatches:
                 usable = []
         if usable:
             yield list_data_collate(usable)
+
+
+class GuardedIteration:
+    """The evaluator's own iteration, but a batch that the network or the postprocessing fails at fails alone.
+
+    Its photographs are noted as failed, and the engine goes on with an empty batch.
+
+    Args:
+        book: where the failed ones are noted.
+    """
+
+    def __init__(self, book: RecordBook) -> None:
+        self.book = book
+
+    def __call__(self, engine: SupervisedEvaluator, batchdata: dict[str, Any]) -> Any:
+        """Run one iteration; what :class:`monai.engines.SupervisedEvaluator` returns, or nothing."""
+        try:
+            return engine._iteration(engine, batchdata)
+        except Exception as error:
+            cause = root_cause(error)
+            reason = " ".join(f"{type(cause).__name__}: {cause}".split())
+            for name, image in zip(batchdata["id"], batchdata["image_path"], strict=True):
+                self.book.add(self.book.unusable(name, image, "failed", reason, 0.0))
+            engine.state.batch, engine.state.output = [], []
+            return []
 
 
 def _blame(error: Exception) -> tuple[Status, str]:

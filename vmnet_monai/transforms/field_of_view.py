@@ -239,7 +239,7 @@ class FieldOfViewd(Transform):
                 fov = estimate_field_of_view(np.asarray(image))
             box = field_of_view_box(fov)
         except FieldOfViewError as error:
-            raise FieldOfViewError(f"{item.get(self.id_key, 'photograph')}: {error}") from error
+            raise FieldOfViewError(f"{item.get(self.id_key, 'photograph')}: {error}") from None
         item[self.fov_key] = torch.from_numpy(np.ascontiguousarray(fov))[None].to(torch.uint8) * 255
         item[self.box_key] = torch.tensor(box, dtype=torch.int64)
         return item
