@@ -208,7 +208,7 @@ class RecordBook:
         predictions = pd.DataFrame(rows or None, columns=None if rows else ["id", "image"])
         for name, table in (("manifest.csv", manifest), ("predictions.csv", predictions)):
             with whole_file(self.output_dir / name) as temporary:
-                decisions = [column for column in table if column.startswith("decision_")]
+                decisions = [column for column in table.columns.astype(str) if column.startswith("decision_")]
                 table.astype(dict.fromkeys(decisions, "Int64")).to_csv(temporary, index=False, float_format="%.6f")
 
     def close(self) -> None:
