@@ -52,6 +52,12 @@ def retina(tmp_path: Path) -> Path:
     return tmp_path / "retina.png"
 
 
+@pytest.fixture
+def left(tmp_path: Path) -> Path:
+    RETINA.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / "left.png")
+    return tmp_path / "left.png"
+
+
 def snapshot(folder: Path) -> dict[str, bytes]:
     """The visible files of an output folder by their names; those that hold times and own paths without these."""
     files = {}
@@ -130,12 +136,11 @@ def test_what_is_not_asked_for_is_not_written(predict: Callable[..., int], retin
 
 
 def test_second_run_does_only_what_is_missing(
-    predict: Callable[..., int], retina: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    predict: Callable[..., int], retina: Path, left: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     predict(retina)
     before = (tmp_path / "out/vessel/retina.png").stat().st_mtime_ns
-    RETINA.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / "left.png")
-    assert predict(retina, tmp_path / "left.png") == cli.OK
+    assert predict(retina, left) == cli.OK
     assert (tmp_path / "out/vessel/retina.png").stat().st_mtime_ns == before
     assert "2 predicted (1 of them by an earlier run)" in capfd.readouterr().out
     assert pd.read_csv(tmp_path / "out/predictions.csv")["id"].tolist() == ["retina", "left"]
@@ -196,6 +201,7 @@ def test_a_network_that_fails_at_a_photograph_fails_that_photograph_alone(
     predict: Callable[..., int],
     manifest: Callable[[], pd.DataFrame],
     retina: Path,
+    left: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -211,8 +217,7 @@ def test_a_network_that_fails_at_a_photograph_fails_that_photograph_alone(
         return infer(*arguments)
 
     monkeypatch.setattr(PhotographInferer, "__call__", fail_first)
-    RETINA.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / "left.png")
-    assert predict(tmp_path / "left.png", retina) == cli.SOME_BAD
+    assert predict(left, retina) == cli.SOME_BAD
     assert manifest()["status"].tolist() == ["failed", "ok"]
     assert manifest()["reason"][0] == "RuntimeError: out of memory"
 
@@ -350,10 +355,10 @@ def test_a_full_disk_fails_a_photograph_and_the_next_run_mends_it(
     predict: Callable[..., int],
     manifest: Callable[[], pd.DataFrame],
     retina: Path,
+    left: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    RETINA.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / "left.png")
 
     def full(path: Any) -> Any:
         if "vessel_probability/left" in str(path):
@@ -361,11 +366,11 @@ def test_a_full_disk_fails_a_photograph_and_the_next_run_mends_it(
         return whole_file(path)
 
     monkeypatch.setattr("vmnet_monai.files.whole_file", full)
-    assert predict(tmp_path / "left.png", retina) == cli.SOME_BAD
+    assert predict(left, retina) == cli.SOME_BAD
     assert manifest()["status"].tolist() == ["failed", "ok"]
     assert "No space left on device" in manifest()["reason"][0]
     monkeypatch.undo()
-    assert predict(tmp_path / "left.png", retina) == cli.OK
+    assert predict(left, retina) == cli.OK
     assert manifest()["status"].tolist() == ["ok", "ok"]
 
 
