@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import fire
 import numpy as np
 import pandas as pd
+import photograph_time
 import pytest
+import source_probe
 import torch
 from monai.bundle import ConfigParser
 from PIL import Image
@@ -27,19 +27,6 @@ SMALL: dict[str, Any] = {
     "network_def#features": [8, 12, 16, 24],
     "network_def#guided_levels": 2,
 }
-
-
-def load(program: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(program, ROOT / "tests/benchmarks" / f"{program}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-source_probe = load("source_probe")
-photograph_time = load("photograph_time")
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
-from types import ModuleType
 
+import cost
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,20 +21,6 @@ TWO_LAYERS = (
     "$torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(32), torch.nn.Flatten(), "
     "torch.nn.Linear(3 * 32 * 32, 2000), torch.nn.Linear(2000, len(@diseases)))"
 )
-
-
-def load(program: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(program, ROOT / "tests/benchmarks" / f"{program}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Dataclasses look their module up.
-    sys.modules[program] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-cost = load("cost")
 
 
 def write(path: Path, content: dict) -> str:

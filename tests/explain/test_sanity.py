@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import explanations
 import numpy as np
 import pytest
 import torch
@@ -18,18 +17,6 @@ from vmnet_monai.networks import VMNet
 ROOT = Path(__file__).parents[2]
 LIMIT = 0.5
 """A rank correlation below it leaves less than a quarter of the variance of the ranks in common."""
-
-
-def load(program: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(program, ROOT / "tests/benchmarks" / f"{program}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-explanations = load("explanations")
 
 
 @pytest.fixture(scope="module")
