@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 import torch
 
 from vmnet_monai.networks import ResFormer
-from vmnet_monai.operating_point import OperatingPoint, network_settings
+from vmnet_monai.operating_point import OperatingPoint, network_settings, weights_version
 
 POINT = OperatingPoint(
     diseases=("normal", "glaucoma"),
@@ -108,6 +109,34 @@ def test_nothing_is_saved_without_weights(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="model.pt"):
         POINT.save(tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def only_torchscript(folder: Path, weights: bytes) -> None:
+    """Put, in place of the weights, a TorchScript file that says it was made from some weights."""
+    (folder / "model.pt").unlink()
+    with zipfile.ZipFile(folder / "model.ts", "w") as archive:
+        archive.writestr("model/extra/weights_sha256", hashlib.sha256(weights).hexdigest())
+
+
+def test_torchscript_file_stands_for_the_weights_that_it_was_made_from(folder: Path) -> None:
+    POINT.save(folder)
+    before = weights_version(folder)
+    only_torchscript(folder, b"weights")
+    assert OperatingPoint.load(folder) == POINT
+    assert weights_version(folder) == before == hashlib.sha256(b"weights").hexdigest()[:12]
+
+
+def test_torchscript_file_of_other_weights_is_refused(folder: Path) -> None:
+    POINT.save(folder)
+    only_torchscript(folder, b"other weights")
+    with pytest.raises(ValueError, match="belongs to other weights"):
+        OperatingPoint.load(folder)
+
+
+def test_weights_count_where_there_is_a_torchscript_file_too(folder: Path) -> None:
+    POINT.save(folder)
+    (folder / "model.ts").write_bytes(b"not read")
+    assert OperatingPoint.load(folder) == POINT
 
 
 def test_weights_in_the_bundle_belong_to_their_operating_point() -> None:

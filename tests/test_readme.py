@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import skimage.data
+from dicom_files import retina_dataset, save
 from PIL import Image
 
 from vmnet_monai.datasets.phantom import write_phantoms
@@ -50,7 +51,10 @@ def test_every_command_of_the_readme_is_run_here_or_by_ci() -> None:
     patterns = [
         r"train\.json$",
         r"/pytest$",
-        r"^vmnet predict",
+        r"^vmnet predict photographs",
+        r"^vmnet predict study",
+        r"^vmnet export",
+        r"^vmnet log-model",
         r"inference\.json",
         r"datasets check",
         r"^python.* training .*table",
@@ -74,13 +78,29 @@ def test_the_main_job_trains_on_the_embedded_default(tmp_path: Path) -> None:
 def test_prediction_uses_the_weights_of_the_bundle(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     Image.fromarray(skimage.data.retina()).resize((400, 400)).save(tmp_path / "in/retina.png")
-    for pattern, out in (("^vmnet predict", "out"), (r"inference\.json", "again")):
+    for pattern, out in (("^vmnet predict photographs", "out"), (r"inference\.json", "again")):
         command = _only(pattern).replace("output/predictions", f"{tmp_path}/{out}")
         _run(command.replace("photographs", f"{tmp_path}/in"))
         assert (tmp_path / out / "vessel/retina.png").exists()
         assert (tmp_path / out / "index.html").exists()
     tables = [(tmp_path / out / "predictions.csv").read_text() for out in ("out", "again")]
     assert tables[0] == tables[1], "the two commands are one"
+
+
+@pytest.mark.skipif(not WEIGHTS.exists(), reason="the bundle comes without weights")
+def test_a_study_is_predicted_with_dicom_results(tmp_path: Path) -> None:
+    save(retina_dataset(400), tmp_path / "in/IM0001")
+    command = _only("^vmnet predict study").replace("output/study", f"{tmp_path}/out")
+    _run(command.replace(" study ", f" {tmp_path}/in "))
+    assert list((tmp_path / "out/dicom/IM0001").glob("*.dcm"))
+
+
+@pytest.mark.skipif(not WEIGHTS.exists(), reason="the bundle comes without weights")
+def test_the_bundle_is_exported_and_logged(tmp_path: Path) -> None:
+    for pattern in ("^vmnet export", "^vmnet log-model"):
+        _run(_only(pattern).replace("output/", f"{tmp_path}/"))
+    assert (tmp_path / "export/model.ts").exists()
+    assert (tmp_path / "mlruns.db").exists()
 
 
 def test_own_data_is_checked_trained_on_and_evaluated(tmp_path: Path) -> None:

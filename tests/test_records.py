@@ -27,7 +27,7 @@ def predicted(one: RecordBook, item: dict[str, str], probability: float = 0.25) 
     """The record of a predicted photograph, whose single file exists."""
     (one.output_dir / f"{item['id']}.png").touch()
     return {
-        **one.base(item["id"], item["image"]),
+        **one.base(item["id"]),
         "width_px": 4,
         "height_px": 3,
         "findings": [{"disease": "glaucoma", "probability": probability, "threshold": 0.2, "decision": 1}],
@@ -149,8 +149,8 @@ def test_refused_and_failed_ones_are_tried_again(tmp_path: Path) -> None:
     items = [photograph(tmp_path, "a"), photograph(tmp_path, "b")]
     one = book(tmp_path)
     one.open(items)
-    one.add(one.unusable("a", items[0]["image"], "refused", "It is a cat.", 0.1))
-    one.add(one.unusable("b", items[1]["image"], "failed", "OSError: disk full", 0.1))
+    one.add(one.unusable("a", "refused", "It is a cat.", 0.1))
+    one.add(one.unusable("b", "failed", "OSError: disk full", 0.1))
     one.close()
     assert book(tmp_path).open(items) == items
 
@@ -159,9 +159,9 @@ def test_manifest_has_a_row_per_input_and_predictions_one_per_prediction(tmp_pat
     items = [photograph(tmp_path, name) for name in "abc"]
     one = book(tmp_path)
     one.open(items)
-    one.add(one.unusable("c", items[2]["image"], "failed", "OSError: disk full", 0.25))
+    one.add(one.unusable("c", "failed", "OSError: disk full", 0.25))
     one.add(predicted(one, items[0]))
-    one.add(one.unusable("b", items[1]["image"], "refused", "It is a cat.", 0.5))
+    one.add(one.unusable("b", "refused", "It is a cat.", 0.5))
     one.write_tables()
     manifest = pd.read_csv(one.output_dir / "manifest.csv", keep_default_na=False)
     assert manifest.columns.tolist() == [
@@ -195,7 +195,7 @@ def test_summary_counts_and_names_what_went_wrong(tmp_path: Path, done: dict[str
     cat = photograph(tmp_path, "cat")
     one = book(tmp_path)
     one.open([done, cat])
-    one.add(one.unusable("cat", cat["image"], "refused", "It is a cat.", 0.1))
+    one.add(one.unusable("cat", "refused", "It is a cat.", 0.1))
     assert one.summary().splitlines() == [
         "2 photographs: 1 predicted (1 of them by an earlier run), 1 refused, 0 failed.",
         f"  refused: {cat['image']}: It is a cat.",

@@ -1,4 +1,4 @@
-"""The command line: ``vmnet predict``."""
+"""The command line: ``vmnet predict``, ``vmnet export`` and ``vmnet log-model``."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import importlib.metadata
 import io
 import logging
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 OK, SOME_BAD, CANNOT_RUN, INTERRUPTED = 0, 1, 2, 130
 """Exit codes: all photographs were predicted; some were refused or failed; nothing could be done; stopped by Ctrl-C."""
@@ -24,19 +27,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names of files may have letters that a terminal lacks
+    run: Callable[[argparse.Namespace], int] = options.run
     try:
-        # PyTorch and MONAI take seconds to import, which --help should not.
-        from vmnet_monai.predict import literal, predict_folder
-
-        logging.getLogger("ignite").setLevel(logging.CRITICAL)  # it reports errors that are reported here
-        overrides = _overrides(options)
-        if options.model_dir is not None:
-            overrides["model_dir"] = literal(options.model_dir)
-        if isinstance(options.explain, list):
-            overrides["explain"] = [literal(name) for name in options.explain]
-        book = predict_folder(options.inputs, options.output, options.bundle, **overrides)
+        return run(options)
     except KeyboardInterrupt:
-        print(f"\nStopped. The same command goes on where it stood; so far: {options.output}", file=sys.stderr)
+        print(f"\nStopped. {options.stopped}", file=sys.stderr)
         return INTERRUPTED
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -44,7 +39,53 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         print(f"error: {' '.join(f'{type(error).__name__}: {error}'.split())}", file=sys.stderr)
         return CANNOT_RUN
+
+
+# PyTorch, MONAI and MLflow take seconds to import, which --help should not: each command imports what it needs.
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from vmnet_monai.predict import literal, predict_folder
+
+    logging.getLogger("ignite").setLevel(logging.CRITICAL)  # it reports errors that are reported here
+    overrides = _overrides(options)
+    if options.model_dir is not None:
+        overrides["model_dir"] = literal(options.model_dir)
+    if isinstance(options.explain, list):
+        overrides["explain"] = [literal(name) for name in options.explain]
+    book = predict_folder(options.inputs, options.output, options.bundle, **overrides)
     return OK if all(record["status"] == "ok" for record in book.ordered()) else SOME_BAD
+
+
+def _export(options: argparse.Namespace) -> int:
+    from vmnet_monai.export import export_models
+
+    print(
+        export_models(
+            options.bundle,
+            output_dir=options.output,
+            model_dir=options.model_dir,
+            runtimes=options.runtimes,
+            photographs=options.photographs,
+        )
+    )
+    return OK
+
+
+def _log_model(options: argparse.Namespace) -> int:
+    from vmnet_monai.mlflow_model import log_model
+
+    info = log_model(
+        options.bundle,
+        model_dir=options.model_dir,
+        tracking_uri=options.tracking_uri,
+        experiment=options.experiment,
+        register=options.register,
+    )
+    print(f"Logged as {info.model_uri}")
+    if options.register is not None:
+        print(f"Registered as models:/{options.register}/{info.registered_model_version}")
+    return OK
 
 
 def parser() -> argparse.ArgumentParser:
@@ -56,6 +97,13 @@ def parser() -> argparse.ArgumentParser:
     )
     vmnet.add_argument("--version", action="version", version=f"vmnet {importlib.metadata.version('vmnet_monai')}")
     commands = vmnet.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_predict(commands)
+    _add_export(commands)
+    _add_log_model(commands)
+    return vmnet
+
+
+def _add_predict(commands: Commands) -> None:
     predict = commands.add_parser(
         "predict",
         help="vessel maps, disease probabilities, heat maps and a report for photographs",
@@ -64,11 +112,12 @@ def parser() -> argparse.ArgumentParser:
         "missing.",
         epilog="Exit codes: 0 all predicted, 1 some refused or failed, 2 nothing could be done, 130 stopped by Ctrl-C.",
     )
+    predict.set_defaults(run=_predict, stopped="The same command goes on where it stood.")
     predict.add_argument(
         "inputs",
         nargs="+",
         metavar="PHOTO|FOLDER|LIST.csv",
-        help="photographs, folders (with their subfolders), or CSV lists with a column `image`",
+        help="photographs (DICOM too), folders (with their subfolders), or CSV lists with a column `image`",
     )
     predict.add_argument(
         "--expected",
@@ -77,10 +126,12 @@ def parser() -> argparse.ArgumentParser:
     )
     predict.add_argument("--output", required=True, metavar="OUT", help="folder for the results")
 
-    model = predict.add_argument_group("model")
-    model.add_argument("--bundle", default="bundles/vmnet", metavar="DIR", help="the bundle (default: %(default)s)")
+    model = _add_model(predict)
     model.add_argument(
-        "--model-dir", metavar="DIR", help="weights and thresholds of a training (default: the bundle's)"
+        "--runtime",
+        default="torch",
+        choices=("torch", "torchscript", "onnx", "openvino"),
+        help="what runs the network; all but torch need the files of `vmnet export` (default: %(default)s)",
     )
     model.add_argument("--flips", action="store_true", help="average over four mirror images, at four times the cost")
     model.add_argument(
@@ -112,6 +163,16 @@ def parser() -> argparse.ArgumentParser:
     )
     results.add_argument("--pdf", action="store_true", help="a PDF page per photograph too")
     results.add_argument(
+        "--dicom",
+        action="store_true",
+        help="DICOM objects too (segmentation, structured report, secondary captures) of photographs that are DICOM",
+    )
+    results.add_argument(
+        "--deidentify",
+        action="store_true",
+        help="hashed ids in place of file names; what leads back lies in the folder OUT-private",
+    )
+    results.add_argument(
         "--resume",
         default=True,
         action=argparse.BooleanOptionalAction,
@@ -126,7 +187,55 @@ def parser() -> argparse.ArgumentParser:
     machine.add_argument(
         "--workers", type=_not_negative, default=0, metavar="N", help="processes that read photographs (default: 0)"
     )
-    return vmnet
+
+
+def _add_export(commands: Commands) -> None:
+    export = commands.add_parser(
+        "export",
+        help="the network as TorchScript, ONNX and OpenVINO, checked against PyTorch",
+        description="Writes the network for other runtimes, compares each with PyTorch on photographs, and prints the "
+        "largest differences, and sizes and times as ratios.",
+    )
+    export.set_defaults(run=_export, stopped="Files that were finished stay.")
+    export.add_argument(
+        "photographs",
+        nargs="*",
+        metavar="PHOTO",
+        help="photographs to compare on (default: the one that comes with scikit-image)",
+    )
+    export.add_argument("--output", metavar="DIR", help="folder for the files (default: that of the weights)")
+    export.add_argument(
+        "--runtimes",
+        type=_names,
+        metavar="NAMES",
+        help="comma-separated list out of torchscript, onnx, openvino (default: all that are installed)",
+    )
+    _add_model(export)
+
+
+def _add_log_model(commands: Commands) -> None:
+    log_model = commands.add_parser(
+        "log-model",
+        help="the bundle as a model in MLflow",
+        description="Logs the bundle as an MLflow pyfunc model with signature and input example.",
+    )
+    log_model.set_defaults(run=_log_model, stopped="A model that was not logged to its end is not listed.")
+    log_model.add_argument("--register", metavar="NAME", help="register it in the model registry under this name")
+    log_model.add_argument(
+        "--tracking-uri", metavar="URI", help="MLflow's store (default: MLFLOW_TRACKING_URI, or as MLflow chooses)"
+    )
+    log_model.add_argument("--experiment", default="vmnet", metavar="NAME", help="experiment (default: %(default)s)")
+    _add_model(log_model)
+
+
+def _add_model(command: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Add the options that name the weights."""
+    model = command.add_argument_group("model")
+    model.add_argument("--bundle", default="bundles/vmnet", metavar="DIR", help="the bundle (default: %(default)s)")
+    model.add_argument(
+        "--model-dir", metavar="DIR", help="weights and thresholds of a training (default: the bundle's)"
+    )
+    return model
 
 
 def _overrides(options: argparse.Namespace) -> dict[str, Any]:
@@ -135,6 +244,9 @@ def _overrides(options: argparse.Namespace) -> dict[str, Any]:
         "resume": options.resume,
         "report": options.report,
         "pdf": options.pdf,
+        "dicom": options.dicom,
+        "deidentify": options.deidentify,
+        "runtime": options.runtime,
         "explain": options.explain,
         "cam_method": options.method,
         "flips": options.flips,
@@ -152,7 +264,11 @@ def _overrides(options: argparse.Namespace) -> dict[str, Any]:
 def _diseases(text: str) -> str | list[str]:
     if text in ("called", "all"):
         return text
-    return [] if text == "none" else [name.strip() for name in text.split(",") if name.strip()]
+    return [] if text == "none" else _names(text)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _threshold(text: str) -> tuple[str, float]:

@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
-__all__ = ["PhotographError", "root_cause"]
+__all__ = ["MAX_PIXELS", "TOO_LARGE", "PhotographError", "UnreadablePictureError", "check_size", "root_cause"]
+
+MAX_PIXELS = 100_000_000
+"""Most pixels of a picture; a larger one is refused before it is decoded. As the float32 RGB that MONAI's LoadImage
+makes of it, such a picture takes 1.2 GB. A 60-megapixel camera stays well below."""
+
+TOO_LARGE = f"the picture has more than {MAX_PIXELS:,} pixels, the most that is read: scale it down"
+"""What is said about such a picture."""
 
 _PACKAGE = __name__.partition(".")[0]
 
 
 class PhotographError(ValueError):
     """Base of the errors that a photograph is at fault for: another one may do."""
+
+
+class UnreadablePictureError(PhotographError):
+    """Raised when a picture cannot be read; the message names the file, what is wrong with it, and the remedy."""
+
+
+def check_size(width: int, height: int) -> None:
+    """Refuse a picture by its size, which its header tells before anything is decoded.
+
+    Raises:
+        UnreadablePictureError: if it has no pixel, or more than :data:`MAX_PIXELS`.
+    """
+    if width * height > MAX_PIXELS:
+        raise UnreadablePictureError(f"{TOO_LARGE}; it has {width} x {height}.")
+    if width * height == 0:
+        raise UnreadablePictureError(f"the picture has no pixels, it is {width} x {height}: export it again.")
 
 
 def root_cause(error: BaseException) -> BaseException:

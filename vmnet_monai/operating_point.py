@@ -14,14 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from vmnet_monai.files import whole_file
 from vmnet_monai.metrics import platt_scaled
+from vmnet_monai.weights import TORCHSCRIPT_NAME, WEIGHTS_NAME, weights_sha256
 
-__all__ = ["WEIGHTS_NAME", "OperatingPoint", "network_settings", "weights_version"]
+__all__ = ["FILE_NAME", "WEIGHTS_NAME", "OperatingPoint", "network_settings", "weights_version"]
 
 FILE_NAME = "operating_point.json"
 """Name of the file beside the weights."""
-
-WEIGHTS_NAME = "model.pt"
-"""Name of the weights."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +129,7 @@ class OperatingPoint:
             FileNotFoundError: if the folder has no weights, whose SHA-256 is written as well.
         """
         path = Path(folder) / FILE_NAME
-        contents = {**dataclasses.asdict(self), "weights_sha256": _weights_sha256(folder)}
+        contents = {**dataclasses.asdict(self), "weights_sha256": weights_sha256(folder)}
         with whole_file(path) as temporary:
             temporary.write_text(json.dumps(contents, indent=2) + "\n", encoding="utf-8")
         return path
@@ -175,7 +173,7 @@ class OperatingPoint:
                 "validation photographs with `run calibrating` (calibrate.json over train.json) and "
                 f"`--pretrained {path.with_name(WEIGHTS_NAME)}`."
             )
-        if stored["weights_sha256"] != _weights_sha256(folder):
+        if stored["weights_sha256"] != weights_sha256(folder):
             raise ValueError(
                 f"{path} belongs to other weights than the {WEIGHTS_NAME} beside it: training was stopped between "
                 "writing the two, or one was replaced. Continue it with `--resume True`, take both from the same "
@@ -225,7 +223,7 @@ def network_settings(network: object) -> str:
 
 
 def weights_version(folder: str | Path) -> str:
-    """Twelve hexadecimal digits that tell weights apart: the beginning of their SHA-256.
+    """Twelve hexadecimal digits that tell weights apart: the beginning of their SHA-256; an export's are the same.
 
     Args:
         folder: the folder of the weights.
@@ -234,17 +232,14 @@ def weights_version(folder: str | Path) -> str:
         FileNotFoundError: if it has none, or no operating point.
     """
     _check_folder(folder)
-    return _weights_sha256(folder)[:12]
+    return weights_sha256(folder)[:12]
 
 
 def _check_folder(folder: str | Path) -> None:
+    has_export = (Path(folder) / TORCHSCRIPT_NAME).is_file()
     for needed in (Path(folder) / FILE_NAME, Path(folder) / WEIGHTS_NAME):
-        if not needed.is_file():
+        if not needed.is_file() and not (needed.name == WEIGHTS_NAME and has_export):
             raise FileNotFoundError(
                 f"{needed} is missing: training writes {WEIGHTS_NAME} and {FILE_NAME} into one folder. Give the folder "
                 "that holds both as `--model_dir` (`--model-dir` of vmnet predict), or train first."
             )
-
-
-def _weights_sha256(folder: str | Path) -> str:
-    return hashlib.sha256((Path(folder) / WEIGHTS_NAME).read_bytes()).hexdigest()

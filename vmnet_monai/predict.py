@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import tempfile
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,21 +14,26 @@ from typing import Any
 
 import numpy as np
 import torch
-from ignite.engine import Engine
 from monai.bundle import ConfigParser
 from monai.data.utils import decollate_batch, list_data_collate
 from numpy.typing import NDArray
 from PIL import Image
 
 from vmnet_monai.errors import PhotographError, root_cause
+from vmnet_monai.operating_point import FILE_NAME
 from vmnet_monai.prediction import Prediction, make_prediction
 from vmnet_monai.records import RecordBook
+from vmnet_monai.weights import TORCHSCRIPT_NAME, torchscript_extra
 
 __all__ = ["Picture", "Predictor", "literal", "predict_folder"]
 
 Picture = str | Path | Image.Image | NDArray[Any] | torch.Tensor
 """A photograph: a path; a PIL image of any mode; an array (H, W), (H, W, 3) or (H, W, 4); a tensor (1, H, W), (3, H, W)
 or (4, H, W). Arrays and tensors hold uint8, uint16 (grey only) or floating point numbers in [0, 1]."""
+
+
+CONFIG_NAME = "configs/inference.json"
+"""Path of the config in a bundle."""
 
 
 class Predictor:
@@ -36,30 +44,37 @@ class Predictor:
     >>> prediction.probabilities["glaucoma"], prediction.vessel_mask.shape  # doctest: +SKIP
 
     Args:
-        bundle: folder of the bundle.
+        bundle: folder of the bundle, or a ``model.ts`` of ``vmnet export``, which needs no bundle beside it.
+        overlays: files that are laid over its ``inference.json``, such as ``configs/networks/resnet18.json``.
         **overrides: keys of its ``inference.json`` as the config would hold them, such as ``device="cpu"``,
-            ``model_dir="output/vmnet/models"``, ``explain=["glaucoma"]``, ``flips=True`` or
+            ``model_dir="output/vmnet/models"``, ``runtime="onnx"``, ``explain=["glaucoma"]``, ``flips=True`` or
             ``thresholds={"glaucoma": 0.3}``.
 
     Raises:
-        FileNotFoundError: if the folder is no bundle, or has no weights.
-        ValueError: if an override does not fit the weights.
+        FileNotFoundError: if the folder is no bundle, or has no weights or no export for the runtime.
+        ImportError: if the package of the runtime is not installed.
+        ValueError: if an override does not fit the weights, or the file was not written by ``vmnet export``.
+
+    Attributes:
+        network: what runs the network: maps photographs (B, 3, S, S) float32 to the dictionary of logits.
     """
 
-    def __init__(self, bundle: str | Path = "bundles/vmnet", **overrides: Any) -> None:
-        config = read_inference_config(bundle, **overrides)
+    def __init__(
+        self, bundle: str | Path = "bundles/vmnet", overlays: Sequence[str | Path] = (), **overrides: Any
+    ) -> None:
+        config = read_inference_config(bundle, overlays, **overrides)
         with _plain_errors():
             self._preprocessing = config.get_parsed_content("preprocessing")
             self._postprocessing = config.get_parsed_content("postprocessing")
             self._inferer = config.get_parsed_content("inferer")
-            self._network = config.get_parsed_content("network")
+            network = config.get_parsed_content("network")
+            self.network: torch.nn.Module = config.get_parsed_content("runtime_network")
             self._operating_point = config.get_parsed_content("operating_point")
             self._explainer = config.get_parsed_content("explainer")
             self._device = config.get_parsed_content("device")
             self._batch_size = config.get_parsed_content("batch_size")
-            self._operating_point.check_network(self._network)
-            config.get_parsed_content("load_weights")(Engine(lambda engine, batch: None))
-        self._network.eval()
+            self._operating_point.check_network(network)
+            config.get_parsed_content("load_weights")()
 
     def __call__(self, pictures: Any) -> Any:
         """Predict one photograph, or many.
@@ -83,7 +98,15 @@ class Predictor:
             for prediction in self._predict(many[start : start + self._batch_size])
         ]
 
-    def _prepare(self, picture: Any) -> dict[str, Any]:
+    def prepare(self, picture: Picture) -> dict[str, Any]:
+        """Read and preprocess a photograph.
+
+        Returns:
+            The item, with ``image`` (3, S, S) float32 in [0, 1], what the network is shown.
+
+        Raises:
+            ValueError: if it cannot be read, or is no usable fundus photograph.
+        """
         item = _item(picture)
         try:
             entry: dict[str, Any] = self._preprocessing(item)
@@ -96,9 +119,9 @@ class Predictor:
 
     def _predict(self, pictures: Sequence[Any]) -> list[Prediction]:
         with _plain_errors():
-            batch = list_data_collate([self._prepare(picture) for picture in pictures])
+            batch = list_data_collate([self.prepare(picture) for picture in pictures])
             with torch.no_grad():
-                outputs = self._inferer(batch["image"].to(self._device), self._network)
+                outputs = self._inferer(batch["image"].to(self._device), self.network)
             entries = decollate_batch({**batch, "pred": outputs})
             return [
                 make_prediction(self._postprocessing(entry), self._operating_point, self._explainer)
@@ -114,7 +137,7 @@ def predict_folder(
     Args:
         inputs: photographs, folders and CSV lists, see :func:`vmnet_monai.datasets.find_photographs`.
         output_dir: where the predictions go.
-        bundle: folder of the bundle.
+        bundle: folder of the bundle, or a ``model.ts`` of ``vmnet export``.
         **overrides: further keys of ``inference.json``.
 
     Returns:
@@ -127,7 +150,8 @@ def predict_folder(
     paths = {"dataset_dir": [literal(path) for path in inputs], "output_dir": literal(output_dir)}
     config = read_inference_config(bundle, **paths, **overrides)
     with _plain_errors():
-        config.get_parsed_content("explainer")  # what does not fit the weights is told before anything is written
+        for key in ("explainer", "runtime_network"):
+            config.get_parsed_content(key)  # what does not fit the weights is told before anything is written
         book: RecordBook = config.get_parsed_content("book")
         try:
             config.get_parsed_content("initialize")
@@ -137,30 +161,54 @@ def predict_folder(
     return book
 
 
-def read_inference_config(bundle: str | Path, **overrides: Any) -> ConfigParser:
-    """Read a bundle's ``inference.json`` and lay overrides over it.
+def read_inference_config(bundle: str | Path, overlays: Sequence[str | Path] = (), **overrides: Any) -> ConfigParser:
+    """Read a bundle's ``inference.json`` and lay overlays and overrides over it.
 
     Args:
-        bundle: folder of the bundle.
+        bundle: folder of the bundle, or a ``model.ts`` of ``vmnet export``, whose ``runtime`` is then ``torchscript``;
+            it is unpacked into a folder that lives as long as the config.
+        overlays: files that are merged over the config, such as ``configs/networks/resnet18.json``.
         **overrides: keys of the config and their values.
 
     Raises:
         FileNotFoundError: if the folder is no bundle.
-        ValueError: if the config has no such key.
+        ValueError: if the config has no such key, or the file was not written by ``vmnet export``.
     """
-    path = Path(bundle) / "configs/inference.json"
+    unpacked = None
+    if Path(bundle).is_file():
+        unpacked = _unpacked(Path(bundle))
+        bundle, overrides = unpacked.name, {"runtime": "torchscript", **overrides}
+    path = Path(bundle) / CONFIG_NAME
     if not path.is_file():
         raise FileNotFoundError(
             f"{bundle} is no bundle, {path} is missing: give the folder of the bundle (`--bundle`), such as "
             "bundles/vmnet in the repository of vmnet_monai."
         )
-    config = ConfigParser()
-    config.read_config(path)
+    config = ConfigParser(ConfigParser.load_config_files([path, *overlays]))
+    if unpacked is not None:
+        weakref.finalize(config, unpacked.cleanup)
     unknown = [key for key in overrides if key not in config]
     if unknown:
         raise ValueError(f"{path} has no key {', '.join(unknown)}: see docs/reference/config-keys.md.")
     config.update({"bundle_root": literal(bundle), **overrides})
     return config
+
+
+def _unpacked(torchscript: Path) -> tempfile.TemporaryDirectory[str]:
+    """A temporary bundle of what a TorchScript file holds.
+
+    Raises:
+        ValueError: if it was not written by ``vmnet export``.
+    """
+    extras = {f"models/{FILE_NAME}": FILE_NAME, CONFIG_NAME: Path(CONFIG_NAME).name}
+    contents = {name: torchscript_extra(torchscript, extra) for name, extra in extras.items()}
+    folder = tempfile.TemporaryDirectory(prefix="vmnet-")
+    for name, content in contents.items():
+        path = Path(folder.name) / name
+        path.parent.mkdir()
+        path.write_bytes(content)
+    shutil.copyfile(torchscript, Path(folder.name) / "models" / TORCHSCRIPT_NAME)
+    return folder
 
 
 def literal(text: str | Path) -> str:

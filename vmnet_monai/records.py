@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import json
 from collections import Counter
@@ -13,6 +14,7 @@ import pandas as pd
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
+from vmnet_monai.deidentification import is_deidentified, shown_name, without_paths
 from vmnet_monai.files import remove_partial_files, whole_file
 from vmnet_monai.slices import parse_slice_address
 
@@ -26,7 +28,7 @@ FOLDER = "records"
 
 
 SHOWN = 10
-"""Refused and failed inputs that a summary names."""
+"""Inputs with a reason that a summary names."""
 
 
 class DiseaseFinding(TypedDict):
@@ -45,10 +47,10 @@ class _Input(TypedDict):
     id: str
     """File-safe and unique within the run."""
     image: str
-    """The input as it was named, such as a path."""
+    """The input as it was named, such as a path; where the run is de-identified, the id."""
     status: Status
     reason: str
-    """Why the input was refused or failed; empty otherwise."""
+    """Why the input was refused or failed; of a predicted one, what could not be written; empty otherwise."""
     seconds: float
     """Wall-clock time spent on this input: its share of the batch, reading and writing included."""
     model_version: str
@@ -126,7 +128,8 @@ class RecordBook:
         """Note the inputs of a run, in their order, and return those that are still to be done.
 
         Args:
-            items: each with ``id``, ``image``, and ``fov`` where it has a mask of the field of view.
+            items: each with ``id``, ``image``, and ``fov`` where it has a mask of the field of view; de-identified
+                where :func:`~vmnet_monai.deidentification.deidentify` made them.
         """
         self.items = {item["id"]: item for item in items}
         # Noted before a photograph is read: one that changes afterwards is predicted again by the next run.
@@ -157,11 +160,11 @@ class RecordBook:
         for file in set(earlier) - set(record["files"]):
             (self.output_dir / file).unlink(missing_ok=True)
 
-    def base(self, name: str, image: str) -> Record:
+    def base(self, name: str) -> Record:
         """The record of an input of which nothing is known but the names."""
         return {
             "id": name,
-            "image": image,
+            "image": shown_name(self.items[name]),
             "status": "ok",
             "reason": "",
             "seconds": 0.0,
@@ -169,9 +172,10 @@ class RecordBook:
             "thresholds_version": self.thresholds_version,
         }
 
-    def unusable(self, name: str, image: str, status: Status, reason: str, seconds: float) -> Record:
+    def unusable(self, name: str, status: Status, reason: str, seconds: float) -> Record:
         """The record of an input that was refused or failed."""
-        return {**self.base(name, image), "status": status, "reason": reason, "seconds": round(seconds, 3)}
+        reason = without_paths(reason, self.items[name])
+        return {**self.base(name), "status": status, "reason": reason, "seconds": round(seconds, 3)}
 
     def add(self, record: Record) -> None:
         """Keep a record; that of a predicted photograph also on disk, after all its other files.
@@ -189,8 +193,7 @@ class RecordBook:
         """The records in the order of the inputs; an input that was not reached has failed."""
         reason = "not reached: the run was stopped before. Run it again."
         return [
-            self.records.get(name) or self.unusable(name, item["image"], "failed", reason, 0.0)
-            for name, item in self.items.items()
+            self.records.get(name) or self.unusable(name, "failed", reason, 0.0) for name in self.items
         ]
 
     def write_tables(self) -> None:
@@ -220,16 +223,16 @@ class RecordBook:
     def summary(self) -> str:
         """Say how many photographs there were, what became of them, and where to look."""
         records = self.ordered()
-        bad = [record for record in records if record["status"] != "ok"]
+        noted = [record for record in records if record["reason"]]
         counts = Counter(record["status"] for record in records)
         before = f" ({self.done_before} of them by an earlier run)" if self.done_before else ""
         lines = [
             f"{len(records)} photographs: {counts['ok']} predicted{before}, "
             f"{counts['refused']} refused, {counts['failed']} failed."
         ]
-        lines += [f"  {record['status']}: {record['image']}: {record['reason']}" for record in bad[:SHOWN]]
-        if len(bad) > SHOWN:
-            lines.append(f"  and {len(bad) - SHOWN} more, all in manifest.csv")
+        lines += [f"  {record['status']}: {record['image']}: {record['reason']}" for record in noted[:SHOWN]]
+        if len(noted) > SHOWN:
+            lines.append(f"  and {len(noted) - SHOWN} more, all in manifest.csv")
         page = self.output_dir / "index.html"
         lines.append(f"Results: {page if self.settings.get('report') else self.output_dir}")
         return "\n".join(lines)
@@ -252,7 +255,7 @@ class RecordBook:
     def _holds(self, record: Record, item: Mapping[str, Any]) -> bool:
         """Whether an earlier record is that of the same files and settings, and its own files are there."""
         return (
-            record.get("image") == item["image"]
+            record.get("image") == shown_name(item)
             and record.get("made_from") == self.made_from[item["id"]]
             and all((self.output_dir / file).is_file() for file in record.get("files", []))
         )
@@ -264,7 +267,10 @@ class RecordBook:
             "model_version": self.model_version,
             "thresholds_version": self.thresholds_version,
         }
-        return {key: _state(item[key]) for key in ("image", "fov") if key in item} | versions | self.settings
+        states = {key: _state(item[key]) for key in ("image", "fov") if key in item}
+        if is_deidentified(item):
+            states = {key: hashlib.sha256(json.dumps(state).encode()).hexdigest() for key, state in states.items()}
+        return states | versions | self.settings
 
 
 def _state(name: str) -> list[int | str]:

@@ -7,10 +7,17 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from dicom_files import photograph_dataset, save
+from layouts import write_table
+from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged
+from pydicom.uid import UID
 
 from vmnet_monai.datasets.item import MAX_NAME_LENGTH, SAFE_ID, Item
 from vmnet_monai.datasets.photographs import find_photographs
+from vmnet_monai.datasets.table import read
+from vmnet_monai.transforms import PictureReader, to_rgb
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -241,3 +248,86 @@ def test_tilde_is_the_home_only_in_front_of_what_the_user_names(
 def test_slice_of_a_volume_may_be_listed(tmp_path: Path) -> None:
     first, second = find_photographs(listed(tmp_path, "image\noct.mhd?slice=1\noct.mhd?slice=2\n"))
     assert (first["image"], second["image"]) == (f"{tmp_path}/oct.mhd?slice=1", f"{tmp_path}/oct.mhd?slice=2")
+
+
+FRAME = np.full((4, 6, 3), 70, dtype=np.uint8)
+"""A picture, as every frame of the DICOM files here."""
+
+
+def write_dicom(path: Path, frames: int = 1, **attributes: object) -> Path:
+    return save(photograph_dataset(np.stack([FRAME] * frames), **attributes), path)
+
+
+def test_folder_gives_dicom_files_whatever_their_names(tmp_path: Path) -> None:
+    for name in ("b/1.2.840.113", "b/IM0001", "c.dcm", "d.jpg", "DICOMDIR", "e.csv"):
+        write_dicom(tmp_path / name)
+    touch(tmp_path, "b/other", "a.png", "notes.txt")
+    items = find_photographs(tmp_path)
+    assert ids(items) == ["a", "b-1.2.840.113", "b-IM0001", "c", "d"]
+    assert [Path(item["image"]).relative_to(tmp_path).as_posix() for item in items][1:3] == [
+        "b/1.2.840.113",
+        "b/IM0001",
+    ]
+    assert not any("refused" in item for item in items)
+
+
+def test_every_frame_of_a_dicom_file_becomes_an_item(tmp_path: Path) -> None:
+    path = write_dicom(tmp_path / "a/series.dcm", frames=3, laterality="L")
+    items = find_photographs(tmp_path)
+    assert ids(items) == ["a-series-frame-1", "a-series-frame-2", "a-series-frame-3"]
+    assert [item["image"] for item in items] == [f"{path}?slice={index}" for index in range(3)]
+    assert {item["eye"] for item in items} == {"left"}
+
+
+def test_frame_may_be_named_and_counts_once(tmp_path: Path) -> None:
+    path = write_dicom(tmp_path / "1.2.3", frames=2)
+    assert ids(find_photographs([f"{path}?slice=1", path])) == ["1.2.3-frame-2", "1.2.3-frame-1"]
+    (tmp_path / "link").symlink_to(tmp_path)
+    assert len(find_photographs([tmp_path, f"{tmp_path}/link/1.2.3?slice=0"])) == 2
+    one = write_dicom(tmp_path / "one.dcm")
+    assert [item["image"] for item in find_photographs([f"{one}?slice=0", one])] == [str(one)]
+
+
+def test_frame_that_is_not_there_is_left_to_the_reader(tmp_path: Path) -> None:
+    path = write_dicom(tmp_path / "a.dcm")
+    (item,) = find_photographs(f"{path}?slice=9")
+    assert (item["image"], item["id"]) == (f"{path}?slice=9", "a-frame-10")
+
+
+def test_list_may_name_dicom_files_and_knows_better_than_their_headers(tmp_path: Path) -> None:
+    write_dicom(tmp_path / "a.dcm", frames=2, laterality="R")
+    write_dicom(tmp_path / "b.dcm", laterality="R")
+    items = find_photographs(listed(tmp_path, "image,id,eye,patient\na.dcm,x,,p\nb.dcm,,left,\na.dcm?slice=1,y,,\n"))
+    assert [(item["id"], item["eye"]) for item in items] == [
+        ("x-frame-1", "right"),
+        ("x-frame-2", "right"),
+        ("b", "left"),
+    ]
+    assert [item["patient"] for item in items[:2]] == ["photographs_p"] * 2
+
+
+def test_dicom_object_that_is_no_photograph_is_refused_with_the_reason(tmp_path: Path) -> None:
+    write_dicom(tmp_path / "ct", SOPClassUID=UID("1.2.840.10008.5.1.4.1.1.2"))
+    write_dicom(tmp_path / "own", ManufacturerModelName="vmnet_monai")
+    content = write_dicom(tmp_path / "short").read_bytes()
+    (tmp_path / "short").write_bytes(content[:300])
+    reasons = {item["id"]: item["refused"] for item in find_photographs(tmp_path)}
+    assert "CT Image Storage" in reasons["ct"]
+    assert "a result and no photograph" in reasons["own"]
+    assert set(reasons) == {"ct", "own", "short"}
+
+
+def test_table_of_dicom_photographs_is_loaded_for_training(tmp_path: Path) -> None:
+    write_dicom(tmp_path / "1.2.840.1")
+    write_dicom(tmp_path / "1.2.840.2", frames=2)
+    table = write_table(tmp_path, ["image,glaucoma", "1.2.840.1,1", "1.2.840.2?slice=1,0"])
+    items = read(table, diseases=["glaucoma"])
+    load = Compose(
+        [
+            LoadImaged("image", reader=PictureReader(to_rgb), image_only=True),
+            EnsureChannelFirstd("image", channel_dim=-1),
+        ]
+    )
+    assert [(item["id"], np.asarray(load(item)["image"]).tolist()) for item in items] == [
+        (name, np.moveaxis(FRAME, -1, 0).tolist()) for name in ("table_1.2.840.1", "table_1.2.840.2")
+    ]

@@ -14,6 +14,7 @@ import itk
 import numpy as np
 import pytest
 import tifffile
+from dicom_files import photograph_dataset, save
 from monai.data import PersistentDataset
 from monai.transforms import Compose, LoadImage, LoadImaged
 from numpy.typing import NDArray
@@ -528,3 +529,44 @@ def test_a_picture_in_memory_is_converted_like_a_file() -> None:
     loaded = load(picture)
     assert tuple(loaded.shape) == (3, 4, 3)
     assert not loaded.any(), "transparency is laid over black"
+
+
+@pytest.mark.parametrize("name", ["photograph.dcm", "photograph.jpg", "1.2.840.113", "no suffix"])
+def test_dicom_is_recognised_by_its_content(name: str, tmp_path: Path) -> None:
+    path = save(photograph_dataset(PIXELS), tmp_path / name)
+    assert np.array_equal(read_picture(path), PIXELS)
+    grey = PictureReader(to_mask).read(path)
+    assert isinstance(grey, Image.Image)
+    assert (grey.mode, grey.size) == ("L", (20, 12))
+
+
+def test_twelve_bits_of_a_dicom_file_are_brought_to_eight_once(tmp_path: Path) -> None:
+    """0x0FFF are all bits of twelve; of sixteen they are few, and the header knows which."""
+    pixels = np.array([[0, 0x0FFF]], dtype=np.uint16)
+    twelve = save(photograph_dataset(pixels, kind="op16", BitsStored=12), tmp_path / "12.dcm")
+    sixteen = save(photograph_dataset(pixels, kind="op16"), tmp_path / "16.dcm")
+    assert [read_picture(path)[0, 1].tolist() for path in (twelve, sixteen)] == [[255] * 3, [0x0F] * 3]
+
+
+def test_frame_of_a_dicom_file_is_addressed_like_a_slice(tmp_path: Path) -> None:
+    frames = np.stack([PIXELS, 255 - PIXELS])
+    path = save(photograph_dataset(frames), tmp_path / "series.dcm")
+    assert np.array_equal(read_picture(f"{path}?slice=1"), frames[1])
+    assert np.array_equal(read_picture(path), frames[0]), "without an address the first"
+    for address, expected in {"?slice=9": "frames 0 to 1, got 9", "?slice=0&label=1": "has no labels"}.items():
+        with pytest.raises(UnreadablePictureError, match=rf"series\.dcm\{address}: .*{expected}"):
+            read_picture(f"{path}{address}")
+
+
+def test_dicom_without_preamble_is_refused_with_what_is_expected(tmp_path: Path) -> None:
+    content = save(photograph_dataset(PIXELS), tmp_path / "a.dcm").read_bytes()
+    (tmp_path / "a.dcm").write_bytes(content[132:])
+    with pytest.raises(UnreadablePictureError, match=r"a\.dcm: .*the letters DICM after 128 bytes"):
+        read_picture(tmp_path / "a.dcm")
+
+
+def test_truncated_dicom_file_is_refused(tmp_path: Path) -> None:
+    content = save(photograph_dataset(PIXELS), tmp_path / "a.dcm").read_bytes()
+    (tmp_path / "a.dcm").write_bytes(content[:-100])
+    with pytest.raises(UnreadablePictureError, match=r"a\.dcm: the DICOM file is damaged or incomplete .*: copy"):
+        read_picture(tmp_path / "a.dcm")

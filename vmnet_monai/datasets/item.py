@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import warnings
 from collections import Counter
@@ -107,12 +108,22 @@ def slug(text: str) -> str:
 def names_from_paths(relative_paths: Sequence[Path]) -> list[str]:
     """File-safe names for photographs, unique whatever their folders and suffixes: the paths without suffix.
 
-    See :func:`unique_names`; the digits are those of the path's SHA-1.
+    See :func:`without_suffix` and :func:`unique_names`; the digits are those of the path's SHA-1.
     """
     return unique_names(
-        ["-".join(path.with_suffix("").parts) for path in relative_paths],
+        ["-".join(Path(without_suffix(str(path))).parts) for path in relative_paths],
         [path.as_posix() for path in relative_paths],
     )
+
+
+def without_suffix(path: str) -> str:
+    """The path of a picture, or of the file at an address, without suffix.
+
+    A number is no suffix, as DICOM's identifiers end in one: ``1.2.840.113`` stays.
+    """
+    file = path.rpartition("?slice=")[0] or path
+    stem, suffix = os.path.splitext(file)
+    return file if suffix[1:].isdecimal() else stem
 
 
 def unique_names(names: Sequence[str], origins: Sequence[str]) -> list[str]:

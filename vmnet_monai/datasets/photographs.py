@@ -16,11 +16,19 @@ from vmnet_monai.datasets.item import (
     make_item,
     read_rows,
     unique_names,
+    without_suffix,
 )
+from vmnet_monai.dicom.photograph import HEADER_TAGS, check_photograph, frame_count, is_dicom, read_header
+from vmnet_monai.dicom.photograph import eye as eye_of
+from vmnet_monai.errors import UnreadablePictureError
+from vmnet_monai.slices import parse_slice_address, slice_address
 
 __all__ = ["find_photographs"]
 
 NAME = "photographs"
+
+DICOM_INDEX = "DICOMDIR"
+"""Name of the file of a medium that lists its other files (PS3.10 8.6)."""
 
 _EYES = ("left", "right")
 
@@ -48,11 +56,16 @@ def find_photographs(
 
     An input is
 
-    - a folder: all its pictures (by suffix) and those of its subfolders, sorted by path; hidden files and folders, and
-      links to folders, are passed over;
+    - a folder: all its pictures (by suffix), its DICOM files (by content, where the suffix is no picture's and no
+      list's), and those of its subfolders, sorted by path; hidden files and folders, links to folders, and DICOMDIR
+      files are passed over;
     - a list, a ``.csv`` or ``.tsv`` file with the column ``image`` and any of ``id``, ``fov``, ``patient`` and ``eye``
       (left or right); paths are relative to the list, other columns and blank lines are ignored;
-    - any other file, whatever its suffix. It is not opened here.
+    - any other file, whatever its suffix, and the address of a frame (:func:`vmnet_monai.slices.slice_address`).
+
+    Pictures are not opened here. Of DICOM files the header is read: several frames become as many items, ``image`` the
+    address of a frame and the id ending in ``-frame-1``, ``-frame-2`` and so on; the eye is taken from it where no list
+    says it; and what is no photograph is refused with the reason.
 
     A photograph that is named more than once, also through links, counts once, as it was named first. What cannot be
     one (a path that does not exist, a folder without pictures, a list that cannot be read, a row without image, ...)
@@ -102,7 +115,7 @@ def _of_input(path: str, excluded: str | None) -> Iterator[_Named]:
     elif os.path.splitext(path)[1].lower() in SEPARATORS:
         yield from _of_list(path)
     else:
-        yield _photograph(path, os.path.basename(path), _real(path))
+        yield from _of_file(path, os.path.basename(path), _real(path))
 
 
 def _of_folder(folder: str, excluded: str | None) -> Iterator[_Named]:
@@ -125,19 +138,19 @@ def _of_folder(folder: str, excluded: str | None) -> Iterator[_Named]:
             path = os.path.join(inside, entry.name)
             if entry.is_dir(follow_symlinks=False):
                 waiting.append(path)
-            elif os.path.splitext(entry.name)[1].lower() in PICTURE_SUFFIXES:
+            elif _may_be_photograph(entry):
                 pictures.append((path, entry.is_symlink()))
     for inside, is_link in sorted(pictures, key=lambda picture: picture[0].split(os.sep)):
         path = os.path.join(folder, inside)
-        yield _photograph(path, inside, _real(path) if is_link else os.path.join(real, inside))
+        yield from _of_file(path, inside, _real(path) if is_link else os.path.join(real, inside))
     yield from unopened
     if not pictures and not unopened:
         suffixes = ", ".join(sorted(PICTURE_SUFFIXES))
         yield _refused(
             folder,
             os.path.basename(real),
-            f"the folder holds no picture ({suffixes}), in subfolders neither; hidden files, links to folders and the "
-            "output folder are passed over. Name the photographs' folder.",
+            f"the folder holds no picture ({suffixes}) and no DICOM file, in subfolders neither; hidden files, links "
+            "to folders and the output folder are passed over. Name the photographs' folder.",
         )
 
 
@@ -160,22 +173,63 @@ def _of_list(path: str) -> Iterator[_Named]:
         image = os.path.join(folder, os.path.expanduser(row["image"]))
         inside = os.path.basename(image) if os.path.isabs(row["image"]) else os.path.normpath(row["image"])
         eye = row.get("eye", "").lower()
-        yield _photograph(image, inside, _real(image))._replace(
-            **({"name": row["id"]} if row.get("id") else {}),
-            patient=row.get("patient", ""),
-            eye=eye if eye in _EYES else "",
-            fov=os.path.join(folder, os.path.expanduser(row["fov"])) if row.get("fov") else "",
-        )
+        for one in _of_file(image, inside, _real(image), row.get("id", "")):
+            yield one._replace(
+                patient=row.get("patient", ""),
+                eye=eye if eye in _EYES else one.eye,
+                fov=os.path.join(folder, os.path.expanduser(row["fov"])) if row.get("fov") else "",
+            )
 
 
-def _photograph(path: str, inside: str, key: str) -> _Named:
-    """A photograph at a path, with an id from the part of the path that says what it is called."""
+def _may_be_photograph(entry: os.DirEntry[str]) -> bool:
+    """Whether a file of a folder is a picture by its suffix, or DICOM by its content, but no index of DICOM files."""
+    suffix = os.path.splitext(entry.name)[1].lower()
+    if suffix in PICTURE_SUFFIXES:
+        return True
+    return suffix not in SEPARATORS and entry.name.upper() != DICOM_INDEX and is_dicom(entry.path)
+
+
+def _of_file(path: str, inside: str, key: str, name: str = "") -> Iterator[_Named]:
+    """The photograph of a file, or those of a DICOM file's frames.
+
+    Args:
+        path: the file, or the address of a frame.
+        inside: the part of the path that the name is made from, where none is given.
+        key: the path without symbolic links.
+        name: the name of the photograph, or blank.
+    """
+    try:
+        address = parse_slice_address(path)
+    except ValueError:  # which the reader refuses
+        address = None
+    name = name or without_suffix(inside).replace(os.sep, "-")
+    whole = _photograph(path, name, key)
+    file = path if address is None else address.path
+    if whole.refused or not is_dicom(file):
+        yield whole
+        return
+    try:
+        header = read_header(file, HEADER_TAGS)
+        check_photograph(header)
+        count = frame_count(header)
+        for frame in range(count) if address is None else (address.index,):
+            yield (
+                _photograph(slice_address(file, frame), f"{name}-frame-{frame + 1}", slice_address(_real(file), frame))
+                if count > 1 or frame > 0
+                else _photograph(file, name, _real(file))
+            )._replace(eye=eye_of(header, frame))
+    except UnreadablePictureError as error:
+        yield whole._replace(refused=str(error))
+
+
+def _photograph(path: str, name: str, key: str) -> _Named:
+    """A photograph at a path."""
     image = str(Path(path))
     if not _is_text(image):
-        return _refused(image, inside, "the name is no valid Unicode text: rename the file.")
+        return _refused(image, name, "the name is no valid Unicode text: rename the file.")
     if image.startswith("~"):  # which LoadImage would take for somebody's home
         image = os.path.abspath(image)
-    return _Named(image, os.path.splitext(inside)[0].replace(os.sep, "-"), key)
+    return _Named(image, name, key)
 
 
 def _refused(path: str, name: str, reason: str) -> _Named:

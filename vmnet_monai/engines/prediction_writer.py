@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,10 @@ from typing import Any
 
 import numpy as np
 from ignite.engine import Engine, Events
+from numpy.typing import NDArray
 
+from vmnet_monai.dicom.photograph import is_dicom, read_dataset
+from vmnet_monai.dicom.results import ModelIdentity, write_results
 from vmnet_monai.engines.forward import photographs
 from vmnet_monai.explain import draw_heat_map, draw_structures
 from vmnet_monai.files import write_png
@@ -19,6 +23,7 @@ from vmnet_monai.operating_point import OperatingPoint
 from vmnet_monai.prediction import Explainer, Prediction, make_prediction
 from vmnet_monai.records import Record, RecordBook
 from vmnet_monai.report import write_index, write_page, write_pdf
+from vmnet_monai.slices import parse_slice_address
 from vmnet_monai.transforms import read_picture
 
 __all__ = ["PredictionWriter", "ValidationPictures"]
@@ -37,7 +42,8 @@ class PredictionWriter:
     - ``<structure>/<id>.png``, such as ``vessel/<id>.png``: the mask of each structure, 0 and 255.
     - ``<structure>_probability/<id>.png``: 16-bit grey, value / 65535 is the probability.
     - ``cam/<id>_<disease>.png``: heat map over the photograph, inside the field of view.
-    - ``index.html``, ``report/`` and ``pdf/``, where asked for.
+    - ``dicom/<id>/``, see :func:`vmnet_monai.dicom.results.write_results`, and ``index.html``, ``report/`` and
+      ``pdf/``, where asked for.
 
     All pictures but those of the report have the photograph's own size. It expects what
     :func:`~vmnet_monai.prediction.make_prediction` reads, and ``image_path`` and ``seconds`` in the batch. A photograph
@@ -49,9 +55,10 @@ class PredictionWriter:
         explainer: draws the heat maps.
         report: whether to write the HTML report.
         pdf: whether to write a PDF page per photograph.
+        dicom: whether to write DICOM objects for photographs that are DICOM files.
 
     Raises:
-        ValueError: if the network is not the one that was trained.
+        ValueError: if the network is not the one that was trained, or DICOM objects are to be de-identified.
     """
 
     def __init__(
@@ -61,13 +68,20 @@ class PredictionWriter:
         explainer: Explainer,
         report: bool = True,
         pdf: bool = False,
+        dicom: bool = False,
     ) -> None:
+        if dicom and book.settings.get("deidentify"):
+            raise ValueError(
+                "DICOM results bear the patient's name and cannot be de-identified: leave out either `--dicom` or "
+                "`--deidentify`."
+            )
         operating_point.check_network(explainer.network)
         self.book = book
         self.operating_point = operating_point
         self.explainer = explainer
         self.report = report
         self.pdf = pdf
+        self.dicom = dicom
         self.started = 0.0
 
     def attach(self, engine: Engine) -> None:
@@ -87,7 +101,7 @@ class PredictionWriter:
         network_seconds = (time.perf_counter() - self.started) / max(1, len(entries))
         for entry in entries:
             started = time.perf_counter()
-            name, image = entry["id"], entry["image_path"]
+            name = entry["id"]
             before = float(entry["seconds"]) + network_seconds
             try:
                 earlier = self.book.withdraw(name)
@@ -98,13 +112,13 @@ class PredictionWriter:
             except Exception as error:
                 logger.debug(name, exc_info=True)
                 reason = " ".join(f"{type(error).__name__}: {error}".split())
-                self.book.add(self.book.unusable(name, image, "failed", reason, before + time.perf_counter() - started))
+                self.book.add(self.book.unusable(name, "failed", reason, before + time.perf_counter() - started))
 
     def _write(self, entry: Mapping[str, Any]) -> Record:
         prediction = make_prediction(entry, self.operating_point, self.explainer)
         height, width = prediction.field_of_view.shape
         record: Record = {
-            **self.book.base(prediction.id, entry["image_path"]),
+            **self.book.base(prediction.id),
             "width_px": width,
             "height_px": height,
             "findings": prediction.findings,
@@ -129,18 +143,52 @@ class PredictionWriter:
             ):
                 write_png(folder / file, pixels)
                 files.append(file)
-        if not (prediction.heat_maps or self.report or self.pdf):
+        if not (prediction.heat_maps or self.report or self.pdf or self.dicom):
             return files
         photograph = read_picture(image)
-        for disease, heat in prediction.heat_maps.items():
+        pictures = {disease: draw_heat_map(photograph, heat) for disease, heat in prediction.heat_maps.items()}
+        for disease, picture in pictures.items():
             files.append(f"cam/{name}_{disease}.png")
-            write_png(folder / files[-1], draw_heat_map(photograph, heat))
+            write_png(folder / files[-1], picture)
+        if self.dicom:
+            written, remarks = self._write_dicom(image, photograph, pictures, prediction)
+            files += written
+            record["reason"] = " ".join(remarks)
         if self.report:
             files += write_page(folder, record, photograph, prediction.structure_masks, prediction.heat_maps)
         if self.pdf:
             files.append(f"pdf/{name}.pdf")
             write_pdf(folder / files[-1], record, photograph, prediction.structure_masks, prediction.heat_maps)
         return files
+
+    def _write_dicom(
+        self,
+        image: str,
+        photograph: NDArray[np.uint8],
+        heat_maps: Mapping[str, NDArray[np.uint8]],
+        prediction: Prediction,
+    ) -> tuple[list[str], list[str]]:
+        """Write DICOM objects; the names of their files, and remarks on what could not be written."""
+        address = parse_slice_address(image)
+        path, frame = (image, 0) if address is None else (address.path, address.index)
+        if not is_dicom(path):
+            return [], ["No DICOM objects were written: the photograph is no DICOM file whose patient they could name."]
+        overlay = draw_structures(photograph, list(prediction.structure_masks.values()))
+        pictures = {"overlay": overlay, **{f"heat_{disease}": heat for disease, heat in heat_maps.items()}}
+        model = ModelIdentity(
+            name=self.operating_point.network.partition("(")[0],
+            package_version=importlib.metadata.version("vmnet_monai"),
+            model_version=self.book.model_version,
+            thresholds_version=self.book.thresholds_version,
+            runtime=str(self.book.settings.get("runtime", "torch")),
+        )
+        source = read_dataset(path)
+        try:
+            return write_results(self.book.output_dir, prediction.id, source, frame, prediction, pictures, model)
+        except OSError:
+            raise
+        except Exception as error:  # whose text may quote the patient
+            raise RuntimeError(f"the DICOM objects could not be made ({type(error).__name__}).") from None
 
     def finish(self) -> None:
         """Write tables and index of all photographs that are done."""

@@ -84,9 +84,7 @@ class UsableBatches:
         for outcome in self.loader:
             if outcome.entry is None:
                 item = outcome.item
-                self.book.add(
-                    self.book.unusable(item["id"], item["image"], outcome.status, outcome.reason, outcome.seconds)
-                )
+                self.book.add(self.book.unusable(item["id"], outcome.status, outcome.reason, outcome.seconds))
                 continue
             usable.append(outcome.entry | {"seconds": outcome.seconds})
             if len(usable) == self.batch_size:
@@ -115,8 +113,8 @@ class GuardedIteration:
         except Exception as error:
             cause = root_cause(error)
             reason = " ".join(f"{type(cause).__name__}: {cause}".split())
-            for name, image in zip(batchdata["id"], batchdata["image_path"], strict=True):
-                self.book.add(self.book.unusable(name, image, "failed", reason, 0.0))
+            for name in batchdata["id"]:
+                self.book.add(self.book.unusable(name, "failed", reason, 0.0))
             engine.state.batch, engine.state.output = [], []
             return []
 

@@ -1,4 +1,4 @@
-"""Reading of pictures and of single slices of volumes, and the converters that bring them all to one convention."""
+"""Reading of pictures, DICOM photographs and single slices of volumes, and the converters to one convention."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from monai.utils import ensure_tuple
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from vmnet_monai.errors import PhotographError
+from vmnet_monai.dicom.photograph import decode_frame, is_dicom, read_dataset
+from vmnet_monai.errors import MAX_PIXELS, TOO_LARGE, UnreadablePictureError, check_size
 from vmnet_monai.slices import SliceAddress, parse_slice_address, read_volume, volume_shape
 
 __all__ = [
@@ -32,10 +33,6 @@ __all__ = [
     "to_rgb",
 ]
 
-MAX_PIXELS = 100_000_000
-"""Most pixels of a picture; a larger one is refused before it is decoded. As the float32 RGB that MONAI's LoadImage
-makes of it, such a picture takes 1.2 GB. A 60-megapixel camera stays well below."""
-
 MAX_VOXELS = 1_000_000_000
 """Most voxels of a volume whose slices are read; RETOUCH's largest have 67 million."""
 
@@ -48,10 +45,6 @@ _MAX_SIXTEEN_BIT = 2**16 - 1
 _DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")  # Pillow's, of more than 8 bits
 _PLANAR_CONFIGURATION, _BITS_PER_SAMPLE = 284, 258  # TIFF tags
 _TIFF_BEGINNINGS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter two: BigTIFF
-
-
-class UnreadablePictureError(PhotographError):
-    """Raised when a picture cannot be read; the message names the file, what is wrong with it, and the remedy."""
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -160,14 +153,19 @@ def open_picture(
     A slice is 8-bit or 16-bit grey, or with a label 255 where the volume has that label and 0 elsewhere. Warnings of
     the decoders are dropped.
 
+    DICOM is recognised by its content, whatever the name; without an address its first frame is read. It comes with 8
+    bits, see :func:`vmnet_monai.dicom.photograph.decode_frame`.
+
     Args:
-        path: a picture in one of :data:`PICTURE_FORMATS`, the address of a slice, or a picture that Pillow opened.
+        path: a picture in one of :data:`PICTURE_FORMATS`, a DICOM photograph, the address of a slice or of a DICOM
+            frame, or a picture that Pillow opened.
         converter: is given the picture while its file is open; None leaves it as it is.
 
     Raises:
         UnreadablePictureError: if the file is missing, empty, no regular file, of another format, damaged, larger than
             :data:`MAX_PIXELS`, or may not be read; if an address is wrong, or a volume lacks the slice, or holds other
-            grey values than unsigned 8-bit and 16-bit; or if the converter refuses the picture.
+            grey values than unsigned 8-bit and 16-bit; if a DICOM object is no photograph or lacks the frame; or if the
+            converter refuses the picture.
     """
     name = "picture in memory" if isinstance(path, Image.Image) else str(path)
     converter = converter or Image.Image.copy
@@ -175,18 +173,19 @@ def open_picture(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if isinstance(path, Image.Image):
-                _check_size(*path.size)
+                check_size(*path.size)
                 return converter(path)
             return _open_picture(name, converter)
     except UnreadablePictureError as error:
         raise UnreadablePictureError(f"{name}: {error}") from None
     except UnidentifiedImageError as error:
         raise UnreadablePictureError(
-            f"{name}: the file is no picture of a format that is read here ({', '.join(PICTURE_FORMATS)}), or its "
-            "beginning is damaged: save it as PNG or JPEG, or copy it again."
+            f"{name}: the file is no picture of a format that is read here ({', '.join(PICTURE_FORMATS)}, and DICOM "
+            "files, which have the letters DICM after 128 bytes), or its beginning is damaged: save it as PNG or JPEG, "
+            "or copy it again."
         ) from error
     except Image.DecompressionBombError as error:
-        raise UnreadablePictureError(f"{name}: {_TOO_LARGE}.") from error
+        raise UnreadablePictureError(f"{name}: {TOO_LARGE}.") from error
     except PermissionError as error:
         raise UnreadablePictureError(f"{name}: the file may not be read: allow it in the file's properties.") from error
     # Decoders raise whatever their parsing of damaged bytes runs into, struct.error and MemoryError among them.
@@ -197,18 +196,19 @@ def open_picture(
         ) from error
 
 
-_TOO_LARGE = f"the picture has more than {MAX_PIXELS:,} pixels, the most that is read: scale it down"
-
-
 def _open_picture(name: str, converter: Callable[[Image.Image], Image.Image]) -> Image.Image:
     try:
         address = parse_slice_address(name)
     except ValueError as error:
         raise UnreadablePictureError(str(error)) from error
+    path, frame = (name, 0) if address is None else (address.path, address.index)
+    _check_file(path)
+    if is_dicom(path):
+        if address is not None and address.label is not None:
+            raise UnreadablePictureError("a frame of a DICOM file has no labels: leave &label= out of its address.")
+        return converter(decode_frame(read_dataset(path), frame))
     if address is not None:
-        _check_file(address.path)
         return converter(_slice_picture(address))
-    _check_file(name)
     with open(name, "rb") as file:
         return converter(_decode(file))
 
@@ -232,13 +232,6 @@ def _check_file(name: str) -> None:
         raise UnreadablePictureError("the file is empty (0 bytes): copy or export it again.")
 
 
-def _check_size(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise UnreadablePictureError(f"{_TOO_LARGE}; it has {width} x {height}.")
-    if width * height == 0:
-        raise UnreadablePictureError(f"the picture has no pixels, it is {width} x {height}: export it again.")
-
-
 def _decode(file: BinaryIO) -> Image.Image:
     try:
         picture = Image.open(file, formats=PICTURE_FORMATS)
@@ -247,7 +240,7 @@ def _decode(file: BinaryIO) -> Image.Image:
         if file.read(4) not in _TIFF_BEGINNINGS:
             raise
         return _decode_unusual_tiff(file)
-    _check_size(*picture.size)
+    check_size(*picture.size)
     # Pillow 13 opens 16-bit colour that is stored plane by plane, and mixes its channels up.
     tags = getattr(picture, "tag_v2", {})
     if tags.get(_PLANAR_CONFIGURATION) == 2 and max(tags.get(_BITS_PER_SAMPLE, (8,))) > 8:
@@ -267,7 +260,7 @@ def _decode_unusual_tiff(file: BinaryIO) -> Image.Image:
     file.seek(0)
     with _silent(tifffile.logger()), tifffile.TiffFile(file) as tiff:
         page = tiff.pages.first
-        _check_size(page.imagewidth, page.imagelength)
+        check_size(page.imagewidth, page.imagelength)
         if page.photometric not in (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB):
             raise UnreadablePictureError("a TIFF of this kind is not read: export it as PNG or 8-bit RGB TIFF.")
         samples = page.asarray()

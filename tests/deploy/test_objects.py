@@ -1,0 +1,77 @@
+"""What lies in an input folder: photographs, and why every other file is refused."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from dicom_files import retina_dataset, save
+
+from vmnet_monai.deploy.objects import find_objects
+
+SIDE_PX = 64
+
+
+def test_photographs_are_found_at_any_depth_whatever_their_name(tmp_path: Path) -> None:
+    right, left = retina_dataset(SIDE_PX), retina_dataset(SIDE_PX, laterality="L")
+    files = {right.SOPInstanceUID: save(right, tmp_path / "a/b/c/IM000001")}
+    files[left.SOPInstanceUID] = save(left, tmp_path / "left.dcm")
+    assert find_objects(tmp_path) == (files, [])
+
+
+def test_directories_of_media_and_hidden_files_are_passed_over(tmp_path: Path) -> None:
+    save(retina_dataset(SIDE_PX), tmp_path / "DICOMDIR")
+    (tmp_path / ".DS_Store").write_bytes(b"\0")
+    assert find_objects(tmp_path) == ({}, [])
+
+
+def test_other_machines_are_refused_by_their_uid(tmp_path: Path) -> None:
+    slice_ = retina_dataset(SIDE_PX, kind="sc", Modality="CT")
+    save(slice_, tmp_path / "ct.dcm")
+    ((entry,), photographs) = find_objects(tmp_path)[::-1]
+    assert photographs == {}
+    assert entry["sop_instance_uid"] == slice_.SOPInstanceUID
+    assert entry["status"] == "refused"
+    assert "CT" in entry["reason"]
+
+
+def test_a_file_without_uid_is_named_by_its_content_not_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "Doe_Jane.txt").write_bytes(b"abc")
+    ((entry,), _) = find_objects(tmp_path)[::-1]
+    assert entry["sop_instance_uid"] == ""
+    assert entry["sha256"] == hashlib.sha256(b"abc").hexdigest()
+    assert "no DICOM file" in entry["reason"]
+    assert "Doe" not in str(entry)
+
+
+def test_a_uid_that_would_lead_out_of_the_output_folder_is_refused(tmp_path: Path) -> None:
+    for name, uid in (("a", "../../tmp"), ("b", ".."), ("c", "1." * 33), ("d", None)):
+        dataset = retina_dataset(SIDE_PX)
+        save(dataset, tmp_path / name)
+        content = (tmp_path / name).read_bytes()
+        own = dataset.SOPInstanceUID.encode()
+        other = b"" if uid is None else uid.encode()
+        (tmp_path / name).write_bytes(content.replace(own, other.ljust(len(own), b"\0")[: len(own)]))
+    photographs, refused = find_objects(tmp_path)
+    assert photographs == {}
+    assert ["no valid SOP Instance UID" in entry["reason"] for entry in refused] == [True] * 4
+
+
+def test_an_object_that_was_given_twice_counts_once(tmp_path: Path) -> None:
+    dataset = retina_dataset(SIDE_PX)
+    first, second = save(dataset, tmp_path / "1.dcm"), save(dataset, tmp_path / "2.dcm")
+    photographs, (entry,) = find_objects(tmp_path)
+    assert first.read_bytes() == second.read_bytes()
+    assert photographs == {dataset.SOPInstanceUID: first}
+    assert "given before" in entry["reason"]
+
+
+def test_damage_behind_the_header_does_not_reach_the_loader(tmp_path: Path) -> None:
+    """A deflated file is one compressed stream: cut in its pixels, it cannot be read at all."""
+    dataset = retina_dataset(SIDE_PX)
+    dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1.99"
+    path = save(dataset, tmp_path / "deflated.dcm")
+    path.write_bytes(path.read_bytes()[:-1000])
+    photographs, (entry,) = find_objects(tmp_path)
+    assert photographs == {}
+    assert "damaged" in entry["reason"]

@@ -1,0 +1,52 @@
+"""The model of the application: where it lies, and what it is called."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from pathlib import Path
+
+from vmnet_monai.dicom.results import ModelIdentity
+from vmnet_monai.operating_point import weights_version
+from vmnet_monai.predict import read_inference_config
+
+__all__ = ["find_model", "model_identity"]
+
+CONFIG_NAME = "configs/inference.json"
+"""By which a folder is known as a bundle."""
+
+
+def find_model(path: Path) -> Path:
+    """Find the model in a container's folder of models, where packagers put it into a subfolder.
+
+    Args:
+        path: a TorchScript export, a bundle, or a folder with one of these at any depth; a bundle goes before the
+            exports inside it.
+
+    Raises:
+        FileNotFoundError: if there is none, or more than one.
+    """
+    if path.is_file() or (path / CONFIG_NAME).is_file():
+        return path
+    found = [config.parents[1] for config in path.rglob(CONFIG_NAME)] or list(path.rglob("*.ts"))
+    if len(found) != 1:
+        raise FileNotFoundError(
+            f"the model must be one TorchScript export (.ts) or one bundle, {path} has {len(found)}: give its own path "
+            "as `--model`."
+        )
+    return found[0]
+
+
+def model_identity(path: Path) -> ModelIdentity:
+    """Read what results name as their maker.
+
+    Args:
+        path: from :func:`find_model`.
+    """
+    config = read_inference_config(path)
+    return ModelIdentity(
+        name="V-MNet",
+        package_version=importlib.metadata.version("vmnet_monai"),
+        model_version=weights_version(config.get_parsed_content("model_dir")),
+        thresholds_version=config.get_parsed_content("operating_point").thresholds_version,
+        runtime=config.get_parsed_content("runtime"),
+    )

@@ -1,0 +1,95 @@
+"""What lies in an input folder: the DICOM photographs, and why every other file is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Literal, NamedTuple, TypedDict
+
+from pydicom import Dataset
+
+from vmnet_monai.dicom.photograph import check_photograph, is_dicom, read_dataset, read_header
+from vmnet_monai.errors import PhotographError, UnreadablePictureError
+
+__all__ = ["Entry", "FolderContent", "find_objects"]
+
+_UID = re.compile(r"[0-9][0-9.]{0,62}[0-9]")
+"""The characters and the length of a DICOM UID (PS3.5, section 9.1); the UID becomes the name of a folder."""
+
+_BLOCK_BYTES = 1 << 20
+
+DIRECTORY = "DICOMDIR"
+"""Name of the directory of a medium, which lists its objects (PS3.10, section 8.6)."""
+
+
+class Entry(TypedDict, total=False):
+    """What became of one input; a row of ``manifest.json``."""
+
+    sop_instance_uid: str
+    """Names the object; empty where the file has none."""
+    sha256: str
+    """Names a file that has no SOP Instance UID: names of files may hold those of patients."""
+    frame: int
+    """Number of the frame, from 1, of an object of several frames."""
+    status: Literal["ok", "refused", "failed"]
+    reason: str
+    files: list[str]
+    """Every file written for it, relative to the output folder."""
+
+
+class FolderContent(NamedTuple):
+    """What :func:`find_objects` found."""
+
+    photographs: dict[str, Path]
+    """SOP Instance UID -> file."""
+    refused: list[Entry]
+
+
+def find_objects(folder: Path) -> FolderContent:
+    """Tell photographs from all other files of a folder and its subfolders; no pixel is decoded.
+
+    Args:
+        folder: holds files of any name; hidden ones and :data:`DIRECTORY` are passed over.
+    """
+    photographs: dict[str, Path] = {}
+    refused: list[Entry] = []
+    for path in sorted(folder.rglob("*")):
+        if not path.is_file() or path.name.startswith(".") or path.name == DIRECTORY:
+            continue
+        uid = ""
+        try:
+            if not is_dicom(path):
+                raise UnreadablePictureError("the file is no DICOM file: give DICOM files only.")
+            header = read_header(path)
+            uid = _uid(header)
+            check_photograph(header)
+            read_dataset(path)  # Damage behind the header would stop the SDK's loader, and with it all other objects.
+            if uid in photographs:
+                raise UnreadablePictureError("the object was given before, in another file: give it once.")
+            photographs[uid] = path
+        except Exception as error:
+            known = isinstance(error, PhotographError)
+            reason = str(error) if known else f"the file is damaged ({type(error).__name__}): export it again."
+            name: Entry = {"sop_instance_uid": uid} if uid else {"sop_instance_uid": "", "sha256": _sha256(path)}
+            refused.append(name | Entry(status="refused", reason=reason, files=[]))
+    return FolderContent(photographs, refused)
+
+
+def _uid(header: Dataset) -> str:
+    uid = str(header.get("SOPInstanceUID", ""))
+    if not _UID.fullmatch(uid):
+        raise UnreadablePictureError("the object has no valid SOP Instance UID: export it again.")
+    return uid
+
+
+def _sha256(path: Path) -> str:
+    """SHA-256 of a file, empty where it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK_BYTES):
+                digest.update(block)
+    except OSError:
+        return ""
+    return digest.hexdigest()

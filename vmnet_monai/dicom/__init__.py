@@ -1,0 +1,1 @@
+"""DICOM: photographs are read from it, results are written as it."""

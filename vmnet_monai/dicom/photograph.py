@@ -1,0 +1,375 @@
+"""DICOM photographs: told from other files and objects, checked by their header, and decoded.
+
+No message shows a text of the file unless the standard lists it as a possible value, nor what pydicom says, which may
+repeat one: a damaged header may hold the patient's name anywhere.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import Image
+from pydicom import Dataset, dcmread
+from pydicom.pixels import get_decoder
+from pydicom.pixels.common import PhotometricInterpretation
+from pydicom.sr.codedict import codes
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    MultiFrameTrueColorSecondaryCaptureImageStorage,
+    OphthalmicPhotography8BitImageStorage,
+    OphthalmicPhotography16BitImageStorage,
+    SecondaryCaptureImageStorage,
+    UID_dictionary,
+    VLPhotographicImageStorage,
+)
+
+from vmnet_monai.dicom.pixels import PHOTOMETRIC_INTERPRETATIONS, frame_picture
+from vmnet_monai.errors import UnreadablePictureError, check_size
+
+__all__ = [
+    "HEADER_TAGS",
+    "MAX_FILE_BYTES",
+    "MAX_FRAMES",
+    "OWN_MODEL_NAME",
+    "PHOTOGRAPH_CLASSES",
+    "check_photograph",
+    "decode_frame",
+    "eye",
+    "frame_count",
+    "is_dicom",
+    "read_dataset",
+    "read_header",
+]
+
+PHOTOGRAPH_CLASSES = frozenset(
+    {
+        OphthalmicPhotography8BitImageStorage,
+        OphthalmicPhotography16BitImageStorage,
+        VLPhotographicImageStorage,
+        SecondaryCaptureImageStorage,
+        MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+        MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+        MultiFrameTrueColorSecondaryCaptureImageStorage,
+    }
+)
+"""SOP classes that are read: what fundus cameras and their exports write (PS3.4 B.5)."""
+
+PHOTOGRAPH_MODALITIES = ("OP", "XC", "OT", "")
+"""Modalities of photographs: ophthalmic photography, external camera, other, and not said. A Secondary Capture of
+another machine, such as CT, is no photograph."""
+
+OWN_MODEL_NAME = "vmnet_monai"
+"""ManufacturerModelName of the objects that this package writes, which are results and no photographs."""
+
+MAX_FRAMES = 1000
+"""Most frames of a file; angiography series have tens. A damaged header may claim millions."""
+
+MAX_FILE_BYTES = 2_000_000_000
+"""Most bytes of a file, inflated where it is deflated, as it is read whole; 100 million pixels of 16-bit colour take
+0.6 GB."""
+
+HEADER_TAGS = (
+    "SOPClassUID",
+    "Modality",
+    "ManufacturerModelName",
+    "Laterality",
+    "ImageLaterality",
+    "NumberOfFrames",
+    "Rows",
+    "Columns",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
+)
+"""What :func:`check_photograph`, :func:`frame_count` and :func:`eye` look at; a folder's files are looked into for no
+more."""
+
+_BLOCK_BYTES = 1 << 20
+_PREAMBLE_BYTES = 128
+_PREFIX = b"DICM"
+_META_LENGTH_AT = 140
+"""Where the value of the first element, the length of the file meta information, lies (PS3.10 7.1)."""
+
+_EYES = {"R": "right", "L": "left"}
+_MODALITIES = frozenset(code.value for code in codes.CID29.concepts.values())
+"""DICOM's acquisition modalities, which a message may name."""
+
+
+def is_dicom(path: str | Path) -> bool:
+    """Whether a file is DICOM by its content, the letters DICM after 128 bytes, whatever its name.
+
+    What is no regular file is not opened; what is missing or may not be read is no DICOM file.
+    """
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return False
+        with open(path, "rb") as file:
+            return file.read(_PREAMBLE_BYTES + len(_PREFIX))[_PREAMBLE_BYTES:] == _PREFIX
+    except (OSError, ValueError):
+        return False
+
+
+def read_header(path: str | Path, tags: tuple[str, ...] | None = None) -> Dataset:
+    """Read a DICOM file without its pixels.
+
+    Args:
+        path: the file.
+        tags: keywords of the elements that are read, such as :data:`HEADER_TAGS`; None reads all.
+
+    Raises:
+        UnreadablePictureError: as :func:`read_dataset`.
+    """
+    with _plain_errors():
+        _check_bytes(path)
+        return dcmread(path, stop_before_pixels=True, specific_tags=None if tags is None else list(tags))
+
+
+def read_dataset(path: str | Path) -> Dataset:
+    """Read a DICOM file with its pixels, as they are stored.
+
+    Raises:
+        UnreadablePictureError: if the file is damaged, or larger than :data:`MAX_FILE_BYTES`; the message does not name
+            the file.
+    """
+    with _plain_errors():
+        _check_bytes(path)
+        return dcmread(path)
+
+
+def check_photograph(header: Dataset) -> None:
+    """Refuse what is no photograph, or none of a kind that is read, before its pixels are decoded.
+
+    Args:
+        header: of :func:`read_header` or :func:`read_dataset`.
+
+    Raises:
+        UnreadablePictureError: with the rule, the value and the remedy; the message does not name the file.
+    """
+    with _plain_errors():
+        _check_object(header)
+        _check_frames(header)
+        _check_pixels(header)
+        _check_decoder(header)
+
+
+def frame_count(header: Dataset) -> int:
+    """How many frames a file has, as NumberOfFrames says; 1 where it does not.
+
+    Raises:
+        UnreadablePictureError: if the header is damaged.
+    """
+    with _plain_errors():
+        count = header.get("NumberOfFrames")
+        return 1 if count is None else int(count)
+
+
+def eye(header: Dataset, frame: int = 0) -> str:
+    """The eye of a photograph, "left", "right" or "" where unknown or both.
+
+    From ImageLaterality, else FrameLaterality of the functional groups, else Laterality.
+
+    Args:
+        header: of the file.
+        frame: number of the frame, from 0.
+
+    Raises:
+        UnreadablePictureError: if the header is damaged.
+    """
+    with _plain_errors():
+        shared = header.get("SharedFunctionalGroupsSequence") or []
+        own = (header.get("PerFrameFunctionalGroupsSequence") or [])[frame : frame + 1]
+        anatomies = [anatomy for group in (*shared, *own) for anatomy in group.get("FrameAnatomySequence") or []]
+        said = [
+            header.get("ImageLaterality"),
+            *(anatomy.get("FrameLaterality") for anatomy in anatomies),
+            header.get("Laterality"),
+        ]
+        return _EYES.get(next((one for one in said if one), ""), "")
+
+
+def decode_frame(dataset: Dataset, index: int = 0) -> Image.Image:
+    """Decode a frame to 8 bits, see :func:`vmnet_monai.dicom.pixels.frame_picture` for depth and windows.
+
+    Args:
+        dataset: a photograph, of :func:`read_dataset`.
+        index: number of the frame, from 0.
+
+    Returns:
+        A picture of mode RGB or L.
+
+    Raises:
+        UnreadablePictureError: as :func:`check_photograph`, or if there is no such frame, or its pixels are missing or
+            damaged; the message does not name the file.
+    """
+    check_photograph(dataset)
+    frames = frame_count(dataset)
+    if not 0 <= index < frames:
+        raise UnreadablePictureError(
+            f"the DICOM file has the frames 0 to {frames - 1}, got {index}: address one of these."
+        )
+    with _plain_errors(_decoding_remedy(dataset)):
+        if not dataset.get("PixelData"):
+            raise UnreadablePictureError("the DICOM file has no pixel data: export it with its pixels.")
+        return frame_picture(dataset, index, frames)
+
+
+def _check_bytes(path: str | Path) -> None:
+    """Refuse a file that would fill the memory, also once it is inflated, which pydicom does at once."""
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        if DeflatedExplicitVRLittleEndian.encode() in file.read(1024):
+            file.seek(_META_LENGTH_AT)
+            (length,) = struct.unpack("<I", file.read(4))
+            file.seek(length, os.SEEK_CUR)
+            size = _inflated_bytes(file)
+    if size > MAX_FILE_BYTES:
+        raise UnreadablePictureError(
+            f"the file has more than {MAX_FILE_BYTES:,} bytes, the most that is read: export its frames as several."
+        )
+
+
+def _inflated_bytes(file: BinaryIO) -> int:
+    """How many bytes the rest of a file holds when it is inflated; counted until they are too many."""
+    inflation, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
+    while size <= MAX_FILE_BYTES and (block := inflation.unconsumed_tail or file.read(_BLOCK_BYTES)):
+        size += len(inflation.decompress(block, _BLOCK_BYTES))
+    return size
+
+
+def _check_object(header: Dataset) -> None:
+    if header.get("ManufacturerModelName") == OWN_MODEL_NAME:
+        raise UnreadablePictureError(
+            f"this DICOM object was written by {OWN_MODEL_NAME}, it is a result and no photograph: name the photograph."
+        )
+    sop_class = _sop_class(header)
+    if sop_class not in PHOTOGRAPH_CLASSES:
+        kind = f"of the class {sop_class.name}" if sop_class in UID_dictionary else "of no class that DICOM defines"
+        raise UnreadablePictureError(
+            "a DICOM photograph must be Ophthalmic Photography (8 or 16 bit), VL Photographic or Secondary Capture, "
+            f"this object is {kind}: export the photograph as one of these."
+        )
+    modality = header.get("Modality") or ""
+    if modality not in PHOTOGRAPH_MODALITIES:
+        shown = modality if modality in _MODALITIES else "another one"
+        raise UnreadablePictureError(
+            f"the modality of a photograph must be OP, XC, OT or blank, it is {shown}: name photographs of the retina."
+        )
+
+
+def _check_frames(header: Dataset) -> None:
+    count = frame_count(header)
+    if not 1 <= count <= MAX_FRAMES:
+        raise UnreadablePictureError(
+            f"a DICOM photograph must have 1 to {MAX_FRAMES:,} frames, NumberOfFrames is {count}: export it again."
+        )
+
+
+def _check_pixels(header: Dataset) -> None:
+    described = ("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", "BitsStored")
+    if any(header.get(keyword) is None for keyword in described):
+        raise UnreadablePictureError("the DICOM file describes no pixel data: export it with its pixels.")
+    check_size(int(header.Columns), int(header.Rows))
+    photometric, samples = header.PhotometricInterpretation, int(header.SamplesPerPixel)
+    if PHOTOMETRIC_INTERPRETATIONS.get(photometric) != samples:
+        shown = photometric if photometric in list(PhotometricInterpretation) else "unknown"
+        raise UnreadablePictureError(
+            f"PhotometricInterpretation must be one of {', '.join(PHOTOMETRIC_INTERPRETATIONS)}, with 1 sample per "
+            f"pixel for the first three and 3 for the others, it is {shown} with {samples}: export it as RGB."
+        )
+    allocated, stored = int(header.BitsAllocated), int(header.BitsStored)
+    highest = int(header.get("HighBit", stored - 1))
+    if allocated not in (8, 16) or not 1 <= stored <= allocated or highest != stored - 1:
+        raise UnreadablePictureError(
+            "a sample must have 8 or 16 bits allocated, as many or fewer stored, and these must be the lowest, got "
+            f"{allocated} allocated and {stored} stored up to bit {highest}: export the photograph with 8 bits."
+        )
+
+
+def _check_decoder(header: Dataset) -> None:
+    syntax = _transfer_syntax(header)
+    if syntax not in UID_dictionary:
+        raise UnreadablePictureError(
+            "the DICOM file has no transfer syntax that DICOM defines: export it as Explicit VR Little Endian."
+        )
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError:
+        raise UnreadablePictureError(
+            f"pixels in the transfer syntax {syntax.name} are not read: export as Explicit VR Little Endian."
+        ) from None
+    if not decoder.is_available:
+        raise UnreadablePictureError(
+            f"no decoder for the transfer syntax {syntax.name} is installed: " + _INSTALL_DECODERS
+        )
+
+
+_INSTALL_DECODERS = 'run `pip install "vmnet_monai[dicom]"`.'
+
+
+def _decoding_remedy(header: Dataset) -> str:
+    """What helps where a decoder failed: another one may do where some are not installed."""
+    syntax = _transfer_syntax(header)
+    lacks = any("pylibjpeg" in missing for missing in get_decoder(syntax).missing_dependencies)
+    install = f" If it is whole, its transfer syntax {syntax.name} may need another decoder: {_INSTALL_DECODERS}"
+    return "copy or export it again." + (install if lacks else "")
+
+
+def _sop_class(header: Dataset) -> UID:
+    return UID(header.get("SOPClassUID") or _file_meta(header).get("MediaStorageSOPClassUID") or "")
+
+
+def _transfer_syntax(header: Dataset) -> UID:
+    return UID(_file_meta(header).get("TransferSyntaxUID") or "")
+
+
+def _file_meta(header: Dataset) -> Dataset:
+    return getattr(header, "file_meta", None) or Dataset()
+
+
+_is_quiet: ContextVar[bool] = ContextVar("vmnet_monai_dicom_is_quiet", default=False)
+
+
+class _Quiet(logging.Filter):
+    """Drops what pydicom logs while this module reads: it repeats elements' values."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not _is_quiet.get()
+
+
+for _name in ("pydicom", "pydicom.pixels.decoders.base", "pydicom.pixels.utils"):
+    logging.getLogger(_name).addFilter(_Quiet())
+
+
+@contextmanager
+def _plain_errors(remedy: str = "copy or export it again.") -> Iterator[None]:
+    """Raise what pydicom and decoders run into as our own error, without their texts, and drop their warnings."""
+    token = _is_quiet.set(True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except UnreadablePictureError:
+        raise
+    except Exception as error:
+        raise UnreadablePictureError(
+            f"the DICOM file is damaged or incomplete ({type(error).__name__}): {remedy}"
+        ) from None
+    finally:
+        _is_quiet.reset(token)

@@ -1,0 +1,304 @@
+"""The network for other runtimes: written, checked against PyTorch on photographs, and measured."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import statistics
+import tempfile
+import time
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pandas as pd
+import skimage.data
+import torch
+from monai.bundle import ConfigParser
+from monai.data import save_net_with_metadata
+from monai.networks.utils import convert_to_onnx, convert_to_torchscript
+from numpy.typing import ArrayLike
+
+from vmnet_monai.files import whole_file
+from vmnet_monai.operating_point import FILE_NAME, OperatingPoint
+from vmnet_monai.predict import CONFIG_NAME, Picture, Predictor, literal
+from vmnet_monai.prediction import Prediction
+from vmnet_monai.runtimes import EXPORTED, INPUT_NAME, runtime_package
+from vmnet_monai.weights import WEIGHTS_NAME, WEIGHTS_SHA256, weights_sha256
+
+__all__ = ["TOLERANCE", "export_models"]
+
+TOLERANCE = 1e-4
+"""Largest difference to PyTorch that is accepted of a probability, of a pixel or of a disease."""
+
+WARM_UP = 2
+"""Times that each network runs before its time is taken; TorchScript optimises itself in the first two."""
+
+REPEATS = 5
+"""Times that each network runs on a photograph while its time is taken."""
+
+COLUMNS = (
+    *("runtime", "file", "structure_difference", "disease_difference", "mask_pixels"),
+    *("size_mb", "size_ratio", "seconds", "seconds_ratio", "remark"),
+)
+"""Columns of the table."""
+
+
+def export_models(
+    bundle: str | Path = "bundles/vmnet",
+    output_dir: str | Path | None = None,
+    model_dir: str | Path | None = None,
+    runtimes: Sequence[str] | None = None,
+    photographs: Sequence[Picture] = (),
+    overlays: Sequence[str | Path] = (),
+) -> pd.DataFrame:
+    """Write a bundle's network for other runtimes, and compare each with PyTorch on photographs.
+
+    Every file is float32 and names the SHA-256 of the weights that it was made from. The grid's size is that of the
+    operating point; ONNX and OpenVINO take one photograph at a time. ``model.ts`` holds ``inference.json``,
+    ``metadata.json`` and ``operating_point.json`` as well, so that :class:`~vmnet_monai.predict.Predictor` needs no
+    other file. A network that cannot be scripted is traced, on the grid's size. Nothing is written unless all exports
+    pass the check, and every file appears whole or not at all.
+
+    Args:
+        bundle: folder of the bundle.
+        output_dir: where the files go; by default the folder of the weights, where the key ``runtime`` looks for them.
+        model_dir: folder of the weights and the operating point; the bundle's by default.
+        runtimes: which of ``torchscript``, ``onnx`` and ``openvino``; by default all whose package is installed.
+        photographs: on which they are compared, through the whole preprocessing; by default ``skimage.data.retina()``.
+        overlays: files that are laid over ``inference.json``, such as those of ``configs/networks``.
+
+    Returns:
+        One row per runtime, PyTorch first, with the columns
+
+        - ``runtime``, ``file``; ``remark``, why there is no file;
+        - ``structure_difference``, ``disease_difference``: largest difference of a probability to PyTorch, of any pixel
+          and of any disease after calibration, over all photographs; NaN where the network has no such head;
+        - ``mask_pixels``: pixels of the masks that differ, of all photographs together;
+        - ``size_mb``, ``size_ratio``: of the files, and over the size of ``model.pt``;
+        - ``seconds``, ``seconds_ratio``: of the network alone per photograph, the median over :data:`REPEATS` runs in
+          turn, with :func:`torch.get_num_threads` threads on the CPU, and over PyTorch's in float32.
+
+    Raises:
+        FileNotFoundError: if there is no bundle, or no weights.
+        ImportError: if the package of a runtime that was asked for is not installed.
+        ValueError: if a runtime is unknown, a photograph cannot be used, the weights do not fit the network, or a
+            probability differs by more than :data:`TOLERANCE`.
+    """
+    unknown = sorted(set(runtimes or ()) - EXPORTED.keys())
+    if unknown:
+        raise ValueError(f"the network can be exported for {', '.join(EXPORTED)}, got {', '.join(unknown)}.")
+    source = Path(bundle) / "models" if model_dir is None else Path(model_dir)
+    target = source if output_dir is None else Path(output_dir)
+    remarks = _missing_packages(runtimes or EXPORTED)
+    if runtimes and remarks:
+        raise ImportError(" ".join(remarks.values()))
+    chosen = [runtime for runtime in EXPORTED if runtime in (runtimes or EXPORTED) and runtime not in remarks]
+    operating_point = OperatingPoint.load(source)
+    with tempfile.TemporaryDirectory(prefix="vmnet-export-") as temporary:
+        folder = Path(temporary)
+        for name in (WEIGHTS_NAME, FILE_NAME):
+            shutil.copyfile(source / name, folder / name)
+        predictors = {"torch": _predictor(bundle, overlays, folder, "torch")}
+        extras = _extras(Path(bundle), overlays, folder)
+        _write_exports(predictors["torch"].network, operating_point.grid_size, extras, folder, chosen)
+        for runtime in chosen:
+            predictors[runtime] = _predictor(bundle, overlays, folder, runtime)
+        table = _measure(predictors, photographs or [skimage.data.retina()])
+        _check(table)
+        sizes = {
+            runtime: sum((folder / name).stat().st_size for name in _files(runtime)) / 1e6 for runtime in predictors
+        }
+        for runtime in chosen:
+            for name in _files(runtime):
+                with whole_file(target / name) as path:
+                    shutil.copyfile(folder / name, path)
+    table["file"] = [str((source if runtime == "torch" else target) / _files(runtime)[-1]) for runtime in predictors]
+    table["size_mb"] = pd.Series(sizes)
+    for column in ("size_mb", "seconds"):
+        table[f"{column.removesuffix('_mb')}_ratio"] = table[column] / table.loc["torch", column]
+    table = pd.concat([table, pd.DataFrame({"remark": pd.Series(remarks, dtype=str)})])
+    table = table.astype({"mask_pixels": "Int64"}).fillna({"file": "", "remark": ""})
+    return table.rename_axis("runtime").reset_index().reindex(columns=list(COLUMNS))
+
+
+def _missing_packages(runtimes: Iterable[str]) -> dict[str, str]:
+    """Runtime -> why it cannot be used."""
+    reasons = {}
+    for runtime in runtimes:
+        try:
+            runtime_package(runtime)
+        except ImportError as error:
+            reasons[runtime] = str(error)
+    return reasons
+
+
+def _files(runtime: str) -> list[str]:
+    """Names of the files of a runtime; the one that names the weights last."""
+    if runtime == "torch":
+        return [WEIGHTS_NAME]
+    return [*(["model.bin"] if runtime == "openvino" else []), EXPORTED[runtime]]
+
+
+def _predictor(bundle: str | Path, overlays: Sequence[str | Path], folder: Path, runtime: str) -> Predictor:
+    settings = {"model_dir": literal(folder), "runtime": runtime, "device": "cpu", "amp": False, "explain": []}
+    return Predictor(bundle, overlays, **settings)
+
+
+def _extras(bundle: Path, overlays: Sequence[str | Path], folder: Path) -> dict[str, str]:
+    """What travels with the weights: name -> contents."""
+    config = ConfigParser.load_config_files([bundle / CONFIG_NAME, *overlays])
+    metadata = bundle / "configs/metadata.json"
+    return {
+        "inference.json": json.dumps(config),
+        "metadata.json": metadata.read_text(encoding="utf-8") if metadata.is_file() else "{}",
+        FILE_NAME: (folder / FILE_NAME).read_text(encoding="utf-8"),
+        WEIGHTS_SHA256: weights_sha256(folder),
+    }
+
+
+def _write_exports(
+    network: torch.nn.Module, size_px: int, extras: Mapping[str, str], folder: Path, runtimes: Sequence[str]
+) -> None:
+    """Write the files of some runtimes into a folder."""
+    with _quiet():
+        if "torchscript" in runtimes:
+            _write_torchscript(network, size_px, extras, folder / EXPORTED["torchscript"])
+        if {"onnx", "openvino"} & set(runtimes):
+            onnx_path = folder / EXPORTED["onnx"]
+            _write_onnx(network, size_px, extras[WEIGHTS_SHA256], onnx_path)
+            if "openvino" in runtimes:
+                _write_openvino(onnx_path, extras[WEIGHTS_SHA256], folder / EXPORTED["openvino"])
+
+
+def _write_torchscript(network: torch.nn.Module, size_px: int, extras: Mapping[str, str], path: Path) -> None:
+    try:
+        script = convert_to_torchscript(network)
+    except Exception:  # TorchScript knows a part of Python; what it does not know raises errors of many classes
+        example = torch.zeros(1, 3, size_px, size_px)
+        script = convert_to_torchscript(network, use_trace=True, inputs=[example], strict=False)
+    others = {name: contents.encode() for name, contents in extras.items() if name != "metadata.json"}
+    save_net_with_metadata(
+        script,
+        str(path),
+        include_config_vals=False,
+        meta_values=json.loads(extras["metadata.json"]),
+        more_extra_files=others,
+    )
+
+
+def _write_onnx(network: torch.nn.Module, size_px: int, made_from: str, path: Path) -> None:
+    example = torch.zeros(1, 3, size_px, size_px)
+    with torch.no_grad():
+        names = list(network(example))
+    model = convert_to_onnx(
+        _InOrder(network, names),
+        [example],
+        input_names=[INPUT_NAME],
+        output_names=names,
+        filename=str(path),
+        dynamo=False,  # the other exporter takes ten times as long, and fails on MONAI's FlexibleUNet
+    )
+    onnx.helper.set_model_props(model, {WEIGHTS_SHA256: made_from})
+    onnx.save(model, path)
+
+
+def _write_openvino(onnx_path: Path, made_from: str, path: Path) -> None:
+    openvino = runtime_package("openvino")
+    model = openvino.Core().read_model(onnx_path)
+    model.set_rt_info(made_from, WEIGHTS_SHA256)
+    openvino.save_model(model, path, compress_to_fp16=False)
+
+
+class _InOrder(torch.nn.Module):
+    """Returns the values of a network's dictionary in a fixed order."""
+
+    def __init__(self, network: torch.nn.Module, names: Sequence[str]) -> None:
+        super().__init__()
+        self.network = network
+        self.names = list(names)
+
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        outputs = self.network(image)
+        return tuple(outputs[name] for name in self.names)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep back what PyTorch's exporters warn of, which the check answers."""
+    onnx_logger = logging.getLogger("torch.onnx")
+    level = onnx_logger.level
+    onnx_logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        onnx_logger.setLevel(level)
+
+
+def _measure(predictors: Mapping[str, Predictor], photographs: Sequence[Picture]) -> pd.DataFrame:
+    """Differences to PyTorch over all photographs, and seconds on the first, one row per runtime."""
+    per_photograph = []
+    for photograph in photographs:
+        predictions = {runtime: predictor(photograph) for runtime, predictor in predictors.items()}
+        rows = {runtime: _differences(prediction, predictions["torch"]) for runtime, prediction in predictions.items()}
+        per_photograph.append(pd.DataFrame.from_dict(rows, orient="index"))
+    by_runtime = pd.concat(per_photograph).groupby(level=0, sort=False)
+    table = by_runtime.max()
+    table["mask_pixels"] = by_runtime["mask_pixels"].sum()
+    table["seconds"] = pd.Series(_seconds(predictors, photographs[0]))
+    return table
+
+
+def _differences(prediction: Prediction, reference: Prediction) -> dict[str, float]:
+    """Largest differences of one photograph's probabilities, and the pixels of its masks that differ."""
+    of_structures = [
+        _largest_difference(prediction.structure_probabilities.get(structure, np.nan), values)
+        for structure, values in reference.structure_probabilities.items()
+    ]
+    return {
+        "structure_difference": max(of_structures, default=np.nan),
+        "disease_difference": _largest_difference(
+            [prediction.probabilities.get(disease, np.nan) for disease in reference.probabilities],
+            list(reference.probabilities.values()),
+        ),
+        "mask_pixels": sum(
+            np.count_nonzero(prediction.structure_masks.get(structure, ~mask) != mask)
+            for structure, mask in reference.structure_masks.items()
+        ),
+    }
+
+
+def _largest_difference(values: ArrayLike, reference: ArrayLike) -> float:
+    """Infinite where only one of two is NaN; NaN where nothing is to compare."""
+    first, second = np.asarray(values, dtype=float), np.asarray(reference, dtype=float)
+    differences = np.abs(first - second)[~(np.isnan(first) & np.isnan(second))]
+    return float(np.nan_to_num(differences, nan=np.inf).max()) if differences.size else np.nan
+
+
+def _seconds(predictors: Mapping[str, Predictor], photograph: Picture) -> dict[str, float]:
+    """Median time of each network alone; they run in turn, so that a busy machine slows all alike."""
+    image = predictors["torch"].prepare(photograph)["image"][None]
+    times: dict[str, list[float]] = {runtime: [] for runtime in predictors}
+    for _ in range(WARM_UP + REPEATS):
+        for runtime, predictor in predictors.items():
+            started = time.perf_counter()
+            with torch.no_grad():
+                predictor.network(image)
+            times[runtime].append(time.perf_counter() - started)
+    return {runtime: statistics.median(taken[WARM_UP:]) for runtime, taken in times.items()}
+
+
+def _check(table: pd.DataFrame) -> None:
+    """Raise if a probability of a runtime is too far from PyTorch's."""
+    for runtime, row in table[["structure_difference", "disease_difference"]].iterrows():
+        if (row > TOLERANCE).any():
+            raise ValueError(
+                f"the export for {runtime} differs from PyTorch by {row.max():.1e} in a probability, and at most "
+                f"{TOLERANCE:.0e} is accepted: nothing was written. Use the runtimes that agree, by `--runtimes`."
+            )

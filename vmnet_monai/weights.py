@@ -1,0 +1,99 @@
+"""The weights in a folder: as ``model.pt``, or inside the TorchScript file ``model.ts``."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from pathlib import Path
+
+import torch
+from ignite.engine import Engine, Events
+
+__all__ = ["TORCHSCRIPT_NAME", "WEIGHTS_NAME", "WEIGHTS_SHA256", "WeightsLoader", "torchscript_extra", "weights_sha256"]
+
+WEIGHTS_NAME = "model.pt"
+"""Name of the weights."""
+
+TORCHSCRIPT_NAME = "model.ts"
+"""Name of the network as TorchScript, which holds the weights as well."""
+
+WEIGHTS_SHA256 = "weights_sha256"
+"""Name under which every exported file keeps the SHA-256 of the ``model.pt`` that it was made from."""
+
+
+def torchscript_extra(path: str | Path, name: str) -> bytes:
+    """Read an extra file of a TorchScript file, without loading the network.
+
+    Args:
+        path: the TorchScript file.
+        name: name of the extra, such as ``"inference.json"``.
+
+    Raises:
+        ValueError: if the file is no TorchScript file, or lacks the extra; the message says how to write one.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for entry in archive.namelist():  # <name of the archive>/extra/<name of the extra>
+                if entry.partition("/")[2] == f"extra/{name}":
+                    return archive.read(entry)
+    except zipfile.BadZipFile:
+        pass
+    raise ValueError(
+        f"{path} is no TorchScript file of `vmnet export`, it lacks {name}: write one with "
+        "`vmnet export --runtimes torchscript`."
+    )
+
+
+def weights_sha256(folder: str | Path) -> str:
+    """The SHA-256 of the weights in a folder: of ``model.pt``, or, where there is none, what ``model.ts`` says.
+
+    Args:
+        folder: the folder of the weights.
+
+    Raises:
+        FileNotFoundError: if it has neither.
+        ValueError: if it has only a ``model.ts`` that does not say which weights it holds.
+    """
+    path = _weights_path(folder)
+    if path.name == TORCHSCRIPT_NAME:
+        return torchscript_extra(path, WEIGHTS_SHA256).decode()
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+class WeightsLoader:
+    """Loads the weights in a folder, from ``model.pt`` or, where there is none, from ``model.ts``; a handler.
+
+    Args:
+        network: takes the weights.
+        folder: the folder of the weights.
+        device: where they are loaded to.
+    """
+
+    def __init__(self, network: torch.nn.Module, folder: str | Path, device: str | torch.device = "cpu") -> None:
+        self.network = network
+        self.folder = Path(folder)
+        self.device = device
+
+    def attach(self, engine: Engine) -> None:
+        """Register with an evaluator."""
+        engine.add_event_handler(Events.STARTED, self)
+
+    def __call__(self, engine: Engine | None = None) -> None:
+        """Load.
+
+        Raises:
+            FileNotFoundError: if there are no weights.
+            RuntimeError: if they do not fit the network.
+        """
+        path = _weights_path(self.folder)
+        if path.name == TORCHSCRIPT_NAME:
+            state = torch.jit.load(path, map_location=self.device).state_dict()
+        else:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+        self.network.load_state_dict(state)
+
+
+def _weights_path(folder: str | Path) -> Path:
+    """``model.ts`` where there is no ``model.pt``, else that."""
+    weights, torchscript = Path(folder) / WEIGHTS_NAME, Path(folder) / TORCHSCRIPT_NAME
+    return torchscript if torchscript.is_file() and not weights.is_file() else weights
