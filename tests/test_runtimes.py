@@ -181,14 +181,14 @@ def test_unknown_runtime_is_refused(bundle: Path) -> None:
 
 
 def test_shipped_weights_agree_in_every_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A vessel map of 896 pixels; the table has every difference, and the time of one run."""
+    """On a grid of 896 pixels; TorchScript's are compared below."""
     monkeypatch.setattr(export, "WARM_UP", 0)
     monkeypatch.setattr(export, "REPEATS", 1)
-    table = export_models(BUNDLE, output_dir=tmp_path)
-    assert list(table["runtime"]) == list(RUNTIMES)
+    table = export_models(BUNDLE, output_dir=tmp_path, runtimes=["onnx", "openvino"], photographs=[RETINA])
+    assert list(table["runtime"]) == ["torch", "onnx", "openvino"]
     assert (table[["structure_difference", "disease_difference"]] <= TOLERANCE).all(axis=None)
     assert (table["mask_pixels"] <= 10).all()
-    assert {path.name for path in tmp_path.iterdir()} == {*EXPORTED.values(), "model.bin"}
+    assert {path.name for path in tmp_path.iterdir()} == {"model.onnx", "model.xml", "model.bin"}
 
 
 def test_shipped_torchscript_is_that_of_the_shipped_bundle() -> None:

@@ -33,7 +33,8 @@ from vmnet_monai.weights import WEIGHTS_NAME, WEIGHTS_SHA256, weights_sha256
 __all__ = ["TOLERANCE", "export_models"]
 
 TOLERANCE = 1e-4
-"""Largest difference to PyTorch that is accepted of a probability, of a pixel or of a disease."""
+"""Largest difference to PyTorch that is accepted of a probability, of a pixel or of a disease. On 15 photographs of
+HRF, CHASE_DB1 and ODIR-5K the shipped weights differ by 0.00002 at most, see docs/how-to/export.md."""
 
 WARM_UP = 2
 """Times that each network runs before its time is taken; TorchScript optimises itself in the first two."""
@@ -119,8 +120,8 @@ def export_models(
                     shutil.copyfile(folder / name, path)
     table["file"] = [str((source if runtime == "torch" else target) / _files(runtime)[-1]) for runtime in predictors]
     table["size_mb"] = pd.Series(sizes)
-    for column in ("size_mb", "seconds"):
-        table[f"{column.removesuffix('_mb')}_ratio"] = table[column] / table.loc["torch", column]
+    table["size_ratio"] = table["size_mb"] / table["size_mb"].iloc[0]
+    table["seconds_ratio"] = table["seconds"] / table["seconds"].iloc[0]
     table = pd.concat([table, pd.DataFrame({"remark": pd.Series(remarks, dtype=str)})])
     table = table.astype({"mask_pixels": "Int64"}).fillna({"file": "", "remark": ""})
     return table.rename_axis("runtime").reset_index().reindex(columns=list(COLUMNS))
@@ -268,7 +269,7 @@ def _differences(prediction: Prediction, reference: Prediction) -> dict[str, flo
             list(reference.probabilities.values()),
         ),
         "mask_pixels": sum(
-            np.count_nonzero(prediction.structure_masks.get(structure, ~mask) != mask)
+            int(np.count_nonzero(prediction.structure_masks.get(structure, ~mask) != mask))
             for structure, mask in reference.structure_masks.items()
         ),
     }

@@ -19,6 +19,7 @@ from monai.data.utils import decollate_batch, list_data_collate
 from numpy.typing import NDArray
 from PIL import Image
 
+from vmnet_monai.datasets.item import without_suffix
 from vmnet_monai.errors import PhotographError, root_cause
 from vmnet_monai.operating_point import FILE_NAME
 from vmnet_monai.prediction import Prediction, make_prediction
@@ -241,7 +242,7 @@ def _is_many(pictures: Any) -> bool:
 def _item(picture: Any) -> dict[str, Any]:
     if isinstance(picture, str | Path):
         path = Path(picture).expanduser()
-        return {"id": path.stem, "image": str(path)}
+        return {"id": without_suffix(path.name), "image": str(path)}
     return {"id": "photograph", "image": picture if isinstance(picture, Image.Image) else _to_pil(picture)}
 
 

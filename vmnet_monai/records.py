@@ -192,9 +192,7 @@ class RecordBook:
     def ordered(self) -> list[Record]:
         """The records in the order of the inputs; an input that was not reached has failed."""
         reason = "not reached: the run was stopped before. Run it again."
-        return [
-            self.records.get(name) or self.unusable(name, "failed", reason, 0.0) for name in self.items
-        ]
+        return [self.records.get(name) or self.unusable(name, "failed", reason, 0.0) for name in self.items]
 
     def write_tables(self) -> None:
         """Write ``manifest.csv``, one row per input, and ``predictions.csv``, one row per predicted photograph.
@@ -267,7 +265,7 @@ class RecordBook:
             "model_version": self.model_version,
             "thresholds_version": self.thresholds_version,
         }
-        states = {key: _state(item[key]) for key in ("image", "fov") if key in item}
+        states: dict[str, Any] = {key: _state(item[key]) for key in ("image", "fov") if key in item}
         if is_deidentified(item):
             states = {key: hashlib.sha256(json.dumps(state).encode()).hexdigest() for key, state in states.items()}
         return states | versions | self.settings

@@ -682,6 +682,7 @@ def test_what_pydicom_would_say_of_an_invalid_value_is_not_heard(
         warnings.simplefilter("always")
         with pytest.raises(UnreadablePictureError, match="this object is of no class that DICOM defines"):
             read_picture(path)
+        assert "refused" in find_photographs(path)[0]
         assert (caplog.text, len(caught)) == ("", 0)
         assert dcmread(path).SOPClassUID == "Doe^Jane"
     said = [caplog.text, *(str(warning.message) for warning in caught)]

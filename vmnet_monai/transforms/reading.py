@@ -46,6 +46,10 @@ _DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")  # Pillow's, of more
 _PLANAR_CONFIGURATION, _BITS_PER_SAMPLE = 284, 258  # TIFF tags
 _TIFF_BEGINNINGS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter two: BigTIFF
 
+# MONAI's LoadImage looks for a GPU's decoder of DICOM, whichever reader it is given, and warns that there is none.
+warnings.filterwarnings("ignore", message="NvImgCodecPydicomReader")
+logging.getLogger("monai.data.nvimgcodec_pydicom_plugin").setLevel(logging.ERROR)
+
 
 def to_rgb(image: Image.Image) -> Image.Image:
     """Convert a photograph to 8-bit RGB, upright.
