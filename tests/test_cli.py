@@ -420,3 +420,17 @@ def test_a_run_that_is_killed_ten_times_ends_like_an_undisturbed_one(bundle: Pat
     assert killed.keys() == undisturbed.keys()
     assert [name for name in killed if killed[name] != undisturbed[name]] == []
     assert not list((tmp_path / "killed").rglob(".vmnet-partial-*"))
+
+
+def test_an_export_predicts_in_place_of_the_bundle(
+    bundle: Path, retina: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ["--bundle", str(bundle), "--runtimes", "torchscript", "--output", str(tmp_path / "export")]
+    assert cli.main(["export", *names, str(retina)]) == cli.OK
+    assert "torchscript" in capsys.readouterr().out
+    rows = []
+    for given in (bundle, tmp_path / "export/model.ts"):
+        words = ["predict", str(retina), "--bundle", str(given), "--output", str(tmp_path / given.stem), "--no-report"]
+        assert cli.main(words) == cli.OK
+        rows.append(pd.read_csv(tmp_path / given.stem / "predictions.csv"))
+    pd.testing.assert_frame_equal(*rows)

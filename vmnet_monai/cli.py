@@ -60,15 +60,14 @@ def _predict(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     from vmnet_monai.export import export_models
 
-    print(
-        export_models(
-            options.bundle,
-            output_dir=options.output,
-            model_dir=options.model_dir,
-            runtimes=options.runtimes,
-            photographs=options.photographs,
-        )
+    table = export_models(
+        options.bundle,
+        output_dir=options.output,
+        model_dir=options.model_dir,
+        runtimes=options.runtimes,
+        photographs=options.photographs,
     )
+    print(table.to_string(index=False))
     return OK
 
 
@@ -129,9 +128,8 @@ def _add_predict(commands: Commands) -> None:
     model = _add_model(predict)
     model.add_argument(
         "--runtime",
-        default="torch",
         choices=("torch", "torchscript", "onnx", "openvino"),
-        help="what runs the network; all but torch need the files of `vmnet export` (default: %(default)s)",
+        help="what runs the network; all but torch need the files of `vmnet export` (default: torch)",
     )
     model.add_argument("--flips", action="store_true", help="average over four mirror images, at four times the cost")
     model.add_argument(
@@ -231,7 +229,12 @@ def _add_log_model(commands: Commands) -> None:
 def _add_model(command: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     """Add the options that name the weights."""
     model = command.add_argument_group("model")
-    model.add_argument("--bundle", default="bundles/vmnet", metavar="DIR", help="the bundle (default: %(default)s)")
+    model.add_argument(
+        "--bundle",
+        default="bundles/vmnet",
+        metavar="DIR",
+        help="the bundle, or the model.ts of `vmnet export` (default: %(default)s)",
+    )
     model.add_argument(
         "--model-dir", metavar="DIR", help="weights and thresholds of a training (default: the bundle's)"
     )
@@ -246,7 +249,6 @@ def _overrides(options: argparse.Namespace) -> dict[str, Any]:
         "pdf": options.pdf,
         "dicom": options.dicom,
         "deidentify": options.deidentify,
-        "runtime": options.runtime,
         "explain": options.explain,
         "cam_method": options.method,
         "flips": options.flips,
@@ -254,6 +256,8 @@ def _overrides(options: argparse.Namespace) -> dict[str, Any]:
         "batch_size": options.batch_size,
         "num_workers": options.workers,
     }
+    if options.runtime is not None:
+        overrides["runtime"] = options.runtime
     if options.device is not None:
         overrides["device"] = f"$torch.device({options.device!r})"
     if options.expected is not None:
