@@ -96,7 +96,8 @@ def test_a_study_is_predicted_with_dicom_results(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not WEIGHTS.exists(), reason="the bundle comes without weights")
-def test_the_bundle_is_exported_and_logged(tmp_path: Path) -> None:
+def test_the_bundle_is_exported_and_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlruns.db")
     for pattern in ("^vmnet export", "^vmnet log-model"):
         _run(_only(pattern).replace("output/", f"{tmp_path}/"))
     assert (tmp_path / "export/model.ts").exists()

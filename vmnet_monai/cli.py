@@ -220,7 +220,9 @@ def _add_log_model(commands: Commands) -> None:
     log_model.set_defaults(run=_log_model, stopped="A model that was not logged to its end is not listed.")
     log_model.add_argument("--register", metavar="NAME", help="register it in the model registry under this name")
     log_model.add_argument(
-        "--tracking-uri", metavar="URI", help="MLflow's store (default: MLFLOW_TRACKING_URI, or as MLflow chooses)"
+        "--tracking-uri",
+        metavar="URI",
+        help="MLflow's store; MLFLOW_TRACKING_URI goes before it (default: sqlite:///output/vmnet/mlruns.db)",
     )
     log_model.add_argument("--experiment", default="vmnet", metavar="NAME", help="experiment (default: %(default)s)")
     _add_model(log_model)
