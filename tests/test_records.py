@@ -155,6 +155,28 @@ def test_refused_and_failed_ones_are_tried_again(tmp_path: Path) -> None:
     assert book(tmp_path).open(items) == items
 
 
+def test_results_of_a_photograph_go_when_another_file_in_its_place_is_refused(
+    tmp_path: Path, done: dict[str, str]
+) -> None:
+    for content, is_there in ((b"a", True), (b"a cat", False)):
+        Path(done["image"]).write_bytes(content)
+        os.utime(done["image"], ns=(10**9, 10**9))
+        one = book(tmp_path)
+        one.open([done])
+        one.add(one.unusable("a", "refused", "It is a cat.", 0.1) if content == b"a cat" else predicted(one, done))
+        one.close()
+        assert (one.output_dir / "a.png").exists() is is_there
+        assert (one.output_dir / "records/a.json").exists() is is_there
+
+
+def test_results_of_a_photograph_stay_when_its_file_is_gone(tmp_path: Path, done: dict[str, str]) -> None:
+    Path(done["image"]).unlink()
+    one = book(tmp_path)
+    one.open([done])
+    one.add(one.unusable("a", "refused", "The file does not exist.", 0.1))
+    assert (one.output_dir / "a.png").exists()
+
+
 def test_manifest_has_a_row_per_input_and_predictions_one_per_prediction(tmp_path: Path) -> None:
     items = [photograph(tmp_path, name) for name in "abc"]
     one = book(tmp_path)

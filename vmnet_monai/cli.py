@@ -129,7 +129,8 @@ def _add_predict(commands: Commands) -> None:
     model.add_argument(
         "--runtime",
         choices=("torch", "torchscript", "onnx", "openvino"),
-        help="what runs the network; all but torch need the files of `vmnet export` (default: torch)",
+        help="what runs the network; all but torch need the files of `vmnet export`, whose model.ts may also stand for "
+        "the whole bundle (default: torch)",
     )
     model.add_argument("--flips", action="store_true", help="average over four mirror images, at four times the cost")
     model.add_argument(
@@ -231,12 +232,7 @@ def _add_log_model(commands: Commands) -> None:
 def _add_model(command: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     """Add the options that name the weights."""
     model = command.add_argument_group("model")
-    model.add_argument(
-        "--bundle",
-        default="bundles/vmnet",
-        metavar="DIR",
-        help="the bundle, or the model.ts of `vmnet export` (default: %(default)s)",
-    )
+    model.add_argument("--bundle", default="bundles/vmnet", metavar="DIR", help="the bundle (default: %(default)s)")
     model.add_argument(
         "--model-dir", metavar="DIR", help="weights and thresholds of a training (default: the bundle's)"
     )

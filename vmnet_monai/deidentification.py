@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-import re
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ import pandas as pd
 
 from vmnet_monai.files import whole_file
 
-__all__ = ["deidentify", "is_deidentified", "private_folder", "shown_name", "without_paths"]
+__all__ = ["PRIVATE_REASON", "Pseudonyms", "private_folder"]
 
 DIGITS = 16
 """Hexadecimal digits of a hashed id: 64 bits, of which a million photographs share one with probability 3e-8."""
@@ -23,7 +22,8 @@ DIGITS = 16
 KEY_BYTES = 32
 """Bytes of the secret key: the length of an HMAC-SHA-256 key that RFC 2104 recommends, the hash's own."""
 
-_MARK = "deidentified"
+PRIVATE_REASON = "The reason is in links.csv of the private folder beside the results, because it may name the file."
+"""What results say in place of a reason, which may hold any name of the user's."""
 
 
 def private_folder(output_dir: str | Path) -> Path:
@@ -32,53 +32,55 @@ def private_folder(output_dir: str | Path) -> Path:
     return output.with_name(f"{output.name}-private")
 
 
-def deidentify(items: Sequence[Mapping[str, Any]], output_dir: str | Path) -> list[dict[str, Any]]:
-    """Give photographs hashed ids, and order them by these.
+class Pseudonyms:
+    """Gives photographs hashed ids, and keeps apart what leads back.
 
     An id is the beginning of the HMAC-SHA-256 (RFC 2104) of the photograph's absolute path under a secret key: without
     the key nobody can find the path by trying out names, and with it the next run gives the same ids. The key, as
-    ``key``, and a table of all ids and their photographs, ``links.csv``, are kept in :func:`private_folder`, readable
-    by its owner only; whoever deletes that folder makes the results anonymous as far as names go.
+    ``key``, and a table of ids, photographs and reasons, ``links.csv``, are kept in :func:`private_folder`, readable by
+    its owner only; whoever deletes that folder cuts the way from results to names.
 
     Args:
-        items: each with ``id`` and ``image``.
         output_dir: folder of the predictions.
 
     Raises:
         OSError: if the key cannot be read or written.
         ValueError: if the key is damaged.
     """
-    folder = private_folder(output_dir)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    key = _key(folder / "key")
-    renamed = [{**item, "id": _hashed(item["image"], key), _MARK: True} for item in items]
-    _note_links(folder / "links.csv", {item["id"]: os.path.abspath(item["image"]) for item in renamed})
-    return sorted(renamed, key=lambda item: item["id"])
 
+    def __init__(self, output_dir: str | Path) -> None:
+        self.folder = private_folder(output_dir)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.key = _key(self.folder / "key")
 
-def is_deidentified(item: Mapping[str, Any]) -> bool:
-    """Tell whether an item's path must not be shown."""
-    return _MARK in item
+    def hashed(self, text: str) -> str:
+        """The HMAC-SHA-256 of a text, 64 hexadecimal digits."""
+        return hmac.new(self.key, text.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()
 
+    def rename(self, items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Copy items with hashed ids, in the order of these, which says nothing.
 
-def shown_name(item: Mapping[str, Any]) -> str:
-    """What results say in place of ``image``: the path, or of a de-identified item the id."""
-    return str(item["id"] if is_deidentified(item) else item["image"])
+        Args:
+            items: each with ``image``.
+        """
+        renamed = [{**item, "id": self.hashed(os.path.abspath(item["image"]))[:DIGITS]} for item in items]
+        return sorted(renamed, key=lambda item: item["id"])
 
+    def note(self, images: Mapping[str, str], reasons: Mapping[str, str]) -> None:
+        """Write the table of ids; the rows of earlier runs stay.
 
-def without_paths(text: str, item: Mapping[str, Any]) -> str:
-    """Put the id in place of a de-identified item's paths, and of the names in them, in a message."""
-    if not is_deidentified(item):
-        return text
-    paths = [str(item[key]) for key in ("image", "fov") if key in item]
-    names = {name for path in paths for name in (path, os.path.abspath(path), os.path.basename(path)) if name}
-    for name in sorted(names, key=len, reverse=True):
-        text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", item["id"], text)
-    return text
-
-
-def _hashed(image: str, key: bytes) -> str:
-    return hmac.new(key, os.path.abspath(image).encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()[:DIGITS]
+        Args:
+            images: id -> photograph.
+            reasons: id -> why it was refused or failed; those that are missing have none.
+        """
+        path = self.folder / "links.csv"
+        rows = {name: (os.path.abspath(image), reasons.get(name, "")) for name, image in images.items()}
+        if path.exists():
+            earlier = pd.read_csv(path, dtype=str, keep_default_na=False)
+            columns = (earlier["id"], earlier["image"], earlier["reason"])
+            rows = {name: (image, reason) for name, image, reason in zip(*columns, strict=True)} | rows
+        table = pd.DataFrame([(name, *rows[name]) for name in sorted(rows)], columns=["id", "image", "reason"])
+        _write_private(path, table.to_csv(index=False))
 
 
 def _key(path: Path) -> bytes:
@@ -94,14 +96,6 @@ def _key(path: Path) -> bytes:
             "predict into another output folder, with new ids."
         )
     return key
-
-
-def _note_links(path: Path, links: Mapping[str, str]) -> None:
-    """Add to the table of ids; those of earlier runs stay."""
-    earlier = pd.read_csv(path, dtype=str, keep_default_na=False) if path.exists() else pd.DataFrame()
-    known = dict(zip(earlier["id"], earlier["image"], strict=True)) if len(earlier) else {}
-    table = pd.DataFrame(sorted({**known, **links}.items()), columns=["id", "image"])
-    _write_private(path, table.to_csv(index=False))
 
 
 def _write_private(path: Path, text: str) -> None:

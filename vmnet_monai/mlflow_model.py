@@ -108,6 +108,8 @@ class FundusModel(PythonModel):
             except ValueError as error:
                 # A server does not tell where its files lie.
                 return {"error": str(error).replace(os.path.join(os.path.dirname(path), ""), "")}
+            except Exception as error:  # whose text may hold anything; the other rows go on
+                return {"error": f"the photograph could not be predicted ({type(error).__name__}): try another one."}
 
 
 def log_model(

@@ -173,12 +173,19 @@ def read_inference_config(bundle: str | Path, overlays: Sequence[str | Path] = (
 
     Raises:
         FileNotFoundError: if the folder is no bundle.
-        ValueError: if the config has no such key, or the file was not written by ``vmnet export``.
+        ValueError: if the config has no such key, the file was not written by ``vmnet export``, or the runtime needs
+            another file.
     """
     unpacked = None
     if Path(bundle).is_file():
         unpacked = _unpacked(Path(bundle))
-        bundle, overrides = unpacked.name, {"runtime": "torchscript", **overrides}
+        overrides = {"runtime": "torchscript", **overrides}
+        if overrides["runtime"] not in ("torch", "torchscript"):
+            raise ValueError(
+                f"a TorchScript file runs by torchscript or torch, got {overrides['runtime']!r}: give the bundle "
+                "beside whose weights `vmnet export` wrote that runtime's file."
+            )
+        bundle = unpacked.name
     path = Path(bundle) / CONFIG_NAME
     if not path.is_file():
         raise FileNotFoundError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import json
 from collections import Counter
@@ -14,7 +13,7 @@ import pandas as pd
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from vmnet_monai.deidentification import is_deidentified, shown_name, without_paths
+from vmnet_monai.deidentification import PRIVATE_REASON, Pseudonyms
 from vmnet_monai.files import remove_partial_files, whole_file
 from vmnet_monai.slices import parse_slice_address
 
@@ -90,9 +89,12 @@ class RecordBook:
         model_version: short name of the weights.
         thresholds_version: short name of thresholds and calibration.
         resume: whether records of an earlier run count; otherwise everything is made anew.
+        deidentify: whether ids are hashes, and names and reasons are kept in another folder, see
+            :class:`~vmnet_monai.deidentification.Pseudonyms`.
 
     Raises:
         OSError: if the folder cannot be made, or another run is writing to it.
+        ValueError: if it holds results of a run that was de-identified and this one is not, or the other way round.
     """
 
     def __init__(
@@ -102,15 +104,18 @@ class RecordBook:
         model_version: str,
         thresholds_version: str,
         resume: bool = True,
+        deidentify: bool = False,
     ) -> None:
         self.output_dir = Path(output_dir)
-        self.settings = json.loads(json.dumps(dict(settings)))
+        self.deidentify = deidentify
+        self.settings = json.loads(json.dumps({**settings, "deidentify": deidentify}))
         self.model_version = model_version
         self.thresholds_version = thresholds_version
         self.resume = resume
         self.items: dict[str, Mapping[str, Any]] = {}
         self.made_from: dict[str, dict[str, Any]] = {}
         self.records: dict[str, Record] = {}
+        self.private_reasons: dict[str, str] = {}
         self.done_before = 0
         self._progress: tqdm[Any] | None = None
         self.output_dir.mkdir(parents=True, exist_ok=True)
@@ -122,15 +127,23 @@ class RecordBook:
                 f"another prediction is writing to {self.output_dir}: wait until it has ended, or choose another "
                 "output folder."
             ) from error
+        try:
+            self._check_earlier_results()
+            self._pseudonyms = Pseudonyms(self.output_dir) if deidentify else None
+        except BaseException:
+            self._lock.release()
+            raise
         remove_partial_files(self.output_dir)
 
     def open(self, items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """Note the inputs of a run, in their order, and return those that are still to be done.
 
         Args:
-            items: each with ``id``, ``image``, and ``fov`` where it has a mask of the field of view; de-identified
-                where :func:`~vmnet_monai.deidentification.deidentify` made them.
+            items: each with ``id``, ``image``, and ``fov`` where it has a mask of the field of view.
         """
+        if self._pseudonyms is not None:
+            items = self._pseudonyms.rename(items)
+            self._pseudonyms.note({item["id"]: item["image"] for item in items}, {})
         self.items = {item["id"]: item for item in items}
         # Noted before a photograph is read: one that changes afterwards is predicted again by the next run.
         self.made_from = {name: self._made_from(item) for name, item in self.items.items()}
@@ -164,7 +177,7 @@ class RecordBook:
         """The record of an input of which nothing is known but the names."""
         return {
             "id": name,
-            "image": shown_name(self.items[name]),
+            "image": name if self.deidentify else self.items[name]["image"],
             "status": "ok",
             "reason": "",
             "seconds": 0.0,
@@ -174,17 +187,22 @@ class RecordBook:
 
     def unusable(self, name: str, status: Status, reason: str, seconds: float) -> Record:
         """The record of an input that was refused or failed."""
-        reason = without_paths(reason, self.items[name])
+        if self.deidentify:
+            self.private_reasons[name], reason = reason, PRIVATE_REASON
         return {**self.base(name), "status": status, "reason": reason, "seconds": round(seconds, 3)}
 
     def add(self, record: Record) -> None:
         """Keep a record; that of a predicted photograph also on disk, after all its other files.
+
+        Where a photograph was replaced by what is none, its earlier results, which are not those of the new file, go.
 
         Raises:
             OSError: if it cannot be written.
         """
         if record["status"] == "ok":
             self._keep(record)
+        elif record["status"] == "refused":
+            self._discard_replaced(record["id"])
         self.records[record["id"]] = record
         if self._progress is not None:
             self._progress.update()
@@ -201,6 +219,8 @@ class RecordBook:
             OSError: if they cannot be written.
         """
         records = self.ordered()
+        if self._pseudonyms is not None:
+            self._pseudonyms.note({name: item["image"] for name, item in self.items.items()}, self.private_reasons)
         manifest = pd.DataFrame(
             [{key: dict(record)[key] for key in _Input.__annotations__} for record in records],
             columns=list(_Input.__annotations__),
@@ -253,7 +273,7 @@ class RecordBook:
     def _holds(self, record: Record, item: Mapping[str, Any]) -> bool:
         """Whether an earlier record is that of the same files and settings, and its own files are there."""
         return (
-            record.get("image") == shown_name(item)
+            record.get("image") == self.base(item["id"])["image"]
             and record.get("made_from") == self.made_from[item["id"]]
             and all((self.output_dir / file).is_file() for file in record.get("files", []))
         )
@@ -266,9 +286,32 @@ class RecordBook:
             "thresholds_version": self.thresholds_version,
         }
         states: dict[str, Any] = {key: _state(item[key]) for key in ("image", "fov") if key in item}
-        if is_deidentified(item):
-            states = {key: hashlib.sha256(json.dumps(state).encode()).hexdigest() for key, state in states.items()}
+        if self._pseudonyms is not None:
+            states = {key: self._pseudonyms.hashed(json.dumps(state)) for key, state in states.items()}
         return states | versions | self.settings
+
+    def _check_earlier_results(self) -> None:
+        """Refuse to mix results with and without names."""
+        for path in sorted((self.output_dir / FOLDER).glob("*.json")):
+            record = self._read(path.stem)
+            made_from = record.get("made_from") if record else None
+            if made_from and bool(made_from.get("deidentify")) != self.deidentify:
+                raise ValueError(
+                    f"{self.output_dir} holds results {'with' if self.deidentify else 'without'} names, which must not "
+                    f"lie beside {'de-identified ones' if self.deidentify else 'others'}: choose another output folder."
+                )
+
+    def _discard_replaced(self, name: str) -> None:
+        """Remove the results of a photograph in whose place another file lies now."""
+        record = self._read(name)
+        if record is None:
+            return
+        now = self.made_from[name]["image"]
+        is_replaced = record.get("made_from", {}).get("image", now) != now
+        if is_replaced and len(_state(self.items[name]["image"])) > 1:
+            self._path(name).unlink()
+            for file in record.get("files", []):
+                (self.output_dir / file).unlink(missing_ok=True)
 
 
 def _state(name: str) -> list[int | str]:

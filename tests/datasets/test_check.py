@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dicom_files import photograph_dataset, save
 from layouts import picture, write_drive, write_hrf, write_isic2017, write_retouch, write_table, write_volume
 
 from vmnet_monai.datasets.__main__ import main
@@ -89,6 +90,28 @@ def test_mask_of_another_size_and_broken_picture_are_errors(tmp_path: Path) -> N
     assert len(errors) == 2
     assert "small.png is 3x3 and" in errors[0]
     assert "b.png cannot be opened" in errors[1]
+
+
+def test_dicom_photographs_and_their_frames_are_measured(tmp_path: Path) -> None:
+    pixels = np.zeros((2, 5, 7, 3), dtype=np.uint8)
+    save(photograph_dataset(pixels[0]), tmp_path / "a.dcm")
+    save(photograph_dataset(pixels[:, :4]), tmp_path / "IM0001")
+    path = write_table(tmp_path, ["image,glaucoma", "a.dcm,1", "IM0001?slice=1,0"])
+    report = check_datasets(["table"], [path], ["glaucoma"])
+    assert report.errors == report.warnings == []
+    assert set(report.counts["smallest"]) | set(report.counts["largest"]) == {"7x4", "7x5"}
+
+
+def test_dicom_object_that_cannot_be_read_is_an_error_of_its_own(tmp_path: Path) -> None:
+    pixels = np.zeros((5, 7, 3), dtype=np.uint8)
+    save(photograph_dataset(pixels), tmp_path / "a.dcm")
+    save(photograph_dataset(pixels, Modality="CT"), tmp_path / "capture.dcm")
+    rows = ["image,vessel", "a.dcm,a.dcm?slice=0&label=1", "a.dcm?slice=3,", "capture.dcm,"]
+    errors = sorted(check_datasets(["table"], [write_table(tmp_path, rows)], []).errors)
+    assert len(errors) == 3
+    assert "label=1 cannot be read: a frame of a DICOM file has no labels" in errors[0]
+    assert "a.dcm?slice=3 cannot be read: the DICOM file has the frames 0 to 0, got 3: address one" in errors[1]
+    assert "capture.dcm cannot be read: the modality of a photograph must be OP" in errors[2]
 
 
 def test_odd_number_of_names_and_folders_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -317,6 +317,46 @@ def test_dicom_object_that_is_no_photograph_is_refused_with_the_reason(tmp_path:
     assert set(reasons) == {"ct", "own", "short"}
 
 
+def test_dicom_photograph_in_two_files_is_refused_the_second_time(tmp_path: Path) -> None:
+    path = write_dicom(tmp_path / "a.dcm", frames=2, SOPInstanceUID="1.2.840.7")
+    (tmp_path / "copy.dcm").write_bytes(path.read_bytes())
+    write_dicom(tmp_path / "encoded anew.dcm", frames=2, SOPInstanceUID="1.2.840.7", InstanceNumber=9)
+    write_dicom(tmp_path / "other.dcm", SOPInstanceUID="1.2.840.8")
+    reasons = {item["id"]: item.get("refused") for item in find_photographs(tmp_path)}
+    first, second = (
+        f"the same photograph (SOP Instance UID) was named before as {path}?slice={frame}: leave one of the two out."
+        for frame in (0, 1)
+    )
+    assert reasons == {
+        "a-frame-1": None,
+        "a-frame-2": None,
+        "copy-frame-1": first,
+        "copy-frame-2": second,
+        "encoded-anew-frame-1": first,
+        "encoded-anew-frame-2": second,
+        "other": None,
+    }
+
+
+def test_first_file_that_is_named_wins_and_the_same_file_counts_once(tmp_path: Path) -> None:
+    a, b = (write_dicom(tmp_path / name, SOPInstanceUID="1.2.840.7") for name in ("a.dcm", "b.dcm"))
+    items = find_photographs([b, a, b, a])
+    assert [(item["id"], "refused" in item) for item in items] == [("b", False), ("a", True)]
+
+
+def test_object_that_is_refused_does_not_stand_in_for_its_copy(tmp_path: Path) -> None:
+    write_dicom(tmp_path / "a.dcm", SOPInstanceUID="1.2.840.7", Modality="CT")
+    write_dicom(tmp_path / "b.dcm", SOPInstanceUID="1.2.840.7")
+    assert [(item["id"], "refused" in item) for item in find_photographs(tmp_path)] == [("a", True), ("b", False)]
+
+
+def test_photographs_without_a_valid_uid_are_told_apart_by_their_paths(tmp_path: Path) -> None:
+    content = write_dicom(tmp_path / "a.dcm", SOPInstanceUID="1.2.840.7").read_bytes()
+    (tmp_path / "a.dcm").write_bytes(content.replace(b"1.2.840.7", b"ANONYMOUS"))
+    (tmp_path / "b.dcm").write_bytes(content.replace(b"1.2.840.7", b"ANONYMOUS"))
+    assert not any("refused" in item for item in find_photographs(tmp_path))
+
+
 def test_table_of_dicom_photographs_is_loaded_for_training(tmp_path: Path) -> None:
     write_dicom(tmp_path / "1.2.840.1")
     write_dicom(tmp_path / "1.2.840.2", frames=2)

@@ -6,6 +6,9 @@ import hashlib
 from pathlib import Path
 
 from dicom_files import retina_dataset, save
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import Tag
+from pydicom.uid import generate_uid
 
 from vmnet_monai.deploy.objects import find_objects
 
@@ -16,6 +19,16 @@ def test_photographs_are_found_at_any_depth_whatever_their_name(tmp_path: Path) 
     right, left = retina_dataset(SIDE_PX), retina_dataset(SIDE_PX, laterality="L")
     files = {right.SOPInstanceUID: save(right, tmp_path / "a/b/c/IM000001")}
     files[left.SOPInstanceUID] = save(left, tmp_path / "left.dcm")
+    assert find_objects(tmp_path) == (files, [])
+
+
+def test_what_the_sdks_loader_and_selector_drop_is_found(tmp_path: Path) -> None:
+    """Two eyes at one place of one series; a series that begins without modality; a number that is none."""
+    place = {"kind": "sc", "ImagePositionPatient": [0, 0, 0], "SeriesInstanceUID": generate_uid()}
+    sources = [retina_dataset(SIDE_PX, laterality=side, **place) for side in "RL"]
+    sources += [retina_dataset(SIDE_PX, Modality=""), retina_dataset(SIDE_PX)]
+    sources[-1][0x00200011] = RawDataElement(Tag(0x00200011), "IS", 4, b"A-1 ", 0, False, True)  # SeriesNumber
+    files = {source.SOPInstanceUID: save(source, tmp_path / f"{n}") for n, source in enumerate(sources)}
     assert find_objects(tmp_path) == (files, [])
 
 
@@ -66,7 +79,7 @@ def test_an_object_that_was_given_twice_counts_once(tmp_path: Path) -> None:
     assert "given before" in entry["reason"]
 
 
-def test_damage_behind_the_header_does_not_reach_the_loader(tmp_path: Path) -> None:
+def test_a_file_whose_header_cannot_be_read_is_refused(tmp_path: Path) -> None:
     """A deflated file is one compressed stream: cut in its pixels, it cannot be read at all."""
     dataset = retina_dataset(SIDE_PX)
     dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1.99"

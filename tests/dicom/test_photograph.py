@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import shutil
 import struct
 import subprocess
 import warnings
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,11 +47,14 @@ from vmnet_monai.dicom.photograph import (
     decode_frame,
     eye,
     frame_count,
+    frame_number,
+    instance_uid,
     is_dicom,
     read_dataset,
     read_header,
 )
 from vmnet_monai.errors import MAX_PIXELS, UnreadablePictureError
+from vmnet_monai.slices import parse_slice_address
 from vmnet_monai.transforms import read_picture
 
 ROWS, COLUMNS = np.mgrid[:34, :36]
@@ -724,3 +729,133 @@ def test_file_that_would_fill_the_memory_is_refused(
     for read in (read_header, read_dataset):
         with pytest.raises(UnreadablePictureError, match="more than 100,000 bytes, the most that is read: export"):
             read(path)
+
+
+def element(group: int, number: int, vr: bytes, value: bytes) -> bytes:
+    """An element in Explicit VR Little Endian, of the representations with a short length."""
+    return struct.pack("<HH2sH", group, number, vr, len(value)) + value
+
+
+DEFLATED = element(2, 0x10, b"UI", DeflatedExplicitVRLittleEndian.encode())
+"""The transfer syntax in the file meta information."""
+
+
+def deflate(elements: bytes) -> bytes:
+    deflation = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return deflation.compress(elements) + deflation.flush()
+
+
+def deflated_file(elements: bytes, instance: bytes = b"1.2.3\0") -> bytes:
+    meta = element(2, 3, b"UI", instance) + DEFLATED
+    return bytes(128) + b"DICM" + element(2, 0, b"UL", struct.pack("<I", len(meta))) + meta + deflate(elements)
+
+
+ROWS_ELEMENT = element(0x0028, 0x0010, b"US", struct.pack("<H", 4711))
+
+
+@pytest.mark.parametrize("padding", [0, 4000])
+def test_deflated_file_is_limited_wherever_its_transfer_syntax_stands(
+    padding: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of more than 100,000 bytes it keeps less than 5,000."""
+    large = struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OW", 0, 100_000) + bytes(100_000)
+    path = tmp_path / "a.dcm"
+    path.write_bytes(deflated_file(ROWS_ELEMENT + large, instance=b"1.2.3\0" + bytes(padding)))
+    assert read_header(path).Rows == 4711
+    assert path.stat().st_size < 5000
+    monkeypatch.setattr("vmnet_monai.dicom.photograph.MAX_FILE_BYTES", 50_000)
+    for read in (read_header, read_dataset):
+        with pytest.raises(UnreadablePictureError, match="more than 50,000 bytes, the most that is read"):
+            read(path)
+
+
+def test_deflated_file_within_a_deflated_file_is_not_inflated(tmp_path: Path) -> None:
+    path = tmp_path / "a.dcm"
+    path.write_bytes(deflated_file(DEFLATED + deflate(ROWS_ELEMENT)))
+    with pytest.raises(UnreadablePictureError, match="damaged or incomplete"):
+        read_header(path)
+
+
+def test_deflated_file_that_was_cut_off_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.dcm"
+    path.write_bytes(deflated_file(ROWS_ELEMENT)[:-3])
+    with pytest.raises(UnreadablePictureError, match="damaged or incomplete"):
+        read_header(path)
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files that are read from the disk from now on, in their order."""
+    names: list[str] = []
+
+    def reading(path: Path, **options: Any) -> FileDataset:
+        names.append(Path(path).name)
+        return dcmread(path, **options)
+
+    monkeypatch.setattr("vmnet_monai.dicom.photograph._kept", {})
+    monkeypatch.setattr("vmnet_monai.dicom.photograph.dcmread", reading)
+    return names
+
+
+def write_old(dataset: FileDataset, path: Path, seconds: int = 1_000_000_000) -> Path:
+    """A file that was written long ago."""
+    save(dataset, path)
+    os.utime(path, (seconds, seconds))
+    return path
+
+
+def test_frames_of_a_file_are_read_from_the_disk_once(reads: list[str], tmp_path: Path) -> None:
+    frames = np.stack([COLOUR, 255 - COLOUR, COLOUR // 2])
+    path = write_old(photograph_dataset(frames), tmp_path / "a.dcm")
+    assert all(np.array_equal(read_picture(f"{path}?slice={index}"), frames[index]) for index in (0, 1, 2, 0))
+    assert reads == ["a.dcm"]
+
+
+def test_only_the_last_file_is_kept(reads: list[str], tmp_path: Path) -> None:
+    a, b = (write_old(photograph_dataset(COLOUR), tmp_path / name) for name in ("a.dcm", "b.dcm"))
+    for path in (a, a, b, b, a):
+        read_dataset(path)
+    assert reads == ["a.dcm", "b.dcm", "a.dcm"]
+
+
+def test_file_that_was_written_anew_is_read_anew(reads: list[str], tmp_path: Path) -> None:
+    """Of the same size; a file that was just written may be written again within the same step of the clock."""
+    path = tmp_path / "a.dcm"
+    for seconds, shown in ((1_000_000_000, COLOUR), (1_000_000_001, 255 - COLOUR)):
+        assert np.array_equal(read_picture(write_old(photograph_dataset(shown), path, seconds)), shown)
+    for shown in (COLOUR, 255 - COLOUR):
+        assert np.array_equal(read_picture(save(photograph_dataset(shown), path)), shown)
+    assert len(reads) == 4
+
+
+def test_who_changes_a_dataset_changes_it_for_nobody_else(reads: list[str], tmp_path: Path) -> None:
+    source = photograph_dataset(np.stack([COLOUR, COLOUR]), laterality="")
+    source.PerFrameFunctionalGroupsSequence = [functional_group("R"), functional_group("L")]
+    source["PerFrameFunctionalGroupsSequence"].is_undefined_length = True
+    path = write_old(source, tmp_path / "a.dcm")
+    changed = read_dataset(path)
+    changed.PerFrameFunctionalGroupsSequence[0].FrameAnatomySequence[0].FrameLaterality = "L"
+    changed.Rows = 1
+    again = read_dataset(path)
+    assert (eye(again, 0), again.Rows) == ("right", COLOUR.shape[0])
+    assert reads == ["a.dcm"]
+
+
+@pytest.mark.parametrize(
+    ("uid", "expected"), [("1.2.840.4711", "1.2.840.4711"), ("Doe^Jane", ""), ("1.02", ""), ("", ""), (None, "")]
+)
+def test_instance_has_a_valid_uid_or_none(uid: str | None, expected: str) -> None:
+    assert instance_uid(photograph_dataset(COLOUR, SOPInstanceUID=uid)) == expected
+
+
+def test_address_without_a_number_means_the_first_frame() -> None:
+    assert [frame_number(parse_slice_address(name)) for name in ("a.dcm", "a.dcm?slice=2")] == [0, 2]
+    with pytest.raises(UnreadablePictureError, match="has no labels: leave &label= out"):
+        frame_number(parse_slice_address("a.dcm?slice=2&label=1"))
+
+
+def test_frame_that_is_not_there_is_told_from_the_header() -> None:
+    header = photograph_dataset(np.stack([COLOUR, COLOUR]))
+    check_photograph(header, 1)
+    with pytest.raises(UnreadablePictureError, match="the frames 0 to 1, got 2: address one of these"):
+        check_photograph(header, 2)

@@ -133,7 +133,7 @@ def test_real_inference_writes_pictures_of_the_photographs_size(tmp_path: Path) 
         cam = read(tmp_path / "cam" / f"{item['id']}_glaucoma.png")
         assert cam.shape == photograph_pixels.shape
         assert (cam != photograph_pixels).any()
-    assert pd.read_csv(tmp_path / "predictions.csv")["image"].tolist() == [item["image"] for item in items]
+    assert pd.read_csv(tmp_path / "predictions.csv")["image"].tolist() == [f"{name}.png" for name in names]
 
 
 def test_heat_is_drawn_inside_the_field_of_view_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

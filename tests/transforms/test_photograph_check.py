@@ -151,6 +151,7 @@ def test_a_good_photograph_has_no_warnings(retina: RGB) -> None:
 @pytest.mark.parametrize(
     ("word", "change"),
     [
+        ("grey", lambda rgb: np.stack([rgb[..., 1]] * 3, axis=-1)),
         ("dark", lambda rgb: rgb * 0.2),
         ("hazy", lambda rgb: 0.1 * rgb + 0.9 * np.array([150, 130, 100]) * (rgb.max(axis=-1, keepdims=True) > 25)),
         ("blurred", lambda rgb: ndimage.gaussian_filter(rgb, (9, 9, 0))),

@@ -12,6 +12,8 @@ from PIL import Image
 
 from vmnet_monai.datasets.catalogue import load_datalists
 from vmnet_monai.datasets.item import DatasetWarning, Item, mask_keys
+from vmnet_monai.dicom.photograph import HEADER_TAGS, check_photograph, frame_number, is_dicom, read_header
+from vmnet_monai.errors import UnreadablePictureError
 from vmnet_monai.slices import parse_slice_address, volume_shape
 
 
@@ -47,8 +49,8 @@ class CheckReport:
 def check_datasets(dataset: Sequence[str], dataset_dir: Sequence[str | Path], diseases: Sequence[str]) -> CheckReport:
     """Read datasets as a training does and count what it would get; reads the headers of the pictures, no pixels.
 
-    Errors of the readers do not raise but stand in the report, beside pictures that cannot be opened and masks whose
-    size is not their photograph's.
+    Errors of the readers do not raise but stand in the report, beside pictures that cannot be opened, DICOM objects
+    that are no photographs, and masks whose size is not their photograph's.
 
     Args:
         dataset: names of datasets.
@@ -76,6 +78,8 @@ def _size(item: Item, errors: list[str]) -> tuple[int, int] | None:
     for key in ("image", *mask_keys(item)):
         try:
             sizes[key] = _header_size(item[key])
+        except UnreadablePictureError as error:  # which says what helps
+            errors.append(f"The picture {item[key]} cannot be read: {error}")
         except (OSError, ValueError) as error:
             errors.append(f"The picture {item[key]} cannot be opened ({error}); download or export it again.")
     photograph = sizes.get("image")
@@ -89,8 +93,13 @@ def _size(item: Item, errors: list[str]) -> tuple[int, int] | None:
 
 
 def _header_size(path: str) -> tuple[int, int]:
-    """Width and height of a picture or of a slice in pixels."""
+    """Width and height of a picture, of a frame of a DICOM file, or of a slice, in pixels."""
     address = parse_slice_address(path)
+    file = path if address is None else address.path
+    if is_dicom(file):
+        header = read_header(file, HEADER_TAGS)
+        check_photograph(header, frame_number(address))
+        return int(header.Columns), int(header.Rows)
     if address is None:
         with Image.open(path) as picture:
             return picture.size

@@ -18,7 +18,7 @@ from vmnet_monai.datasets.item import (
     unique_names,
     without_suffix,
 )
-from vmnet_monai.dicom.photograph import HEADER_TAGS, check_photograph, frame_count, is_dicom, read_header
+from vmnet_monai.dicom.photograph import HEADER_TAGS, check_photograph, frame_count, instance_uid, is_dicom, read_header
 from vmnet_monai.dicom.photograph import eye as eye_of
 from vmnet_monai.errors import UnreadablePictureError
 from vmnet_monai.slices import parse_slice_address, slice_address
@@ -47,6 +47,8 @@ class _Named(NamedTuple):
     patient: str = ""
     eye: str = ""
     fov: str = ""
+    instance: tuple[str, int] | None = None
+    """SOP Instance UID and frame of a DICOM photograph, by which its copies are known; None without a valid UID."""
 
 
 def find_photographs(
@@ -67,10 +69,11 @@ def find_photographs(
     address of a frame and the id ending in ``-frame-1``, ``-frame-2`` and so on; the eye is taken from it where no list
     says it; and what is no photograph is refused with the reason.
 
-    A photograph that is named more than once, also through links, counts once, as it was named first. What cannot be
-    one (a path that does not exist, a folder without pictures, a list that cannot be read, a row without image, ...)
-    still becomes an item, so that nothing is passed over in silence: the reader of pictures refuses it, or it has the
-    key ``refused``, a sentence that says why.
+    A photograph that is named more than once, also through links, counts once, as it was named first. A DICOM
+    photograph that another file holds too, by SOP Instance UID and frame, is refused with the path of the first. What
+    cannot be one (a path that does not exist, a folder without pictures, a list that cannot be read, a row without
+    image, ...) still becomes an item, so that nothing is passed over in silence: the reader of pictures refuses it, or
+    it has the key ``refused``, a sentence that says why.
 
     The id is the column ``id`` or the file's name without suffix, with its subfolders before it, made file-safe
     (:func:`vmnet_monai.datasets.item.unique_names`). Where several photographs would have the same id, ignoring case,
@@ -84,13 +87,27 @@ def find_photographs(
     named = [inputs] if isinstance(inputs, (str, os.PathLike)) else inputs
     excluded = None if exclude is None else _real(str(exclude))
     found: dict[str, _Named] = {}
+    images: dict[tuple[str, int], str] = {}
     for path in named:
         for one in _of_input(os.path.expanduser(path), excluded):
-            found.setdefault(one.key, one)
+            if one.key not in found:
+                found[one.key] = _refuse_copy(one, images)
     if not found:
         found[""] = _refused("", NAME, "no photograph is named: name files, folders or lists (.csv, .tsv).")
     ids = unique_names([one.name for one in found.values()], list(found))
     return [_item(one, name, diseases) for one, name in zip(found.values(), ids, strict=True)]
+
+
+def _refuse_copy(one: _Named, images: dict[tuple[str, int], str]) -> _Named:
+    """Refuse a photograph that another file holds too; otherwise note its image."""
+    if one.refused or one.instance is None:
+        return one
+    first = images.setdefault(one.instance, one.image)
+    if first == one.image:
+        return one
+    return one._replace(
+        refused=f"the same photograph (SOP Instance UID) was named before as {first}: leave one of the two out."
+    )
 
 
 def _item(one: _Named, name: str, diseases: Sequence[str]) -> Item:
@@ -211,13 +228,13 @@ def _of_file(path: str, inside: str, key: str, name: str = "") -> Iterator[_Name
     try:
         header = read_header(file, HEADER_TAGS)
         check_photograph(header)
-        count = frame_count(header)
+        count, uid = frame_count(header), instance_uid(header)
         for frame in range(count) if address is None else (address.index,):
             yield (
                 _photograph(slice_address(file, frame), f"{name}-frame-{frame + 1}", slice_address(_real(file), frame))
                 if count > 1 or frame > 0
                 else _photograph(file, name, _real(file))
-            )._replace(eye=eye_of(header, frame))
+            )._replace(eye=eye_of(header, frame), instance=(uid, frame) if uid else None)
     except UnreadablePictureError as error:
         yield whole._replace(refused=str(error))
 

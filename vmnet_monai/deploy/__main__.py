@@ -21,24 +21,34 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit code, see :func:`vmnet_monai.deploy.app.run`, or :data:`CANNOT_RUN`.
     """
     if importlib.util.find_spec("holoscan") is None:
-        print(
-            'error: the MONAI Deploy App SDK is missing: install it with `pip install "vmnet_monai[deploy,dicom]"`.',
-            file=sys.stderr,
+        return _cannot_run(
+            'the MONAI Deploy App SDK is missing: install it with `pip install "vmnet_monai[deploy,dicom]"`.'
         )
-        return CANNOT_RUN
     warnings.simplefilter("ignore")  # pydicom's quote values of DICOM objects
     try:
         _load_cuda_runtime()
-        from vmnet_monai.deploy.app import run
+        from vmnet_monai.deploy.app import prepare, run
 
-        return run(sys.argv if argv is None else argv)
+        application = prepare(sys.argv if argv is None else argv)
     except (ImportError, OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        return _cannot_run(str(error))  # which cannot quote a photograph: none was read so far
     except Exception as error:
-        from vmnet_monai.deploy.outcome import place_of
+        return _cannot_run(_place_of(error))
+    try:
+        return run(application)
+    except Exception as error:
+        return _cannot_run(_place_of(error))
 
-        print(f"error: {place_of(error)}", file=sys.stderr)
+
+def _cannot_run(reason: str) -> int:
+    print(f"error: {reason}", file=sys.stderr)
     return CANNOT_RUN
+
+
+def _place_of(error: Exception) -> str:
+    from vmnet_monai.deploy.outcome import place_of
+
+    return place_of(error)
 
 
 def _load_cuda_runtime() -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from pathlib import Path
 
-from vmnet_monai.dicom.results import ModelIdentity
+from vmnet_monai.dicom.origin import ModelIdentity
 from vmnet_monai.operating_point import weights_version
 from vmnet_monai.predict import read_inference_config
 
@@ -43,10 +42,8 @@ def model_identity(path: Path) -> ModelIdentity:
         path: from :func:`find_model`.
     """
     config = read_inference_config(path)
-    return ModelIdentity(
-        name="V-MNet",
-        package_version=importlib.metadata.version("vmnet_monai"),
-        model_version=weights_version(config.get_parsed_content("model_dir")),
-        thresholds_version=config.get_parsed_content("operating_point").thresholds_version,
-        runtime=config.get_parsed_content("runtime"),
+    return ModelIdentity.of(
+        config.get_parsed_content("operating_point"),
+        weights_version(config.get_parsed_content("model_dir")),
+        config.get_parsed_content("runtime"),
     )

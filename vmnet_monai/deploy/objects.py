@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, TypedDict
 
 from pydicom import Dataset
 
-from vmnet_monai.dicom.photograph import check_photograph, is_dicom, read_dataset, read_header
+from vmnet_monai.dicom.photograph import check_photograph, is_dicom, read_header
 from vmnet_monai.errors import PhotographError, UnreadablePictureError
 
 __all__ = ["Entry", "FolderContent", "find_objects"]
@@ -55,16 +55,17 @@ def find_objects(folder: Path) -> FolderContent:
     photographs: dict[str, Path] = {}
     refused: list[Entry] = []
     for path in sorted(folder.rglob("*")):
-        if not path.is_file() or path.name.startswith(".") or path.name == DIRECTORY:
+        if path.name.startswith(".") or path.name == DIRECTORY:
             continue
         uid = ""
         try:
+            if not path.is_file():
+                continue
             if not is_dicom(path):
                 raise UnreadablePictureError("the file is no DICOM file: give DICOM files only.")
             header = read_header(path)
             uid = _uid(header)
             check_photograph(header)
-            read_dataset(path)  # Damage behind the header would stop the SDK's loader, and with it all other objects.
             if uid in photographs:
                 raise UnreadablePictureError("the object was given before, in another file: give it once.")
             photographs[uid] = path

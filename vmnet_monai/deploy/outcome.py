@@ -1,4 +1,4 @@
-"""Photographs of a study predicted and written, one at a time."""
+"""Photographs read, predicted and written, one at a time."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import json
 import shutil
 import time
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
 from pydicom import Dataset
 
 from vmnet_monai.deploy.objects import Entry
-from vmnet_monai.dicom.photograph import decode_frame, frame_count
-from vmnet_monai.dicom.results import ModelIdentity, write_results
+from vmnet_monai.dicom.origin import ModelIdentity
+from vmnet_monai.dicom.photograph import decode_frame, frame_count, read_dataset
+from vmnet_monai.dicom.results import FOLDER, result_pictures, write_results
 from vmnet_monai.errors import PhotographError
-from vmnet_monai.explain import draw_heat_map, draw_structures
 from vmnet_monai.files import whole_file
 from vmnet_monai.predict import Predictor
 from vmnet_monai.prediction import Prediction
@@ -31,11 +31,13 @@ __all__ = ["Outcome", "place_of", "predict_photographs", "write_outcome"]
 class Outcome:
     """What was predicted for one frame of one object, or why nothing was."""
 
-    source: Dataset
-    """The photograph's object, with pixels."""
-    frame: int
+    uid: str
+    """SOP Instance UID of the object."""
+    source: Dataset | None = None
+    """The object, with pixels; None where it could not be read."""
+    frame: int = 0
     """Number of the frame, from 0."""
-    seconds: float
+    seconds: float = 0.0
     """Time that decoding and predicting took."""
     picture: Image.Image | None = None
     """The photograph, RGB; None where nothing was predicted."""
@@ -46,34 +48,44 @@ class Outcome:
     """What went wrong with a usable one."""
 
     @property
+    def has_frames(self) -> bool:
+        """Whether the object has several frames, so that its UID does not name one."""
+        return self.source is not None and frame_count(self.source) > 1
+
+    @property
     def name(self) -> str:
         """SOP Instance UID, and the frame's number from 1 where there are several; names the files."""
-        uid = str(self.source.SOPInstanceUID)
-        return uid if frame_count(self.source) == 1 else f"{uid}-frame-{self.frame + 1}"
+        return f"{self.uid}-frame-{self.frame + 1}" if self.has_frames else self.uid
 
 
-def predict_photographs(sources: Iterable[Dataset], predictor: Predictor) -> Iterator[Outcome]:
-    """Predict every frame of every object, each when it is asked for, so that one at a time is in memory.
+def predict_photographs(photographs: Mapping[str, Path], predictor: Predictor) -> Iterator[Outcome]:
+    """Predict every frame of every photograph; each file is read, and each frame predicted, when it is asked for.
 
     Args:
-        sources: objects with pixels.
+        photographs: SOP Instance UID -> file, see :func:`vmnet_monai.deploy.objects.find_objects`.
         predictor: the model.
     """
-    for source in sources:
-        for frame in range(frame_count(source)):
+    for uid, path in photographs.items():
+        try:
+            source = read_dataset(path)
+            frames = frame_count(source)
+        except PhotographError as error:
+            yield Outcome(uid, refusal=str(error))
+            continue
+        for frame in range(frames):
             started = time.perf_counter()
-            outcome = _predict(source, frame, predictor)
+            outcome = _predict(uid, source, frame, predictor)
             yield replace(outcome, seconds=time.perf_counter() - started)
 
 
-def _predict(source: Dataset, frame: int, predictor: Predictor) -> Outcome:
+def _predict(uid: str, source: Dataset, frame: int, predictor: Predictor) -> Outcome:
     try:
         picture = decode_frame(source, frame).convert("RGB")
-        return Outcome(source, frame, 0.0, picture, predictor(picture))
+        return Outcome(uid, source, frame, picture=picture, prediction=predictor(picture))
     except PhotographError as error:
-        return Outcome(source, frame, 0.0, refusal=str(error))
+        return Outcome(uid, source, frame, refusal=str(error))
     except Exception as error:
-        return Outcome(source, frame, 0.0, failure=place_of(error))
+        return Outcome(uid, source, frame, failure=place_of(error))
 
 
 def write_outcome(outcome: Outcome, folder: Path, model: ModelIdentity) -> Entry:
@@ -87,38 +99,28 @@ def write_outcome(outcome: Outcome, folder: Path, model: ModelIdentity) -> Entry
         folder: the output folder.
         model: what the objects and the record name as their maker.
     """
-    record = folder / f"records/{outcome.name}.json"
-    objects = folder / "dicom" / outcome.name
-    # A reader of the output folder must never meet results of this run beside those of another.
-    record.unlink(missing_ok=True)
-    shutil.rmtree(objects, ignore_errors=True)
-    entry: Entry = {"sop_instance_uid": str(outcome.source.SOPInstanceUID)}
-    if frame_count(outcome.source) > 1:
+    entry: Entry = {"sop_instance_uid": outcome.uid}
+    if outcome.has_frames:
         entry["frame"] = outcome.frame + 1
-    if outcome.prediction is None or outcome.picture is None:
-        if outcome.refusal:
-            return entry | Entry(status="refused", reason=outcome.refusal, files=[])
-        return entry | Entry(status="failed", reason=outcome.failure, files=[])
+    record = folder / f"records/{outcome.name}.json"
+    objects = folder / FOLDER / outcome.name
     try:
-        files, remarks = _write_objects(outcome, outcome.prediction, outcome.picture, folder, model)
-        content = _record(entry, outcome, outcome.prediction, remarks, model)
+        # A reader of the output folder must never meet results of this run beside those of another.
+        record.unlink(missing_ok=True)
+        shutil.rmtree(objects, ignore_errors=True)
+        if outcome.source is None or outcome.prediction is None or outcome.picture is None:
+            status: Literal["refused", "failed"] = "refused" if outcome.refusal else "failed"
+            return entry | Entry(status=status, reason=outcome.refusal or outcome.failure, files=[])
+        pictures = result_pictures(np.asarray(outcome.picture), outcome.prediction)
+        prediction = replace(outcome.prediction, id=outcome.name)
+        files, remarks = write_results(folder, outcome.name, outcome.source, outcome.frame, prediction, pictures, model)
+        content = _record(entry, outcome, prediction, remarks, model)
         with whole_file(record) as temporary:
             temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     except Exception as error:
         shutil.rmtree(objects, ignore_errors=True)
         return entry | Entry(status="failed", reason=place_of(error), files=[])
     return entry | Entry(status="ok", reason=" ".join(remarks), files=[*files, f"records/{record.name}"])
-
-
-def _write_objects(
-    outcome: Outcome, prediction: Prediction, picture: Image.Image, folder: Path, model: ModelIdentity
-) -> tuple[list[str], list[str]]:
-    photograph = np.asarray(picture)
-    pictures = {"overlay": draw_structures(photograph, list(prediction.structure_masks.values()))}
-    for disease, heat in prediction.heat_maps.items():
-        pictures[f"heat_{disease}"] = draw_heat_map(photograph, heat)
-    prediction = replace(prediction, id=outcome.name)
-    return write_results(folder, outcome.name, outcome.source, outcome.frame, prediction, pictures, model)
 
 
 def _record(
@@ -149,5 +151,6 @@ def place_of(error: BaseException) -> str:
         error: one that was caught.
     """
     package = str(Path(__file__).parents[1])
-    frame = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(package)][-1]
-    return f"{type(error).__name__} in {Path(frame.filename).name}, line {frame.lineno}: please report it."
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(package)]
+    place = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}: please report it."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import logging
 import math
 import uuid
@@ -22,6 +23,7 @@ from pydicom.uid import generate_uid
 from pydicom.valuerep import validate_value
 
 from vmnet_monai.dicom.photograph import OWN_MODEL_NAME, eye, frame_count
+from vmnet_monai.operating_point import OperatingPoint
 
 __all__ = [
     "LOSSY",
@@ -66,7 +68,7 @@ class ModelIdentity:
     """Which model, in which version and run by what, made a prediction."""
 
     name: str
-    """Name of the algorithm, such as V-MNet."""
+    """Name of the algorithm: the network's class, such as VMNet."""
     package_version: str
     """Version of vmnet_monai."""
     model_version: str
@@ -75,6 +77,23 @@ class ModelIdentity:
     """Short name of thresholds and calibration."""
     runtime: str
     """What ran the network, such as ``torch``."""
+
+    @classmethod
+    def of(cls, operating_point: OperatingPoint, model_version: str, runtime: str) -> ModelIdentity:
+        """Read the names that stand beside the weights.
+
+        Args:
+            operating_point: that of the prediction.
+            model_version: see :func:`vmnet_monai.operating_point.weights_version`.
+            runtime: key ``runtime`` of ``inference.json``.
+        """
+        return cls(
+            name=operating_point.network.partition("(")[0],
+            package_version=importlib.metadata.version("vmnet_monai"),
+            model_version=model_version,
+            thresholds_version=operating_point.thresholds_version,
+            runtime=runtime,
+        )
 
     def parameters(self) -> dict[str, str]:
         """What identifies the model beside its name and :attr:`model_version`."""
@@ -140,12 +159,13 @@ def equipment(model: ModelIdentity) -> dict[str, Any]:
 
 
 def missing_uids(source: Dataset) -> list[str]:
-    """Keywords of the UIDs that a photograph lacks and without which no result can be made.
+    """Keywords of the UIDs of which a photograph lacks one value, and without which no result can be made.
 
     Args:
         source: the photograph.
     """
-    return [keyword for keyword in UIDS if not source.get(keyword)]
+    values = {keyword: source.get(keyword) for keyword in UIDS}
+    return [keyword for keyword, value in values.items() if not isinstance(value, str) or not value]
 
 
 def stand_in(source: Dataset) -> Dataset:

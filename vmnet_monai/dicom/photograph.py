@@ -6,26 +6,32 @@ repeat one: a damaged header may hold the patient's name anywhere.
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 import stat
 import struct
+import time
 import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 from PIL import Image
-from pydicom import Dataset, dcmread
+from pydicom import Dataset, FileDataset, dcmread
+from pydicom.dataset import FileMetaDataset
+from pydicom.filereader import read_file_meta_info
 from pydicom.pixels import get_decoder
 from pydicom.pixels.common import PhotometricInterpretation
 from pydicom.sr.codedict import codes
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
     MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
     MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
     MultiFrameTrueColorSecondaryCaptureImageStorage,
@@ -38,6 +44,7 @@ from pydicom.uid import (
 
 from vmnet_monai.dicom.pixels import PHOTOMETRIC_INTERPRETATIONS, frame_picture
 from vmnet_monai.errors import UnreadablePictureError, check_size
+from vmnet_monai.slices import SliceAddress
 
 __all__ = [
     "HEADER_TAGS",
@@ -49,6 +56,8 @@ __all__ = [
     "decode_frame",
     "eye",
     "frame_count",
+    "frame_number",
+    "instance_uid",
     "is_dicom",
     "read_dataset",
     "read_header",
@@ -83,6 +92,7 @@ MAX_FILE_BYTES = 2_000_000_000
 
 HEADER_TAGS = (
     "SOPClassUID",
+    "SOPInstanceUID",
     "Modality",
     "ManufacturerModelName",
     "Laterality",
@@ -98,14 +108,33 @@ HEADER_TAGS = (
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
 )
-"""What :func:`check_photograph`, :func:`frame_count` and :func:`eye` look at; a folder's files are looked into for no
-more."""
+"""What :func:`check_photograph`, :func:`frame_count`, :func:`eye` and :func:`instance_uid` look at; a folder's files
+are looked into for no more."""
 
-_BLOCK_BYTES = 1 << 20
 _PREAMBLE_BYTES = 128
 _PREFIX = b"DICM"
-_META_LENGTH_AT = 140
-"""Where the value of the first element, the length of the file meta information, lies (PS3.10 7.1)."""
+_AFTER_META_LENGTH = 144
+"""Where the first element, the length of the rest of the file meta information, ends (PS3.10 7.1)."""
+
+_META_GROUP = b"\2\0"
+"""How an element of the file meta information begins."""
+
+_EXPLICIT = (
+    bytes(_PREAMBLE_BYTES)
+    + _PREFIX
+    + _META_GROUP
+    + struct.pack("<H2sH", 0x10, b"UI", len(ExplicitVRLittleEndian) + 1)
+    + ExplicitVRLittleEndian.encode()
+    + b"\0"
+)
+"""The beginning of a file whose elements are what a deflated one's are when they are inflated (PS3.5 A.5)."""
+
+_CLOCK_STEP_NS = 2_000_000_000
+"""Longest step of a file system's clock (FAT's): a file that was written since may be written again unnoticed."""
+
+_kept: dict[tuple[str, int, int], FileDataset] = {}
+"""The file that was read last, by its path, size and time of writing: frames are read one by one, each several times.
+At most :data:`MAX_FILE_BYTES`."""
 
 _EYES = {"R": "right", "L": "left"}
 _MODALITIES = frozenset(code.value for code in codes.CID29.concepts.values())
@@ -137,34 +166,43 @@ def read_header(path: str | Path, tags: tuple[str, ...] | None = None) -> Datase
         UnreadablePictureError: as :func:`read_dataset`.
     """
     with _plain_errors():
-        _check_bytes(path)
-        return dcmread(path, stop_before_pixels=True, specific_tags=None if tags is None else list(tags))
+        return _read(path, stop_before_pixels=True, specific_tags=None if tags is None else list(tags))
 
 
 def read_dataset(path: str | Path) -> Dataset:
     """Read a DICOM file with its pixels, as they are stored.
+
+    The file that was read last is kept in memory. Each call returns a dataset of its own, which shares the bytes only.
 
     Raises:
         UnreadablePictureError: if the file is damaged, or larger than :data:`MAX_FILE_BYTES`; the message does not name
             the file.
     """
     with _plain_errors():
-        _check_bytes(path)
-        return dcmread(path)
+        status = os.stat(path)
+        version = (os.path.abspath(path), status.st_size, status.st_mtime_ns)
+        dataset = _kept.get(version)
+        if dataset is None:
+            _kept.clear()  # first, as both together may be too large
+            dataset = _read(path)
+            if time.time_ns() - status.st_mtime_ns > _CLOCK_STEP_NS:
+                _kept[version] = dataset
+        return copy.deepcopy(dataset)
 
 
-def check_photograph(header: Dataset) -> None:
+def check_photograph(header: Dataset, frame: int = 0) -> None:
     """Refuse what is no photograph, or none of a kind that is read, before its pixels are decoded.
 
     Args:
         header: of :func:`read_header` or :func:`read_dataset`.
+        frame: number of a frame that must be there, from 0.
 
     Raises:
         UnreadablePictureError: with the rule, the value and the remedy; the message does not name the file.
     """
     with _plain_errors():
         _check_object(header)
-        _check_frames(header)
+        _check_frames(header, frame)
         _check_pixels(header)
         _check_decoder(header)
 
@@ -178,6 +216,28 @@ def frame_count(header: Dataset) -> int:
     with _plain_errors():
         count = header.get("NumberOfFrames")
         return 1 if count is None else int(count)
+
+
+def frame_number(address: SliceAddress | None) -> int:
+    """The frame of a DICOM file that an address means, from 0: the first where there is none.
+
+    Raises:
+        UnreadablePictureError: if it asks for a label, which only volumes have.
+    """
+    if address is not None and address.label is not None:
+        raise UnreadablePictureError("a frame of a DICOM file has no labels: leave &label= out of its address.")
+    return 0 if address is None else address.index
+
+
+def instance_uid(header: Dataset) -> str:
+    """SOPInstanceUID, by which DICOM tells one object from all others; "" where it is missing or no valid UID.
+
+    Raises:
+        UnreadablePictureError: if the header is damaged.
+    """
+    with _plain_errors():
+        uid = UID(str(header.get("SOPInstanceUID") or ""))
+        return str(uid) if uid.is_valid else ""
 
 
 def eye(header: Dataset, frame: int = 0) -> str:
@@ -218,39 +278,42 @@ def decode_frame(dataset: Dataset, index: int = 0) -> Image.Image:
         UnreadablePictureError: as :func:`check_photograph`, or if there is no such frame, or its pixels are missing or
             damaged; the message does not name the file.
     """
-    check_photograph(dataset)
-    frames = frame_count(dataset)
-    if not 0 <= index < frames:
-        raise UnreadablePictureError(
-            f"the DICOM file has the frames 0 to {frames - 1}, got {index}: address one of these."
-        )
+    check_photograph(dataset, index)
     with _plain_errors(_decoding_remedy(dataset)):
         if not dataset.get("PixelData"):
             raise UnreadablePictureError("the DICOM file has no pixel data: export it with its pixels.")
-        return frame_picture(dataset, index, frames)
+        return frame_picture(dataset, index, frame_count(dataset))
 
 
-def _check_bytes(path: str | Path) -> None:
-    """Refuse a file that would fill the memory, also once it is inflated, which pydicom does at once."""
-    size = os.path.getsize(path)
+def _read(path: str | Path, **options: Any) -> FileDataset:
+    """Read a file as pydicom's ``dcmread`` does, unless it would fill the memory, also once it is inflated."""
+    _check_bytes(os.path.getsize(path))
+    meta = read_file_meta_info(path)
+    if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+        return dcmread(path, **options)
+    return _read_deflated(path, meta, **options)
+
+
+def _read_deflated(path: str | Path, meta: FileMetaDataset, **options: Any) -> FileDataset:
+    """Read a deflated file, which pydicom would inflate without a limit."""
+    inflation = zlib.decompressobj(-zlib.MAX_WBITS)
     with open(path, "rb") as file:
-        if DeflatedExplicitVRLittleEndian.encode() in file.read(1024):
-            file.seek(_META_LENGTH_AT)
-            (length,) = struct.unpack("<I", file.read(4))
-            file.seek(length, os.SEEK_CUR)
-            size = _inflated_bytes(file)
+        file.seek(_AFTER_META_LENGTH + meta.FileMetaInformationGroupLength)
+        inflated = inflation.decompress(file.read(), MAX_FILE_BYTES + 1)
+    _check_bytes(len(inflated))
+    # Further meta information would be heeded, which might call for another inflation.
+    if not inflation.eof or inflated.startswith(_META_GROUP):
+        raise ValueError("the deflated elements are incomplete or begin with file meta information")
+    dataset = dcmread(BytesIO(_EXPLICIT + inflated), **options)
+    dataset.file_meta, dataset.buffer = meta, None
+    return dataset
+
+
+def _check_bytes(size: int) -> None:
     if size > MAX_FILE_BYTES:
         raise UnreadablePictureError(
             f"the file has more than {MAX_FILE_BYTES:,} bytes, the most that is read: export its frames as several."
         )
-
-
-def _inflated_bytes(file: BinaryIO) -> int:
-    """How many bytes the rest of a file holds when it is inflated; counted until they are too many."""
-    inflation, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
-    while size <= MAX_FILE_BYTES and (block := inflation.unconsumed_tail or file.read(_BLOCK_BYTES)):
-        size += len(inflation.decompress(block, _BLOCK_BYTES))
-    return size
 
 
 def _check_object(header: Dataset) -> None:
@@ -273,11 +336,15 @@ def _check_object(header: Dataset) -> None:
         )
 
 
-def _check_frames(header: Dataset) -> None:
+def _check_frames(header: Dataset, frame: int) -> None:
     count = frame_count(header)
     if not 1 <= count <= MAX_FRAMES:
         raise UnreadablePictureError(
             f"a DICOM photograph must have 1 to {MAX_FRAMES:,} frames, NumberOfFrames is {count}: export it again."
+        )
+    if not 0 <= frame < count:
+        raise UnreadablePictureError(
+            f"the DICOM file has the frames 0 to {count - 1}, got {frame}: address one of these."
         )
 
 

@@ -15,10 +15,11 @@ from vmnet_monai.dicom.secondary_capture import secondary_capture
 from vmnet_monai.dicom.segmentation import coded_structures, mask_segmentation, probability_segmentation
 from vmnet_monai.dicom.structured_report import structured_report
 from vmnet_monai.diseases import ISIC2017_DIAGNOSES
+from vmnet_monai.explain import draw_heat_map, draw_structures
 from vmnet_monai.files import whole_file
 from vmnet_monai.prediction import Prediction
 
-__all__ = ["FOLDER", "ModelIdentity", "write_results"]
+__all__ = ["FOLDER", "ModelIdentity", "result_pictures", "write_results"]
 
 FOLDER = "dicom"
 """Folder of the DICOM objects inside the output folder."""
@@ -57,15 +58,33 @@ def write_results(
     Raises:
         OSError: if a file cannot be written.
     """
+    files: list[str] = []
     with quiet():
         if refusal := _refusal(source, prediction):
-            return [], [refusal]
-        files = []
-        for stem, result in _results(source, frame, prediction, pictures, model):
-            files.append(f"{FOLDER}/{name}/{stem}.dcm")
-            with whole_file(folder / files[-1]) as temporary:
-                result.save_as(temporary, enforce_file_format=True)
+            return files, [refusal]
+        try:
+            for stem, result in _results(source, frame, prediction, pictures, model):
+                with whole_file(folder / f"{FOLDER}/{name}/{stem}.dcm") as temporary:
+                    result.save_as(temporary, enforce_file_format=True)
+                files.append(f"{FOLDER}/{name}/{stem}.dcm")
+        except OSError:
+            raise
+        except Exception as error:  # whose text may quote the patient
+            remark = f"Not all DICOM results could be made from the photograph's header ({type(error).__name__})."
+            return files, [remark, *_remarks(source, prediction)]
         return files, _remarks(source, prediction)
+
+
+def result_pictures(photograph: NDArray[np.uint8], prediction: Prediction) -> dict[str, NDArray[np.uint8]]:
+    """Draw the pictures that :func:`write_results` writes: ``"overlay"``, and ``"heat_<disease>"`` per heat map.
+
+    Args:
+        photograph: (H, W, 3) uint8 RGB.
+        prediction: of that photograph.
+    """
+    overlay = draw_structures(photograph, list(prediction.structure_masks.values()))
+    heat_maps = {f"heat_{name}": draw_heat_map(photograph, heat) for name, heat in prediction.heat_maps.items()}
+    return {"overlay": overlay, **heat_maps}
 
 
 def _refusal(source: Dataset, prediction: Prediction) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
-from pydicom.uid import ExplicitVRLittleEndian, RLELossless
+from pydicom.uid import ExplicitVRLittleEndian
 
 from vmnet_monai.dicom.codes import RETINA, STRUCTURES, laterality_code
 from vmnet_monai.dicom.origin import (
@@ -48,7 +48,7 @@ def coded_structures(prediction: Prediction) -> list[str]:
 def probability_segmentation(
     source: Dataset, frame: int, prediction: Prediction, model: ModelIdentity, series_uid: str, series_number: int
 ) -> Segmentation:
-    """Store the probabilities of the structures, fractional with a maximum of 255, as RLE Lossless.
+    """Store the probabilities of the structures, fractional with a maximum of 255.
 
     Args:
         source: the photograph; with PixelSpacing, see :func:`~vmnet_monai.dicom.origin.pixel_spacing`.
@@ -127,9 +127,6 @@ def _segmentation(
         series_description="Segmentation, for research only",
         **equipment(model),
     )
-    if kind is SegmentationTypeValues.FRACTIONAL:  # DICOM compresses single bits only by JPEG 2000
-        # Not by highdicom: it takes GDCM where that is installed, which ended the process on 23 x 41 pixels.
-        result.compress(RLELossless, encoding_plugin="pydicom", generate_instance_uid=False)
     if frames := referenced_frames(source, frame):
         for groups in result.PerFrameFunctionalGroupsSequence:
             groups.DerivationImageSequence[0].SourceImageSequence[0].ReferencedFrameNumber = frames

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -14,9 +13,9 @@ from ignite.engine import Engine, Events
 from numpy.typing import NDArray
 
 from vmnet_monai.dicom.photograph import is_dicom, read_dataset
-from vmnet_monai.dicom.results import ModelIdentity, write_results
+from vmnet_monai.dicom.results import ModelIdentity, result_pictures, write_results
 from vmnet_monai.engines.forward import photographs
-from vmnet_monai.explain import draw_heat_map, draw_structures
+from vmnet_monai.explain import draw_structures
 from vmnet_monai.files import write_png
 from vmnet_monai.metrics import probability_levels
 from vmnet_monai.operating_point import OperatingPoint
@@ -70,7 +69,7 @@ class PredictionWriter:
         pdf: bool = False,
         dicom: bool = False,
     ) -> None:
-        if dicom and book.settings.get("deidentify"):
+        if dicom and book.deidentify:
             raise ValueError(
                 "DICOM results bear the patient's name and cannot be de-identified: leave out either `--dicom` or "
                 "`--deidentify`."
@@ -146,12 +145,12 @@ class PredictionWriter:
         if not (prediction.heat_maps or self.report or self.pdf or self.dicom):
             return files
         photograph = read_picture(image)
-        pictures = {disease: draw_heat_map(photograph, heat) for disease, heat in prediction.heat_maps.items()}
-        for disease, picture in pictures.items():
+        pictures = result_pictures(photograph, prediction)
+        for disease in prediction.heat_maps:
             files.append(f"cam/{name}_{disease}.png")
-            write_png(folder / files[-1], picture)
+            write_png(folder / files[-1], pictures[f"heat_{disease}"])
         if self.dicom:
-            written, remarks = self._write_dicom(image, photograph, pictures, prediction)
+            written, remarks = self._write_dicom(image, pictures, prediction)
             files += written
             record["reason"] = " ".join(remarks)
         if self.report:
@@ -162,33 +161,19 @@ class PredictionWriter:
         return files
 
     def _write_dicom(
-        self,
-        image: str,
-        photograph: NDArray[np.uint8],
-        heat_maps: Mapping[str, NDArray[np.uint8]],
-        prediction: Prediction,
+        self, image: str, pictures: Mapping[str, NDArray[np.uint8]], prediction: Prediction
     ) -> tuple[list[str], list[str]]:
         """Write DICOM objects; the names of their files, and remarks on what could not be written."""
         address = parse_slice_address(image)
         path, frame = (image, 0) if address is None else (address.path, address.index)
         if not is_dicom(path):
             return [], ["No DICOM objects were written: the photograph is no DICOM file whose patient they could name."]
-        overlay = draw_structures(photograph, list(prediction.structure_masks.values()))
-        pictures = {"overlay": overlay, **{f"heat_{disease}": heat for disease, heat in heat_maps.items()}}
-        model = ModelIdentity(
-            name=self.operating_point.network.partition("(")[0],
-            package_version=importlib.metadata.version("vmnet_monai"),
-            model_version=self.book.model_version,
-            thresholds_version=self.book.thresholds_version,
-            runtime=str(self.book.settings.get("runtime", "torch")),
+        model = ModelIdentity.of(
+            self.operating_point, self.book.model_version, str(self.book.settings.get("runtime", "torch"))
         )
-        source = read_dataset(path)
-        try:
-            return write_results(self.book.output_dir, prediction.id, source, frame, prediction, pictures, model)
-        except OSError:
-            raise
-        except Exception as error:  # whose text may quote the patient
-            raise RuntimeError(f"the DICOM objects could not be made ({type(error).__name__}).") from None
+        return write_results(
+            self.book.output_dir, prediction.id, read_dataset(path), frame, prediction, pictures, model
+        )
 
     def finish(self) -> None:
         """Write tables and index of all photographs that are done."""

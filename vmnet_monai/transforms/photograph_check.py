@@ -311,10 +311,9 @@ def _shading(square: _Square) -> dict[str, float]:
 
 def _colour(square: _Square) -> dict[str, float]:
     """Ratios of the channels and how they vary; NaN in a grey picture."""
-    red, green, blue = np.log(ndimage.gaussian_filter(square.filled, (0, 3, 3), truncate=3) + DARK_OFFSET)
-    red_green, green_blue = red - green, green - blue
+    red_green, green_blue = _colour_ratios(square)
     one, other = red_green[square.inner], green_blue[square.inner]
-    if np.abs(one).mean() + np.abs(other).mean() < 0.01:
+    if _is_grey(square):
         return dict.fromkeys(COLOUR_FEATURES, float("nan"))
     return {
         "blue_share": float((one + other < -0.1).mean()),
@@ -323,6 +322,17 @@ def _colour(square: _Square) -> dict[str, float]:
         "red_green_uneven": float(np.log(_quadratic_residual(red_green, square.inner).std() + 0.01)),
         "green_blue_uneven": float(np.log(_quadratic_residual(green_blue, square.inner).std() + 0.01)),
     }
+
+
+def _colour_ratios(square: _Square) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Logarithms of red over green and of green over blue, smoothed."""
+    red, green, blue = np.log(ndimage.gaussian_filter(square.filled, (0, 3, 3), truncate=3) + DARK_OFFSET)
+    return red - green, green - blue
+
+
+def _is_grey(square: _Square) -> bool:
+    """Whether the three channels are the same, within one in a hundred."""
+    return bool(sum(np.abs(ratio[square.inner]).mean() for ratio in _colour_ratios(square)) < 0.01)
 
 
 def _levels(square: _Square) -> dict[str, float]:
@@ -521,6 +531,8 @@ def _quality_warnings(square: _Square, box: FieldOfViewBox) -> list[str]:
     contrast, sharpness = float(wide[2]), float(thin[0] / max(wide[0], 1e-6))
     offset = _off_centre(square.fov, box)
     warnings = {
+        "The photograph is grey: the network learned from colour, and its probabilities of diseases are less reliable "
+        "for red-free photographs and angiograms.": _is_grey(square),
         f"The photograph is dark: its median brightness is {brightness:.0f} of 255 and at least {MIN_BRIGHTNESS} is "
         "usual.": brightness < MIN_BRIGHTNESS,
         f"The photograph is overexposed: a tenth of it is brighter than {brightest:.0f} of 255 and at most "

@@ -18,7 +18,7 @@ from monai.utils import ensure_tuple
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from vmnet_monai.dicom.photograph import decode_frame, is_dicom, read_dataset
+from vmnet_monai.dicom.photograph import decode_frame, frame_number, is_dicom, read_dataset
 from vmnet_monai.errors import MAX_PIXELS, TOO_LARGE, UnreadablePictureError, check_size
 from vmnet_monai.slices import SliceAddress, parse_slice_address, read_volume, volume_shape
 
@@ -205,11 +205,10 @@ def _open_picture(name: str, converter: Callable[[Image.Image], Image.Image]) ->
         address = parse_slice_address(name)
     except ValueError as error:
         raise UnreadablePictureError(str(error)) from error
-    path, frame = (name, 0) if address is None else (address.path, address.index)
+    path = name if address is None else address.path
     _check_file(path)
     if is_dicom(path):
-        if address is not None and address.label is not None:
-            raise UnreadablePictureError("a frame of a DICOM file has no labels: leave &label= out of its address.")
+        frame = frame_number(address)
         return converter(decode_frame(read_dataset(path), frame))
     if address is not None:
         return converter(_slice_picture(address))
