@@ -164,14 +164,6 @@ def test_a_folder_without_photographs_fails_and_the_model_is_found_below_its_fol
     assert "CT" in entry["reason"]
 
 
-@needs_sdk
-def test_an_input_that_is_no_folder_is_named_with_the_remedy(study: Study, tmp_path: Path) -> None:
-    path = save(study.tomogram, tmp_path / "ct.dcm")
-    done = run_application("-i", path, "-o", tmp_path / "output", "-m", study.bundle)
-    assert done.returncode == 2
-    assert f"error: the input must be a folder of DICOM files, {path} is none: correct `--input`." in done.stderr
-
-
 @pytest.mark.skipif(SDK, reason="the MONAI Deploy App SDK is installed")
 def test_without_the_sdk_the_extra_is_named() -> None:
     done = run_application("--help")

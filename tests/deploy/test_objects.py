@@ -6,11 +6,12 @@ import hashlib
 from pathlib import Path
 
 from dicom_files import retina_dataset, save
+from pydicom import dcmread
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 from pydicom.uid import generate_uid
 
-from vmnet_monai.deploy.objects import find_objects
+from vmnet_monai.deploy.objects import find_objects, write_stand_ins
 
 SIDE_PX = 64
 
@@ -88,3 +89,20 @@ def test_a_file_whose_header_cannot_be_read_is_refused(tmp_path: Path) -> None:
     photographs, (entry,) = find_objects(tmp_path)
     assert photographs == {}
     assert "damaged" in entry["reason"]
+
+
+def test_stand_ins_hold_class_uids_and_modality_and_nothing_of_the_patient(tmp_path: Path) -> None:
+    right = retina_dataset(SIDE_PX, SeriesNumber=7, ImagePositionPatient=[0, 0, 0])
+    bare = retina_dataset(SIDE_PX, kind="sc", Modality="", StudyInstanceUID="Doe Jane", SeriesInstanceUID=None)
+    files = {str(source.SOPInstanceUID): save(source, tmp_path / f"in/{n}") for n, source in enumerate((right, bare))}
+    (tmp_path / "out").mkdir()
+    write_stand_ins(files, tmp_path / "out")
+    ours = {str(one.SOPInstanceUID): one for one in map(dcmread, (tmp_path / "out").iterdir())}
+    assert ours.keys() == files.keys()
+    first, second = ours[right.SOPInstanceUID], ours[bare.SOPInstanceUID]
+    kept = ["SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "Modality"]
+    assert sorted(element.keyword for element in first) == sorted(kept)
+    assert [first[keyword].value for keyword in kept] == [right[keyword].value for keyword in kept]
+    assert second.Modality == "OT"
+    assert second.StudyInstanceUID.is_valid
+    assert second.SeriesInstanceUID.is_valid

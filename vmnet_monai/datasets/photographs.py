@@ -100,7 +100,7 @@ def find_photographs(
 
 def _refuse_copy(one: _Named, images: dict[tuple[str, int], str]) -> _Named:
     """Refuse a photograph that another file holds too; otherwise note its image."""
-    if one.refused or one.instance is None:
+    if one.instance is None:
         return one
     first = images.setdefault(one.instance, one.image)
     if first == one.image:

@@ -1,10 +1,11 @@
-"""The MONAI Deploy application: find, predict, write."""
+"""The MONAI Deploy application: find, load, select, predict, write."""
 
 from __future__ import annotations
 
 import json
 import logging
 import os
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,10 +13,11 @@ from pathlib import Path
 
 from monai.deploy.conditions import CountCondition
 from monai.deploy.core import Application
+from monai.deploy.operators import DICOMDataLoaderOperator, DICOMSeriesSelectorOperator
 
 from vmnet_monai.deploy.model import find_model, model_identity
-from vmnet_monai.deploy.objects import Entry
-from vmnet_monai.deploy.operators import FindOperator, PredictOperator, WriteOperator
+from vmnet_monai.deploy.objects import Entry, find_objects, write_stand_ins
+from vmnet_monai.deploy.operators import PredictOperator, WriteOperator
 from vmnet_monai.dicom.origin import ModelIdentity
 from vmnet_monai.files import whole_file
 from vmnet_monai.predict import Predictor
@@ -26,6 +28,9 @@ logger = logging.getLogger(__name__)
 
 OK, NOTHING_PREDICTED = 0, 1
 """Exit codes: at least one photograph was predicted; none was."""
+
+RULES = {"selections": [{"name": "photographs", "conditions": {"Modality": "^(OP|XC|OT)$"}}]}
+"""Series of ophthalmic photography, external-camera photography, or another modality."""
 
 RESEARCH_ONLY = "Not a medical device. For research only; not for diagnosis, screening or treatment decisions."
 
@@ -48,21 +53,28 @@ class VMNetApplication(Application):
         self.output_folder = output_folder
         self.predictor = predictor
         self.model = model
+        self.refused: list[Entry] = []
+        self._folder = tempfile.TemporaryDirectory(prefix="vmnet-")
+        self.stand_ins = Path(self._folder.name)
         super().__init__(list(argv))
 
     def compose(self) -> None:
-        """Connect the operators."""
+        """Look at the headers, and connect the operators."""
         once = CountCondition(self, 1)
-        self.finder = FindOperator(self, once, input_folder=self.input_folder, name="find")
-        predict = PredictOperator(self, predictor=self.predictor, name="predict")
+        photographs, self.refused = find_objects(self.input_folder)
+        write_stand_ins(photographs, self.stand_ins)
+        load = DICOMDataLoaderOperator(self, once, input_folder=self.stand_ins, must_load=False, name="load")
+        select = DICOMSeriesSelectorOperator(self, rules=json.dumps(RULES), all_matched=True, name="select")
+        predict = PredictOperator(self, photographs=photographs, predictor=self.predictor, name="predict")
         self.writer = WriteOperator(self, output_folder=self.output_folder, model=self.model, name="write")
-        self.add_flow(self.finder, predict, {("photographs", "photographs")})
+        self.add_flow(load, select, {("dicom_study_list", "dicom_study_list")})
+        self.add_flow(select, predict, {("study_selected_series_list", "study_selected_series_list")})
         self.add_flow(predict, self.writer, {("outcomes", "outcomes")})
 
     @property
     def entries(self) -> list[Entry]:
         """What became of each file, complete when the application has run."""
-        return [*self.writer.entries, *self.finder.refused]
+        return [*self.writer.entries, *self.refused]
 
 
 def prepare(argv: Sequence[str]) -> VMNetApplication:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple, TypedDict
 
 from pydicom import Dataset
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from vmnet_monai.dicom.photograph import check_photograph, is_dicom, read_header
 from vmnet_monai.errors import PhotographError, UnreadablePictureError
 
-__all__ = ["Entry", "FolderContent", "find_objects"]
+__all__ = ["Entry", "FolderContent", "find_objects", "write_stand_ins"]
 
 _UID = re.compile(r"[0-9][0-9.]{0,62}[0-9]")
 """The characters and the length of a DICOM UID (PS3.5, section 9.1); the UID becomes the name of a folder."""
@@ -75,6 +78,29 @@ def find_objects(folder: Path) -> FolderContent:
             name: Entry = {"sop_instance_uid": uid} if uid else {"sop_instance_uid": "", "sha256": _sha256(path)}
             refused.append(name | Entry(status="refused", reason=reason, files=[]))
     return FolderContent(photographs, refused)
+
+
+def write_stand_ins(photographs: Mapping[str, Path], folder: Path) -> None:
+    """Write for each photograph a DICOM file of nothing but its class, its UIDs and its modality.
+
+    The SDK's loader and selector read studies and series from these, and find neither what they would stumble over, nor
+    anything of a patient to log, nor pixels to hold in memory.
+
+    Args:
+        photographs: SOP Instance UID -> file, of :func:`find_objects`.
+        folder: takes the files.
+    """
+    for uid, path in photographs.items():
+        header = read_header(path, ("SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID", "Modality"))
+        stand_in = Dataset()
+        stand_in.SOPClassUID, stand_in.SOPInstanceUID = header.SOPClassUID, uid
+        for keyword in ("StudyInstanceUID", "SeriesInstanceUID"):
+            value = str(header.get(keyword) or "")
+            setattr(stand_in, keyword, value if _UID.fullmatch(value) else generate_uid())
+        stand_in.Modality = header.get("Modality") or "OT"
+        stand_in.file_meta = FileMetaDataset()
+        stand_in.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        stand_in.save_as(folder / f"{uid}.dcm", enforce_file_format=True)
 
 
 def _uid(header: Dataset) -> str:

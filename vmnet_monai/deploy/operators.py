@@ -1,77 +1,62 @@
-"""The operators: one finds photographs, one predicts them, one writes what was predicted.
+"""The two operators that the SDK lacks: one predicts photographs, one writes what was predicted.
 
-The SDK's own ones do not fit. Its loader and selector are made for slices of a volume, and drop photographs (the second
-of a series at one ImagePositionPatient, series with a damaged SeriesNumber or a blank Modality); its bundle operator
-takes one output for one label; its writers take a volume or plain text.
+The SDK's bundle operator takes one output for one label, and its writers take a volume or plain text. Its loader and
+selector are made for slices of a volume, and drop photographs (the second of a series at one ImagePositionPatient,
+series with a damaged SeriesNumber or a blank Modality): they are given stand-ins, see
+:func:`~vmnet_monai.deploy.objects.write_stand_ins`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from monai.deploy.core import Fragment, Operator, OperatorSpec
 
-from vmnet_monai.deploy.objects import Entry, find_objects
+from vmnet_monai.deploy.objects import Entry
 from vmnet_monai.deploy.outcome import predict_photographs, write_outcome
 from vmnet_monai.dicom.origin import ModelIdentity
 from vmnet_monai.predict import Predictor
 
-__all__ = ["FindOperator", "PredictOperator", "WriteOperator"]
-
-
-class FindOperator(Operator):
-    """Finds the photographs of a folder.
-
-    Output ``photographs``: SOP Instance UID -> file, see :func:`~vmnet_monai.deploy.objects.find_objects`.
-
-    Args:
-        fragment: the application.
-        input_folder: has the files.
-
-    Attributes:
-        refused: every other file with the reason, complete when the application has run.
-    """
-
-    def __init__(self, fragment: Fragment, *args: Any, input_folder: Path, **kwargs: Any) -> None:
-        self.input_folder = input_folder
-        self.refused: list[Entry] = []
-        super().__init__(fragment, *args, **kwargs)
-
-    def setup(self, spec: OperatorSpec) -> None:
-        """Declare the output."""
-        spec.output("photographs")
-
-    def compute(self, op_input: Any, op_output: Any, context: Any) -> None:
-        """Look at the headers."""
-        photographs, self.refused = find_objects(self.input_folder)
-        op_output.emit(photographs, "photographs")
+__all__ = ["PredictOperator", "WriteOperator"]
 
 
 class PredictOperator(Operator):
-    """Predicts every frame of every photograph.
+    """Predicts every frame of every photograph of the selected series.
 
-    Input ``photographs``: from :class:`FindOperator`. Output ``outcomes``: an iterator of
-    :class:`~vmnet_monai.deploy.outcome.Outcome`; each file is read, and each frame predicted, when the receiver asks
-    for it.
+    Input ``study_selected_series_list``: what the SDK's ``DICOMSeriesSelectorOperator`` emits. Output ``outcomes``: an
+    iterator of :class:`~vmnet_monai.deploy.outcome.Outcome`; each file is read, and each frame predicted, when the
+    receiver asks for it.
 
     Args:
         fragment: the application.
+        photographs: SOP Instance UID -> file, see :func:`~vmnet_monai.deploy.objects.find_objects`.
         predictor: the model.
     """
 
-    def __init__(self, fragment: Fragment, *args: Any, predictor: Predictor, **kwargs: Any) -> None:
+    def __init__(
+        self, fragment: Fragment, *args: Any, photographs: Mapping[str, Path], predictor: Predictor, **kwargs: Any
+    ) -> None:
+        self.photographs = photographs
         self.predictor = predictor
         super().__init__(fragment, *args, **kwargs)
 
     def setup(self, spec: OperatorSpec) -> None:
         """Declare input and output."""
-        spec.input("photographs")
+        spec.input("study_selected_series_list")
         spec.output("outcomes")
 
     def compute(self, op_input: Any, op_output: Any, context: Any) -> None:
         """Hand on the iterator."""
-        op_output.emit(predict_photographs(op_input.receive("photographs"), self.predictor), "outcomes")
+        selected = {
+            str(instance.get_native_sop_instance().SOPInstanceUID)
+            for study in op_input.receive("study_selected_series_list")
+            for series in study.selected_series
+            for instance in series.series.get_sop_instances()
+        }
+        chosen = {uid: path for uid, path in self.photographs.items() if uid in selected}
+        op_output.emit(predict_photographs(chosen, self.predictor), "outcomes")
 
 
 class WriteOperator(Operator):
