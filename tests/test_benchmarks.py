@@ -14,6 +14,7 @@ import source_probe
 import torch
 from monai.bundle import ConfigParser
 from PIL import Image
+from small_bundle import small_bundle
 
 from vmnet_monai.datasets.phantom import write_phantoms
 from vmnet_monai.operating_point import OperatingPoint
@@ -120,9 +121,8 @@ def test_colours_are_those_of_the_field_of_view() -> None:
     assert source_probe.colour_statistics(image, fov) == pytest.approx([0.3, 0.5, 0.5, 0.1, 0.0, 0.5])
 
 
-def test_photograph_time_measures_the_bundle_and_the_plain_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    table = photograph_time.photograph_time(repeats=1)
+def test_photograph_time_measures_the_bundle_and_the_plain_network(tmp_path: Path) -> None:
+    table = photograph_time.photograph_time(str(small_bundle(tmp_path)), repeats=1)
     assert "network, bfloat16" in table
     assert table.splitlines()[-1].startswith(f"| {photograph_time.PLAIN} ")
     assert table.splitlines()[-1].endswith("| 1.0 |")
