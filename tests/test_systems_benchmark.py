@@ -36,11 +36,10 @@ def test_systems_are_trained_scored_and_costed_once(program: ModuleType, tmp_pat
     small = {"grid_size": 64, "crop_size": 64, "disease_size": 64, "batch_size": 4, "max_epochs": 1, "val_interval": 1}
     (tmp_path / "small.json").write_text(json.dumps(small))
     network = {"network_def#features": [4, 8], "network_def#guided_levels": 1}
-    for name, guidance in (("gate", "gate"), ("none", "none")):
-        (tmp_path / f"{name}.json").write_text(json.dumps({**network, "network_def#guidance": guidance}))
+    (tmp_path / "network.json").write_text(json.dumps(network))
     plan = {
         "before": ["bundles/vmnet/configs/train.json"],
-        "systems": {"V-MNet": [f"{tmp_path}/gate.json"], "no guidance": [f"{tmp_path}/none.json"]},
+        "systems": {"V-MNet": [f"{tmp_path}/network.json"]},
         "after": [f"{tmp_path}/small.json"],
     }
     (tmp_path / "plan.json").write_text(json.dumps(plan))
@@ -50,12 +49,12 @@ def test_systems_are_trained_scored_and_costed_once(program: ModuleType, tmp_pat
     text = program.systems(output, str(tmp_path / "plan.json"), **settings)
 
     scores, costs = (pd.read_csv(tmp_path / "output" / name) for name in ("scores.csv", "costs.csv"))
-    assert set(scores["system"]) == set(costs["system"]) == {"V-MNet", "no guidance"}
+    assert set(scores["system"]) == set(costs["system"]) == {"V-MNet"}
     assert {"vessel_dice", "vessel_auc", "vessel_cldice", "within_source_auc"} <= set(scores["score"])
     dice = scores[scores["score"] == "vessel_dice"].set_index("system")["mean"]
-    photographs = pd.read_csv(tmp_path / "output/no-guidance_0/metrics.csv")
-    assert dice["no guidance"] == pytest.approx(photographs["vessel_inside_fov_dice"].mean())
-    assert f"| no guidance | {dice['no guidance']:.3f} |" in text
+    photographs = pd.read_csv(tmp_path / "output/v-mnet_0/metrics.csv")
+    assert dice["V-MNet"] == pytest.approx(photographs["vessel_inside_fov_dice"].mean())
+    assert f"| V-MNet | {dice['V-MNet']:.3f} |" in text
     assert not (tmp_path / "output/v-mnet_0/checkpoints").exists()
 
     written = (tmp_path / "output/v-mnet_0/models/model.pt").stat().st_mtime_ns

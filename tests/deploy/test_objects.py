@@ -59,7 +59,7 @@ def test_a_file_without_uid_is_named_by_its_content_not_by_its_name(tmp_path: Pa
 
 
 def test_a_uid_that_would_lead_out_of_the_output_folder_is_refused(tmp_path: Path) -> None:
-    for name, uid in (("a", "../../tmp"), ("b", ".."), ("c", "1." * 33), ("d", None)):
+    for name, uid in (("a", "../../tmp"), ("b", ".."), ("c", "1".ljust(64, ".")), ("d", None)):
         dataset = retina_dataset(SIDE_PX)
         save(dataset, tmp_path / name)
         content = (tmp_path / name).read_bytes()
