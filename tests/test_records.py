@@ -169,6 +169,15 @@ def test_results_of_a_photograph_go_when_another_file_in_its_place_is_refused(
         assert (one.output_dir / "records/a.json").exists() is is_there
 
 
+def test_results_of_another_photograph_of_the_same_name_stay(tmp_path: Path, done: dict[str, str]) -> None:
+    (tmp_path / "other").mkdir()
+    other = photograph(tmp_path / "other", "a")
+    one = book(tmp_path)
+    one.open([other])
+    one.add(one.unusable("a", "refused", "It is a cat.", 0.1))
+    assert (one.output_dir / "a.png").exists()
+
+
 def test_results_of_a_photograph_stay_when_its_file_is_gone(tmp_path: Path, done: dict[str, str]) -> None:
     Path(done["image"]).unlink()
     one = book(tmp_path)

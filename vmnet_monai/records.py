@@ -304,7 +304,7 @@ class RecordBook:
     def _discard_replaced(self, name: str) -> None:
         """Remove the results of a photograph in whose place another file lies now."""
         record = self._read(name)
-        if record is None:
+        if record is None or record.get("image") != self.base(name)["image"]:
             return
         now = self.made_from[name]["image"]
         is_replaced = record.get("made_from", {}).get("image", now) != now
