@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vmnet_monai.explain import METHODS, disease_heat_maps
 from vmnet_monai.metrics import probability_levels
 from vmnet_monai.operating_point import OperatingPoint
-from vmnet_monai.records import DiseaseFinding
+from vmnet_monai.records import Description, DiseaseFinding
 from vmnet_monai.transforms import FieldOfViewBox, crop_to_box, restore_from_box
 from vmnet_monai.vessel_measures import vessel_measures
 
@@ -69,6 +69,19 @@ class Prediction:
         return {
             finding["disease"]: None if finding["decision"] is None else bool(finding["decision"])
             for finding in self.findings
+        }
+
+    def description(self) -> Description:
+        """What records say about the photograph, as JSON can hold it."""
+        height, width = self.field_of_view.shape
+        return {
+            "width_px": width,
+            "height_px": height,
+            "findings": self.findings,
+            "measures": self.measures,
+            "warnings": self.warnings,
+            "structures": list(self.structure_masks),
+            "heat_maps": list(self.heat_maps),
         }
 
 

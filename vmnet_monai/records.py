@@ -17,7 +17,7 @@ from vmnet_monai.deidentification import PRIVATE_REASON, Pseudonyms
 from vmnet_monai.files import remove_partial_files, whole_file
 from vmnet_monai.slices import parse_slice_address
 
-__all__ = ["DiseaseFinding", "Record", "RecordBook", "Status"]
+__all__ = ["Description", "DiseaseFinding", "Record", "RecordBook", "Status"]
 
 Status = Literal["ok", "refused", "failed"]
 """``ok``; ``refused``, the input is not a usable photograph; ``failed``, something went wrong with a usable one."""
@@ -56,8 +56,8 @@ class _Input(TypedDict):
     thresholds_version: str
 
 
-class Record(_Input, total=False):
-    """What is known about one input; of refused and failed ones only what comes before ``width_px``."""
+class Description(TypedDict, total=False):
+    """What a record says about a predicted photograph."""
 
     width_px: int
     height_px: int
@@ -70,6 +70,11 @@ class Record(_Input, total=False):
     """Keys of the segmented structures."""
     heat_maps: list[str]
     """Keys of the diseases that have a heat map."""
+
+
+class Record(_Input, Description, total=False):
+    """What is known about one input; of refused and failed ones only what an input has."""
+
     made_from: dict[str, Any]
     """The input's file and all settings that change the outputs; made with others, they are made anew."""
     files: list[str]
@@ -81,7 +86,8 @@ class RecordBook:
 
     The record of a photograph is its last file: where it exists, the others are whole. A record counts as done when
     its photograph was predicted, from the same file and with the same settings, and all its files are there; whatever
-    else is missing, refused or failed is tried again. Nothing is deleted but the partial files of a killed run.
+    else is missing, refused or failed is tried again. Nothing is deleted but the partial files of a killed run, and the
+    results of a photograph in whose place a file lies now that is refused.
 
     Args:
         output_dir: the output folder; it is made, and locked against a second run while this object lives.

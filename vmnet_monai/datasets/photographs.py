@@ -18,7 +18,15 @@ from vmnet_monai.datasets.item import (
     unique_names,
     without_suffix,
 )
-from vmnet_monai.dicom.photograph import HEADER_TAGS, check_photograph, frame_count, instance_uid, is_dicom, read_header
+from vmnet_monai.dicom.photograph import (
+    DICOM_INDEX,
+    HEADER_TAGS,
+    check_photograph,
+    frame_count,
+    instance_uid,
+    is_dicom,
+    read_header,
+)
 from vmnet_monai.dicom.photograph import eye as eye_of
 from vmnet_monai.errors import UnreadablePictureError
 from vmnet_monai.slices import parse_slice_address, slice_address
@@ -26,9 +34,6 @@ from vmnet_monai.slices import parse_slice_address, slice_address
 __all__ = ["find_photographs"]
 
 NAME = "photographs"
-
-DICOM_INDEX = "DICOMDIR"
-"""Name of the file of a medium that lists its other files (PS3.10 8.6)."""
 
 _EYES = ("left", "right")
 

@@ -21,6 +21,7 @@ from vmnet_monai.deploy.operators import PredictOperator, WriteOperator
 from vmnet_monai.dicom.origin import ModelIdentity
 from vmnet_monai.files import whole_file
 from vmnet_monai.predict import Predictor
+from vmnet_monai.report.wording import DISCLAIMER
 
 __all__ = ["NOTHING_PREDICTED", "OK", "VMNetApplication", "prepare", "run"]
 
@@ -31,8 +32,6 @@ OK, NOTHING_PREDICTED = 0, 1
 
 RULES = {"selections": [{"name": "photographs", "conditions": {"Modality": "^(OP|XC|OT)$"}}]}
 """Series of ophthalmic photography, external-camera photography, or another modality."""
-
-RESEARCH_ONLY = "Not a medical device. For research only; not for diagnosis, screening or treatment decisions."
 
 
 class VMNetApplication(Application):
@@ -110,7 +109,7 @@ def run(application: VMNetApplication) -> int:
     """
     application.run()
     entries = application.entries
-    manifest = {"research_only": RESEARCH_ONLY, "model": asdict(application.model), "objects": entries}
+    manifest = {"research_only": DISCLAIMER, "model": asdict(application.model), "objects": entries}
     with whole_file(application.output_folder / "manifest.json") as temporary:
         temporary.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     counts = Counter(entry["status"] for entry in entries)

@@ -12,7 +12,7 @@ from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
-from vmnet_monai.dicom.photograph import check_photograph, is_dicom, read_header
+from vmnet_monai.dicom.photograph import DICOM_INDEX, check_photograph, is_dicom, read_header
 from vmnet_monai.errors import PhotographError, UnreadablePictureError
 
 __all__ = ["Entry", "FolderContent", "find_objects", "write_stand_ins"]
@@ -21,9 +21,6 @@ _UID = re.compile(r"[0-9][0-9.]{0,62}[0-9]")
 """The characters and the length of a DICOM UID (PS3.5, section 9.1); the UID becomes the name of a folder."""
 
 _BLOCK_BYTES = 1 << 20
-
-DIRECTORY = "DICOMDIR"
-"""Name of the directory of a medium, which lists its objects (PS3.10, section 8.6)."""
 
 
 class Entry(TypedDict, total=False):
@@ -53,12 +50,13 @@ def find_objects(folder: Path) -> FolderContent:
     """Tell photographs from all other files of a folder and its subfolders; no pixel is decoded.
 
     Args:
-        folder: holds files of any name; hidden ones and :data:`DIRECTORY` are passed over.
+        folder: holds files of any name; hidden ones and :data:`~vmnet_monai.dicom.photograph.DICOM_INDEX`
+            are passed over.
     """
     photographs: dict[str, Path] = {}
     refused: list[Entry] = []
     for path in sorted(folder.rglob("*")):
-        if path.name.startswith(".") or path.name == DIRECTORY:
+        if path.name.startswith(".") or path.name == DICOM_INDEX:
             continue
         uid = ""
         try:

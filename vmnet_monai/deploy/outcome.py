@@ -127,20 +127,13 @@ def _record(
     entry: Entry, outcome: Outcome, prediction: Prediction, remarks: list[str], model: ModelIdentity
 ) -> dict[str, Any]:
     """What the records of ``vmnet predict`` hold of a photograph, with the object's UID for its path."""
-    height, width = prediction.field_of_view.shape
     return {
         **entry,
         "status": "ok",
         "reason": " ".join(remarks),
         "seconds": round(outcome.seconds, 3),
         "model": asdict(model),
-        "width_px": width,
-        "height_px": height,
-        "findings": prediction.findings,
-        "measures": prediction.measures,
-        "warnings": prediction.warnings,
-        "structures": list(prediction.structure_masks),
-        "heat_maps": list(prediction.heat_maps),
+        **prediction.description(),
     }
 
 

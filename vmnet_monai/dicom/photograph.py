@@ -47,6 +47,7 @@ from vmnet_monai.errors import UnreadablePictureError, check_size
 from vmnet_monai.slices import SliceAddress
 
 __all__ = [
+    "DICOM_INDEX",
     "HEADER_TAGS",
     "MAX_FILE_BYTES",
     "MAX_FRAMES",
@@ -82,6 +83,9 @@ another machine, such as CT, is no photograph."""
 
 OWN_MODEL_NAME = "vmnet_monai"
 """ManufacturerModelName of the objects that this package writes, which are results and no photographs."""
+
+DICOM_INDEX = "DICOMDIR"
+"""Name of the file of a medium that lists its other files (PS3.10 8.6)."""
 
 MAX_FRAMES = 1000
 """Most frames of a file; angiography series have tens. A damaged header may claim millions."""

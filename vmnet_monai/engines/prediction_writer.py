@@ -115,16 +115,9 @@ class PredictionWriter:
 
     def _write(self, entry: Mapping[str, Any]) -> Record:
         prediction = make_prediction(entry, self.operating_point, self.explainer)
-        height, width = prediction.field_of_view.shape
         record: Record = {
             **self.book.base(prediction.id),
-            "width_px": width,
-            "height_px": height,
-            "findings": prediction.findings,
-            "measures": prediction.measures,
-            "warnings": prediction.warnings,
-            "structures": list(prediction.structure_masks),
-            "heat_maps": list(prediction.heat_maps),
+            **prediction.description(),
             "made_from": self.book.made_from[prediction.id],
         }
         record["files"] = self._write_files(entry["image_path"], prediction, record)
