@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from vmnet_monai.dicom.results import ModelIdentity
-from vmnet_monai.prediction import Prediction
-from vmnet_monai.records import DiseaseFinding
+from vmnet_monai.reports.dicom.origin import ModelIdentity
+from vmnet_monai.reports.prediction import Prediction
+from vmnet_monai.reports.record import DiseaseFinding
 
 MODEL = ModelIdentity("V-MNet", "0.4.0", "abc123", "def456", "torch")
 

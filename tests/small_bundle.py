@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
+from vmnet_monai.calibration.operating_point import OperatingPoint, network_settings
 from vmnet_monai.networks import VMNet
-from vmnet_monai.operating_point import OperatingPoint, network_settings
 
 BUNDLE = Path(__file__).parents[1] / "bundles/vmnet"
 DISEASES = ("normal", "glaucoma")

@@ -16,8 +16,8 @@ from monai.bundle import ConfigParser
 from PIL import Image
 from small_bundle import small_bundle
 
+from vmnet_monai.calibration.operating_point import OperatingPoint
 from vmnet_monai.datasets.phantom import write_phantoms
-from vmnet_monai.operating_point import OperatingPoint
 
 ROOT = Path(__file__).parents[1]
 TRAIN = f"{ROOT}/bundles/vmnet/configs/train.json"

@@ -20,7 +20,7 @@ from PIL import Image
 from small_bundle import small_bundle
 
 from vmnet_monai import cli
-from vmnet_monai.files import whole_file
+from vmnet_monai.io.files import whole_file
 
 RETINA = Image.fromarray(skimage.data.retina()).resize((353, 353))
 
@@ -205,10 +205,10 @@ def test_a_network_that_fails_at_a_photograph_fails_that_photograph_alone(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from vmnet_monai.engines import PhotographInferer
+    from vmnet_monai.handlers import MultiTaskInferer
 
     calls = []
-    infer = PhotographInferer.__call__
+    infer = MultiTaskInferer.__call__
 
     def fail_first(*arguments: Any) -> Any:
         calls.append(1)
@@ -216,7 +216,7 @@ def test_a_network_that_fails_at_a_photograph_fails_that_photograph_alone(
             raise RuntimeError("out of memory")
         return infer(*arguments)
 
-    monkeypatch.setattr(PhotographInferer, "__call__", fail_first)
+    monkeypatch.setattr(MultiTaskInferer, "__call__", fail_first)
     assert predict(left, retina) == cli.SOME_BAD
     assert manifest()["status"].tolist() == ["failed", "ok"]
     assert manifest()["reason"][0] == "RuntimeError: out of memory"
@@ -337,15 +337,15 @@ def test_a_folder_that_vanishes_during_the_run_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shutil.copytree(tmp_path, folder := tmp_path / "gone", ignore=shutil.ignore_patterns("gone"))
-    from vmnet_monai.records import RecordBook
+    from vmnet_monai.inference.manifest import Manifest
 
-    found = RecordBook.open
+    found = Manifest.open
 
-    def vanish(book: RecordBook, items: Any) -> Any:
+    def vanish(book: Manifest, items: Any) -> Any:
         shutil.rmtree(folder, ignore_errors=True)
         return found(book, items)
 
-    monkeypatch.setattr(RecordBook, "open", vanish)
+    monkeypatch.setattr(Manifest, "open", vanish)
     assert predict(retina, folder) == cli.SOME_BAD
     assert manifest()["status"].tolist() == ["ok", "refused"]
     assert "does not exist" in manifest()["reason"][1]
@@ -365,7 +365,7 @@ def test_a_full_disk_fails_a_photograph_and_the_next_run_mends_it(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return whole_file(path)
 
-    monkeypatch.setattr("vmnet_monai.files.whole_file", full)
+    monkeypatch.setattr("vmnet_monai.io.files.whole_file", full)
     assert predict(left, retina) == cli.SOME_BAD
     assert manifest()["status"].tolist() == ["failed", "ok"]
     assert "No space left on device" in manifest()["reason"][0]
@@ -385,7 +385,7 @@ def test_output_inside_the_input_folder_is_not_read_as_photographs(bundle: Path,
 KILLED = """
 import os, random, signal, sys, time
 from vmnet_monai import cli
-import vmnet_monai.predict
+import vmnet_monai.inference.predictor
 import torch
 torch.set_num_threads(1)
 

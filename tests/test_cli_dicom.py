@@ -16,7 +16,7 @@ from pydicom.uid import ComprehensiveSRStorage, CTImageStorage, SecondaryCapture
 from small_bundle import small_bundle
 
 from vmnet_monai import cli
-from vmnet_monai.deidentification import private_folder
+from vmnet_monai.inference.deidentification import private_folder
 
 NAME, NUMBER = "Doe^Jane", "MRN-4711"
 SIDE_PX = 353

@@ -15,10 +15,10 @@ from monai.data import load_net_with_metadata
 from small_bundle import SIZE_PX, small_bundle
 
 from vmnet_monai import Prediction, Predictor, export
+from vmnet_monai.calibration.operating_point import OperatingPoint, network_settings
 from vmnet_monai.export import export_models
 from vmnet_monai.networks import SingleTask, SlidingWindows
-from vmnet_monai.operating_point import OperatingPoint, network_settings
-from vmnet_monai.records import DiseaseFinding
+from vmnet_monai.reports.record import DiseaseFinding
 
 RETINA = np.ascontiguousarray(skimage.data.retina()[::4, ::4])
 
@@ -36,7 +36,7 @@ def bundle(tmp_path: Path) -> Path:
 
 def test_torchscript_brings_config_metadata_and_operating_point(bundle: Path, tmp_path: Path) -> None:
     (bundle / "configs/metadata.json").write_text('{"version": "1.2.3"}')
-    export_models(bundle, tmp_path / "new/folder", runtimes=["torchscript"], photographs=[RETINA])
+    export_models(bundle, tmp_path / "new/folder", runtimes=["torchscript"], images=[RETINA])
     names = ["inference.json", "operating_point.json"]
     _, metadata, extras = load_net_with_metadata(str(tmp_path / "new/folder/model.ts"), more_extra_files=names)
     assert metadata == {"version": "1.2.3"}
@@ -49,7 +49,7 @@ def test_torchscript_brings_config_metadata_and_operating_point(bundle: Path, tm
 
 def test_weights_of_another_folder_are_exported_into_it(bundle: Path, tmp_path: Path) -> None:
     models = (bundle / "models").rename(tmp_path / "models of a training")
-    export_models(bundle, model_dir=models, runtimes=["torchscript"], photographs=[RETINA])
+    export_models(bundle, model_dir=models, runtimes=["torchscript"], images=[RETINA])
     assert Predictor(bundle, model_dir=str(models), runtime="torchscript", explain=[])(RETINA).decisions["normal"]
 
 
@@ -69,7 +69,7 @@ def test_a_network_of_an_overlay_that_cannot_be_scripted_is_traced(bundle: Path,
     overlay = tmp_path / "overlay.json"
     overlay.write_text(json.dumps({"network_def": single_task}))
 
-    table = export_models(bundle, runtimes=["torchscript"], photographs=[RETINA], overlays=[overlay])
+    table = export_models(bundle, runtimes=["torchscript"], images=[RETINA], overlays=[overlay])
     assert table["structure_difference"][1] < 1e-6
     assert np.isnan(table["disease_difference"][1])
     alone = Predictor(bundle / "models/model.ts")(RETINA)
@@ -82,7 +82,7 @@ def test_nothing_is_written_where_an_export_differs_from_pytorch(
 ) -> None:
     monkeypatch.setattr(export, "TOLERANCE", -1.0)
     with pytest.raises(ValueError, match="differs from PyTorch by .* in a probability"):
-        export_models(bundle, tmp_path / "out", runtimes=["torchscript"], photographs=[RETINA])
+        export_models(bundle, tmp_path / "out", runtimes=["torchscript"], images=[RETINA])
     assert not (tmp_path / "out").exists()
 
 
@@ -117,7 +117,7 @@ def test_runtimes_without_package_are_left_out_with_the_reason_unless_asked_for(
 ) -> None:
     for package in ("onnxruntime", "openvino"):
         monkeypatch.setitem(sys.modules, package, None)
-    table = export_models(bundle, photographs=[RETINA]).set_index("runtime")
+    table = export_models(bundle, images=[RETINA]).set_index("runtime")
     assert list(table.index) == ["torch", "torchscript", "onnx", "openvino"]
     assert list(table["remark"] != "") == [False, False, True, True]
     assert "the package openvino: install it with `pip install" in table["remark"]["openvino"]

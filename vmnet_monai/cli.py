@@ -45,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _predict(options: argparse.Namespace) -> int:
-    from vmnet_monai.predict import literal, predict_folder
+    from vmnet_monai.inference.bundle import literal
+    from vmnet_monai.inference.run import predict_folder
 
     logging.getLogger("ignite").setLevel(logging.CRITICAL)  # it reports errors that are reported here
     overrides = _overrides(options)
@@ -53,8 +54,8 @@ def _predict(options: argparse.Namespace) -> int:
         overrides["model_dir"] = literal(options.model_dir)
     if isinstance(options.explain, list):
         overrides["explain"] = [literal(name) for name in options.explain]
-    book = predict_folder(options.inputs, options.output, options.bundle, **overrides)
-    return OK if all(record["status"] == "ok" for record in book.ordered()) else SOME_BAD
+    manifest = predict_folder(options.inputs, options.output, options.bundle, **overrides)
+    return OK if all(record["status"] == "ok" for record in manifest.ordered()) else SOME_BAD
 
 
 def _export(options: argparse.Namespace) -> int:
@@ -65,7 +66,7 @@ def _export(options: argparse.Namespace) -> int:
         output_dir=options.output,
         model_dir=options.model_dir,
         runtimes=options.runtimes,
-        photographs=options.photographs,
+        images=options.images,
     )
     print(table.to_string(index=False))
     return OK
@@ -145,10 +146,10 @@ def _add_predict(commands: Commands) -> None:
     results = predict.add_argument_group("results")
     results.add_argument(
         "--explain",
-        default="called",
+        default="positive",
         type=_diseases,
         metavar="DISEASES",
-        help="heat maps of these diseases: called (those at or above their threshold), all, none, or a comma-separated "
+        help="heat maps of these diseases: positive (those at or above their threshold), all, none, or a comma-separated "
         "list (default: %(default)s)",
     )
     results.add_argument(
@@ -232,7 +233,7 @@ def _add_log_model(commands: Commands) -> None:
 def _add_model(command: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     """Add the options that name the weights."""
     model = command.add_argument_group("model")
-    model.add_argument("--bundle", default="bundles/vmnet", metavar="DIR", help="the bundle (default: %(default)s)")
+    model.add_argument("--bundle", metavar="DIR", help="the bundle (default: the one that came with the package)")
     model.add_argument(
         "--model-dir", metavar="DIR", help="weights and thresholds of a training (default: the bundle's)"
     )
@@ -264,7 +265,7 @@ def _overrides(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _diseases(text: str) -> str | list[str]:
-    if text in ("called", "all"):
+    if text in ("positive", "all"):
         return text
     return [] if text == "none" else _names(text)
 

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-__all__ = ["MAX_PIXELS", "TOO_LARGE", "PhotographError", "UnreadablePictureError", "check_size", "root_cause"]
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = [
+    "MAX_PIXELS",
+    "TOO_LARGE",
+    "ImageError",
+    "UnreadableImageError",
+    "check_size",
+    "plain_errors",
+    "refuse_renamed",
+    "root_cause",
+]
 
 MAX_PIXELS = 100_000_000
 """Most pixels of a picture; a larger one is refused before it is decoded. As the float32 RGB that MONAI's LoadImage
@@ -14,11 +26,11 @@ TOO_LARGE = f"the picture has more than {MAX_PIXELS:,} pixels, the most that is 
 _PACKAGE = __name__.partition(".")[0]
 
 
-class PhotographError(ValueError):
+class ImageError(ValueError):
     """Base of the errors that a photograph is at fault for: another one may do."""
 
 
-class UnreadablePictureError(PhotographError):
+class UnreadableImageError(ImageError):
     """Raised when a picture cannot be read; the message names the file, what is wrong with it, and the remedy."""
 
 
@@ -26,12 +38,12 @@ def check_size(width: int, height: int) -> None:
     """Refuse a picture by its size, which its header tells before anything is decoded.
 
     Raises:
-        UnreadablePictureError: if it has no pixel, or more than :data:`MAX_PIXELS`.
+        UnreadableImageError: if it has no pixel, or more than :data:`MAX_PIXELS`.
     """
     if width * height > MAX_PIXELS:
-        raise UnreadablePictureError(f"{TOO_LARGE}; it has {width} x {height}.")
+        raise UnreadableImageError(f"{TOO_LARGE}; it has {width} x {height}.")
     if width * height == 0:
-        raise UnreadablePictureError(f"the picture has no pixels, it is {width} x {height}: export it again.")
+        raise UnreadableImageError(f"the picture has no pixels, it is {width} x {height}: export it again.")
 
 
 def root_cause(error: BaseException) -> BaseException:
@@ -51,3 +63,35 @@ def root_cause(error: BaseException) -> BaseException:
         inner = inner.__cause__ if suppressed else inner.__context__
     own = [one for one in chain if type(one).__module__.partition(".")[0] == _PACKAGE]
     return (own or chain)[-1]
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Raise the error itself in place of those that MONAI wraps around it."""
+    try:
+        yield
+    except Exception as error:
+        cause = root_cause(error)
+        if cause is error:
+            raise
+        raise cause from None
+
+
+def refuse_renamed(**old_values: object) -> None:
+    """Refuse config keys under the names that they had in an earlier version; a config hands over their values.
+
+    Args:
+        old_values: new name -> the value under the old name, None where it is not set.
+
+    Raises:
+        ValueError: naming the new key.
+
+    Example:
+        >>> refuse_renamed(dataset_name=None)
+    """
+    for name, value in old_values.items():
+        if value is not None:
+            raise ValueError(
+                f"the config key that held {value!r} is called {name} since version 0.6.0: pass it as `--{name}`, and "
+                "rename it in your overlays, see CHANGELOG.md."
+            )

@@ -23,12 +23,13 @@ from monai.data import save_net_with_metadata
 from monai.networks.utils import convert_to_onnx, convert_to_torchscript
 from numpy.typing import ArrayLike
 
-from vmnet_monai.files import whole_file
-from vmnet_monai.operating_point import FILE_NAME, OperatingPoint
-from vmnet_monai.predict import CONFIG_NAME, Picture, Predictor, literal
-from vmnet_monai.prediction import Prediction
-from vmnet_monai.runtimes import EXPORTED, INPUT_NAME, runtime_package
-from vmnet_monai.weights import WEIGHTS_NAME, WEIGHTS_SHA256, weights_sha256
+from vmnet_monai.calibration.operating_point import OPERATING_POINT_NAME, OperatingPoint
+from vmnet_monai.inference.bundle import CONFIG_NAME, bundle_path, literal
+from vmnet_monai.inference.predictor import ImageInput, Predictor
+from vmnet_monai.inference.runtimes import EXPORTED, INPUT_NAME, runtime_package
+from vmnet_monai.io.files import whole_file
+from vmnet_monai.io.weights import WEIGHTS_NAME, WEIGHTS_SHA256, weights_sha256
+from vmnet_monai.reports.prediction import Prediction
 
 __all__ = ["TOLERANCE", "export_models"]
 
@@ -50,23 +51,23 @@ COLUMNS = (
 
 
 def export_models(
-    bundle: str | Path = "bundles/vmnet",
+    bundle: str | Path | None = None,
     output_dir: str | Path | None = None,
     model_dir: str | Path | None = None,
     runtimes: Sequence[str] | None = None,
-    photographs: Sequence[Picture] = (),
+    images: Sequence[ImageInput] = (),
     overlays: Sequence[str | Path] = (),
 ) -> pd.DataFrame:
     """Write a bundle's network for other runtimes, and compare each with PyTorch on photographs.
 
     Every file is float32 and names the SHA-256 of the weights that it was made from. The grid's size is that of the
     operating point; ONNX and OpenVINO take one photograph at a time. ``model.ts`` holds ``inference.json``,
-    ``metadata.json`` and ``operating_point.json`` as well, so that :class:`~vmnet_monai.predict.Predictor` needs no
-    other file. A network that cannot be scripted is traced, on the grid's size. Nothing is written unless all exports
-    pass the check, and every file appears whole or not at all.
+    ``metadata.json`` and ``operating_point.json`` as well, so that :class:`~vmnet_monai.inference.predictor.Predictor`
+    needs no other file. A network that cannot be scripted is traced, on the grid's size. Nothing is written unless all
+    exports pass the check, and every file appears whole or not at all.
 
     Args:
-        bundle: folder of the bundle.
+        bundle: folder of the bundle; the one that came with the package by default.
         output_dir: where the files go; by default the folder of the weights, where the key ``runtime`` looks for them.
         model_dir: folder of the weights and the operating point; the bundle's by default.
         runtimes: which of ``torchscript``, ``onnx`` and ``openvino``; by default all whose package is installed.
@@ -93,7 +94,8 @@ def export_models(
     unknown = sorted(set(runtimes or ()) - EXPORTED.keys())
     if unknown:
         raise ValueError(f"the network can be exported for {', '.join(EXPORTED)}, got {', '.join(unknown)}.")
-    source = Path(bundle) / "models" if model_dir is None else Path(model_dir)
+    bundle = bundle_path() if bundle is None else Path(bundle)
+    source = bundle / "models" if model_dir is None else Path(model_dir)
     target = source if output_dir is None else Path(output_dir)
     remarks = _missing_packages(runtimes or EXPORTED)
     if runtimes and remarks:
@@ -102,14 +104,14 @@ def export_models(
     operating_point = OperatingPoint.load(source)
     with tempfile.TemporaryDirectory(prefix="vmnet-export-") as temporary:
         folder = Path(temporary)
-        for name in (WEIGHTS_NAME, FILE_NAME):
+        for name in (WEIGHTS_NAME, OPERATING_POINT_NAME):
             shutil.copyfile(source / name, folder / name)
         predictors = {"torch": _predictor(bundle, overlays, folder, "torch")}
-        extras = _extras(Path(bundle), overlays, folder)
+        extras = _extras(bundle, overlays, folder)
         _write_exports(predictors["torch"].network, operating_point.grid_size, extras, folder, chosen)
         for runtime in chosen:
             predictors[runtime] = _predictor(bundle, overlays, folder, runtime)
-        table = _measure(predictors, photographs or [skimage.data.retina()])
+        table = _measure(predictors, images or [skimage.data.retina()])
         _check(table)
         sizes = {
             runtime: sum((folder / name).stat().st_size for name in _files(runtime)) / 1e6 for runtime in predictors
@@ -157,7 +159,7 @@ def _extras(bundle: Path, overlays: Sequence[str | Path], folder: Path) -> dict[
     return {
         "inference.json": json.dumps(config),
         "metadata.json": metadata.read_text(encoding="utf-8") if metadata.is_file() else "{}",
-        FILE_NAME: (folder / FILE_NAME).read_text(encoding="utf-8"),
+        OPERATING_POINT_NAME: (folder / OPERATING_POINT_NAME).read_text(encoding="utf-8"),
         WEIGHTS_SHA256: weights_sha256(folder),
     }
 
@@ -242,17 +244,17 @@ def _quiet() -> Iterator[None]:
         onnx_logger.setLevel(level)
 
 
-def _measure(predictors: Mapping[str, Predictor], photographs: Sequence[Picture]) -> pd.DataFrame:
+def _measure(predictors: Mapping[str, Predictor], images: Sequence[ImageInput]) -> pd.DataFrame:
     """Differences to PyTorch over all photographs, and seconds on the first, one row per runtime."""
-    per_photograph = []
-    for photograph in photographs:
-        predictions = {runtime: predictor(photograph) for runtime, predictor in predictors.items()}
+    per_image = []
+    for image in images:
+        predictions = {runtime: predictor(image) for runtime, predictor in predictors.items()}
         rows = {runtime: _differences(prediction, predictions["torch"]) for runtime, prediction in predictions.items()}
-        per_photograph.append(pd.DataFrame.from_dict(rows, orient="index"))
-    by_runtime = pd.concat(per_photograph).groupby(level=0, sort=False)
+        per_image.append(pd.DataFrame.from_dict(rows, orient="index"))
+    by_runtime = pd.concat(per_image).groupby(level=0, sort=False)
     table = by_runtime.max()
     table["mask_pixels"] = by_runtime["mask_pixels"].sum()
-    table["seconds"] = pd.Series(_seconds(predictors, photographs[0]))
+    table["seconds"] = pd.Series(_seconds(predictors, images[0]))
     return table
 
 
@@ -282,15 +284,15 @@ def _largest_difference(values: ArrayLike, reference: ArrayLike) -> float:
     return float(np.nan_to_num(differences, nan=np.inf).max()) if differences.size else np.nan
 
 
-def _seconds(predictors: Mapping[str, Predictor], photograph: Picture) -> dict[str, float]:
+def _seconds(predictors: Mapping[str, Predictor], image: ImageInput) -> dict[str, float]:
     """Median time of each network alone; they run in turn, so that a busy machine slows all alike."""
-    image = predictors["torch"].prepare(photograph)["image"][None]
+    grid = predictors["torch"].prepare(image)["image"][None]
     times: dict[str, list[float]] = {runtime: [] for runtime in predictors}
     for _ in range(WARM_UP + REPEATS):
         for runtime, predictor in predictors.items():
             started = time.perf_counter()
             with torch.no_grad():
-                predictor.network(image)
+                predictor.network(grid)
             times[runtime].append(time.perf_counter() - started)
     return {runtime: statistics.median(taken[WARM_UP:]) for runtime, taken in times.items()}
 

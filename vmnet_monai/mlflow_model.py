@@ -28,12 +28,14 @@ from mlflow.types.schema import ColSpec, DataType, Schema
 from packaging.requirements import Requirement
 from PIL import Image
 
-from vmnet_monai.engines import unique_run_name
-from vmnet_monai.operating_point import WEIGHTS_NAME, OperatingPoint, weights_version
-from vmnet_monai.predict import Predictor
-from vmnet_monai.prediction import Prediction
-from vmnet_monai.slices import parse_slice_address, slice_address
-from vmnet_monai.vessel_measures import vessel_measures
+from vmnet_monai.biomarkers.vessel_measures import vessel_measures
+from vmnet_monai.calibration.operating_point import OperatingPoint, weights_version
+from vmnet_monai.handlers import unique_run_name
+from vmnet_monai.inference.bundle import bundle_path
+from vmnet_monai.inference.predictor import Predictor
+from vmnet_monai.io.slices import parse_slice_address, slice_address
+from vmnet_monai.io.weights import WEIGHTS_NAME
+from vmnet_monai.reports.prediction import Prediction
 
 __all__ = ["IMAGE_DIR_VARIABLE", "FundusModel", "input_example", "log_model"]
 
@@ -71,7 +73,7 @@ class FundusModel(PythonModel):
     Output, in which everything but ``error`` is None for a photograph that is refused, and ``error`` for the others:
 
     - ``probability_<disease>``, calibrated, in [0, 1], and ``decision_<disease>``, 0 or 1.
-    - the measures of :func:`~vmnet_monai.vessel_measures.vessel_measures`, None where one is undefined.
+    - the measures of :func:`~vmnet_monai.biomarkers.vessel_measures.vessel_measures`, None where one is undefined.
     - ``warnings``: remarks on the quality of the photograph.
     - ``<structure>_mask``, such as ``vessel_mask``: base64 of a PNG of the photograph's own size, 0 and 255.
     - ``error``: why the photograph was refused.
@@ -102,7 +104,7 @@ class FundusModel(PythonModel):
         path = ""
         with tempfile.TemporaryDirectory() as folder:  # which only this user can open
             try:
-                path = _picture_path(image, folder)
+                path = _image_path(image, folder)
                 with self._one_at_a_time:
                     return _answers(self._predictor(path))
             except ValueError as error:
@@ -113,7 +115,7 @@ class FundusModel(PythonModel):
 
 
 def log_model(
-    bundle: str | Path = "bundles/vmnet",
+    bundle: str | Path | None = None,
     model_dir: str | Path | None = None,
     tracking_uri: str | None = None,
     experiment: str = "vmnet",
@@ -122,7 +124,7 @@ def log_model(
     """Log a bundle as an MLflow model, with its code, requirements, signature and an example.
 
     Args:
-        bundle: folder of the bundle.
+        bundle: folder of the bundle; the one that came with the package by default.
         model_dir: folder of the weights and their operating point; the bundle's own where it is None.
         tracking_uri: MLflow's store; the environment variable ``MLFLOW_TRACKING_URI`` wins. Where neither is given,
             :data:`DEFAULT_TRACKING_URI`.
@@ -138,7 +140,7 @@ def log_model(
     """
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "bundle"
-        _copy_bundle(Path(bundle), folder, model_dir)
+        _copy_bundle(bundle_path() if bundle is None else Path(bundle), folder, model_dir)
         script = Path(temporary) / "fundus_model.py"
         script.write_text(_SCRIPT, encoding="utf-8")
         example = input_example()
@@ -162,8 +164,8 @@ def log_model(
 
 def input_example() -> pd.DataFrame:
     """Return a table of one photograph, ``skimage.data.retina()`` scaled down, as base64 of a JPEG file."""
-    photograph = Image.fromarray(skimage.data.retina()).resize((EXAMPLE_SIDE_PX, EXAMPLE_SIDE_PX), Image.Resampling.BOX)
-    return pd.DataFrame({"image": [_base64(photograph, "JPEG")]})
+    image = Image.fromarray(skimage.data.retina()).resize((EXAMPLE_SIDE_PX, EXAMPLE_SIDE_PX), Image.Resampling.BOX)
+    return pd.DataFrame({"image": [_base64(image, "JPEG")]})
 
 
 def _answers(prediction: Prediction) -> dict[str, Any]:
@@ -203,13 +205,13 @@ def _signature(bundle: Path, example: pd.DataFrame) -> ModelSignature:
     )
 
 
-def _base64(picture: Image.Image, file_format: str) -> str:
+def _base64(image: Image.Image, file_format: str) -> str:
     file = io.BytesIO()
-    picture.save(file, format=file_format)
+    image.save(file, format=file_format)
     return base64.b64encode(file.getvalue()).decode()
 
 
-def _picture_path(image: Any, folder: str) -> str:
+def _image_path(image: Any, folder: str) -> str:
     """The path, or the address of a frame, that a row gives, or that of its bytes, which are written to the folder.
 
     Raises:

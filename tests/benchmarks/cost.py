@@ -30,7 +30,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from vmnet_monai.datasets.phantom import write_phantoms
-from vmnet_monai.files import whole_file
+from vmnet_monai.io.files import whole_file
 from vmnet_monai.metrics.comparison import markdown_table
 
 REFERENCE = "V-MNet"
@@ -133,7 +133,7 @@ def rows(
                     "system": name,
                     "parameters": sum(parameter.numel() for parameter in system.network.parameters()),
                     "bfloat16": system.autocast,
-                    "multiply_adds": multiply_adds(system.network, system.photograph),
+                    "multiply_adds": multiply_adds(system.network, system.image),
                 }
             )
         memory = _memory_growths_mib([{"config_files": files, **settings} for files in configs.values()])

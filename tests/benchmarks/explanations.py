@@ -29,10 +29,11 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from torch import nn
 
+from vmnet_monai.calibration.operating_point import OperatingPoint
 from vmnet_monai.datasets import load_datalists, read_datasets
-from vmnet_monai.explain import METHODS, disease_heat_maps, energy_share, pointing_hit, widen
+from vmnet_monai.explain import METHODS, disease_heat_maps, energy_fraction, pointing_hit, widen
+from vmnet_monai.io.weights import WEIGHTS_NAME
 from vmnet_monai.metrics.comparison import markdown_table
-from vmnet_monai.operating_point import WEIGHTS_NAME, OperatingPoint
 from vmnet_monai.transforms import FieldOfViewBox, crop_to_box
 
 INFERENCE = str(Path(__file__).absolute().parents[2] / "bundles/vmnet/configs/inference.json")
@@ -145,10 +146,10 @@ def localisation(
         "hits": mean([pointing_hit(*pair) for pair in zip(heat, wide, strict=True)]),
         "hits, other eye": mean([pointing_hit(*pair) for pair in zip(heat, wide[1:] + wide[:1], strict=True)]),
         "hits, chance": mean([mask[inside].mean() for mask, inside in zip(wide, field, strict=True)]),
-        "energy": mean([energy_share(*pair) for pair in zip(heat, lesion, strict=True)]),
-        "energy, other eye": mean([energy_share(*pair) for pair in zip(heat, lesion[1:] + lesion[:1], strict=True)]),
+        "energy": mean([energy_fraction(*pair) for pair in zip(heat, lesion, strict=True)]),
+        "energy, other eye": mean([energy_fraction(*pair) for pair in zip(heat, lesion[1:] + lesion[:1], strict=True)]),
         "energy, chance": mean([mask[inside].mean() for mask, inside in zip(lesion, field, strict=True)]),
-        "energy, ideal cells": mean([energy_share(in_cells(mask, cells), mask) for mask in lesion]),
+        "energy, ideal cells": mean([energy_fraction(in_cells(mask, cells), mask) for mask in lesion]),
     }
 
 

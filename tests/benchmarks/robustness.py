@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from vmnet_monai import Prediction, Predictor
-from vmnet_monai.datasets import find_photographs
-from vmnet_monai.transforms import read_picture
+from vmnet_monai.datasets import find_images
+from vmnet_monai.io.images import read_image
 
 PADDING = 0.15
 """Black added on each side, as a share of the photograph's side."""
@@ -88,7 +88,7 @@ def measure(predictor: Predictor, photographs: Sequence[str]) -> pd.DataFrame:
     """One row per photograph and alteration."""
     rows = []
     for path in photographs:
-        photograph = Image.fromarray(read_picture(path))
+        photograph = Image.fromarray(read_image(path))
         original = predictor(photograph)
         for name, alter in ALTERATIONS.items():
             rows.append({"image": path, "alteration": name, **compare(original, predictor(alter(photograph)), name)})
@@ -118,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--bundle", default="bundles/vmnet", help="the bundle (default: %(default)s)")
     parser.add_argument("--csv", type=Path, help="file for the row of each photograph")
     options = parser.parse_args(arguments)
-    photographs = [item["image"] for item in find_photographs(options.inputs)]
+    photographs = [item["image"] for item in find_images(options.inputs)]
     table = measure(Predictor(options.bundle, explain=[]), photographs)
     if options.csv is not None:
         table.to_csv(options.csv, index=False)

@@ -27,10 +27,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
+from vmnet_monai.io.weights import WEIGHTS_NAME
 from vmnet_monai.metrics import patient_bootstrap_interval
 from vmnet_monai.metrics.comparison import markdown_table
 from vmnet_monai.metrics.disease import auc_of_rows
-from vmnet_monai.operating_point import WEIGHTS_NAME
 
 EVALUATE = str(Path(__file__).parents[2] / "bundles/vmnet/configs/evaluate.json")
 """Laid over the config files that are given, as in an evaluation."""

@@ -57,7 +57,7 @@ def train(phantoms: Path) -> Callable[..., Path]:
     """Train as the command line does; returns the output folder."""
 
     def training(output_dir: Path, max_epochs: int = 2, config_file: Any = TRAIN, **overrides: Any) -> Path:
-        settings = {"dataset": "phantom", "dataset_dir": str(phantoms), **SMALL, **overrides}
+        settings = {"dataset_name": "phantom", "dataset_dir": str(phantoms), **SMALL, **overrides}
         run(
             "training",
             config_file=config_file,

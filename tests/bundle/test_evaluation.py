@@ -15,11 +15,11 @@ from conftest import CALIBRATE, EVALUATE, INFERENCE, SMALL, SMALL_NETWORK, TRAIN
 from monai.bundle import run
 from PIL import Image
 
-from vmnet_monai.operating_point import OperatingPoint
+from vmnet_monai.calibration.operating_point import OperatingPoint
 
 
 def _evaluate(trained: Path, phantoms: Path, **overrides: Any) -> None:
-    settings = {"dataset": "phantom", "dataset_dir": str(phantoms), "output_dir": str(trained), **SMALL, **overrides}
+    settings = {"dataset_name": "phantom", "dataset_dir": str(phantoms), "output_dir": str(trained), **SMALL, **overrides}
     run("evaluating", config_file=[TRAIN, EVALUATE], **settings)
 
 
@@ -66,7 +66,7 @@ def test_finished_weights_get_an_operating_point_for_another_grid(
     settings = {
         **SMALL,
         "grid_size": 96,
-        "dataset": "phantom",
+        "dataset_name": "phantom",
         "dataset_dir": str(phantoms),
         "output_dir": str(tmp_path),
     }
@@ -130,7 +130,7 @@ def test_the_mask_is_the_16_bit_probability_at_the_stored_threshold(predicted: P
 def test_a_dataset_can_be_named_for_inference(trained: Path, phantoms: Path, tmp_path: Path) -> None:
     run(
         config_file=INFERENCE,
-        dataset="phantom",
+        dataset_name="phantom",
         dataset_dir=str(phantoms),
         output_dir=str(tmp_path),
         model_dir=str(trained / "models"),

@@ -82,7 +82,7 @@ def test_overlay_makes_a_network_that_learns_by_its_own_loss_and_optimizer(name:
     if "disease" in heads(name):
         assert network.label_names == parser["diseases"]
     shares = {"vessel": 1.0, "disease": 0.0}
-    assert parser["vessel_share"] == (0.5 if len(heads(name)) == 2 else shares[next(iter(heads(name)))])
+    assert parser["segmentation_fraction"] == (0.5 if len(heads(name)) == 2 else shares[next(iter(heads(name)))])
 
     target = {
         "vessel": (torch.rand(2, 1, 64, 64) > 0.8).float(),
@@ -102,7 +102,7 @@ def test_overlay_makes_a_network_that_learns_by_its_own_loss_and_optimizer(name:
 def test_system_goes_through_every_workflow(system: str, phantoms: Path, tmp_path: Path) -> None:
     name, changes = SYSTEMS[system]
     output, predictions = tmp_path / "output", tmp_path / "predictions"
-    settings = {"dataset": "phantom", "dataset_dir": str(phantoms), **QUICK, "batch_size": 4, **changes}
+    settings = {"dataset_name": "phantom", "dataset_dir": str(phantoms), **QUICK, "batch_size": 4, **changes}
     settings |= {"output_dir": str(output), "disease_size": 32}
     run("training", config_file=[TRAIN, *overlays(name)], **settings, **{"train#trainer#max_epochs": 1})
     client = MlflowClient(tracking_uri=f"sqlite:///{output}/mlruns.db")

@@ -15,7 +15,7 @@ from monai.bundle import run
 from PIL import Image
 from skimage.draw import disk
 
-from vmnet_monai.operating_point import OperatingPoint
+from vmnet_monai.calibration.operating_point import OperatingPoint
 
 VENET = "configs/networks/venet.json"
 RESFORMER = "configs/networks/resformer.json"

@@ -26,7 +26,7 @@ TWO_PROCESSES = [
 
 def _arguments(phantoms: Path, output: Path) -> list[str]:
     overrides = {
-        "dataset": "phantom",
+        "dataset_name": "phantom",
         "dataset_dir": str(phantoms),
         "output_dir": str(output),
         **{key: value for key, value in SMALL.items() if key != "device"},

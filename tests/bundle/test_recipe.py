@@ -35,7 +35,7 @@ RECIPE: dict[str, Any] = {
 def _bundle(task: str, files: list[str], phantoms: Path, output_dir: Path, **overrides: Any) -> Path:
     settings = {
         **RECIPE,
-        "dataset": "phantom",
+        "dataset_name": "phantom",
         "dataset_dir": str(phantoms),
         "output_dir": str(output_dir),
         **overrides,
@@ -52,10 +52,10 @@ def vessels(phantoms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(
         "training",
         config_file=[TRAIN, VESSELS],
-        dataset="phantom",
+        dataset_name="phantom",
         dataset_dir=str(phantoms),
         output_dir=str(folder),
-        crops_per_photograph=2,
+        crops_per_image=2,
         **{**settings, "train#trainer#max_epochs": 1},
     )
     return folder

@@ -17,8 +17,8 @@ from monai.transforms import RandAffined
 from PIL import Image
 
 import vmnet_monai.networks
+from vmnet_monai.calibration.operating_point import OperatingPoint
 from vmnet_monai.networks import VMNet
-from vmnet_monai.operating_point import OperatingPoint
 
 
 def _client(output_dir: Path) -> MlflowClient:
@@ -129,7 +129,7 @@ def test_a_dataset_that_knows_one_head_only_trains_it_alone(
     rows = table[["patient", "split", *{*paths, *keep}]].copy()
     rows[paths] = str(phantoms) + "/" + rows[paths]
     rows.to_csv(tmp_path / "own.csv", index=False)
-    output = train(tmp_path / "output", max_epochs=1, dataset="table", dataset_dir=str(tmp_path / "own.csv"))
+    output = train(tmp_path / "output", max_epochs=1, dataset_name="table", dataset_dir=str(tmp_path / "own.csv"))
     (run,) = _runs(_client(output))
     assert run.data.metrics["val_score"] == pytest.approx(run.data.metrics[metric])
     assert np.isfinite(run.data.metrics["train_loss"])
@@ -185,7 +185,7 @@ def test_a_network_of_a_single_task_goes_through_every_workflow(
 
     monkeypatch.setattr(vmnet_monai.networks, "VMNet", OneHead)
     output = train(tmp_path / "output", max_epochs=1)
-    settings = {"dataset": "phantom", "dataset_dir": str(phantoms), "output_dir": str(output)}
+    settings = {"dataset_name": "phantom", "dataset_dir": str(phantoms), "output_dir": str(output)}
     run("evaluating", config_file=[TRAIN, EVALUATE], **settings, **SMALL)
     scores = json.loads((output / "metrics.json").read_text())
     assert bool(scores["vessel"].get("inside_fov")) == (head == "vessel")

@@ -59,9 +59,7 @@ def test_folder_given_twice_is_refused(tmp_path: Path) -> None:
 def test_tables_own_dataset_names_survive_a_second_table(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        write_table(
-            tmp_path / name, ["image,id,dataset", f"a.png,x,{name if name == 'one' else ''}"], photographs=["a.png"]
-        )
+        write_table(tmp_path / name, ["image,id,dataset", f"a.png,x,{name if name == 'one' else ''}"], images=["a.png"])
     items = read_datasets(["table", "table"], [tmp_path / "one", tmp_path / "two"], [])
     assert [(item["id"], item["dataset"]) for item in items] == [("one_x", "one"), ("two_x", "two")]
 
@@ -88,7 +86,7 @@ def test_unknown_disease_is_refused_before_anything_is_read(tmp_path: Path) -> N
 
 
 def test_label_column_of_a_table_is_a_disease(tmp_path: Path) -> None:
-    path = write_table(tmp_path, ["image,papilloedema", "a.png,1"], photographs=["a.png"])
+    path = write_table(tmp_path, ["image,papilloedema", "a.png,1"], images=["a.png"])
     assert read_datasets("table", path, ["papilloedema"])[0]["disease"] == [1.0]
     with pytest.raises(ValueError, match="papilledema"):
         read_datasets("table", path, ["papilledema"])
@@ -102,7 +100,7 @@ def test_disease_on_which_nothing_is_said_is_warned_about_once(tmp_path: Path) -
 
 
 def test_same_id_twice_is_refused(tmp_path: Path) -> None:
-    path = write_table(tmp_path, ["image,id", "a.png,x", "b.png,X"], photographs=["a.png", "b.png"])
+    path = write_table(tmp_path, ["image,id", "a.png,x", "b.png,X"], images=["a.png", "b.png"])
     with pytest.raises(DatasetError, match=r"a.png and .*b.png are both 'X'"):
         read_datasets("table", path, [])
 

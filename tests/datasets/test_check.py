@@ -85,7 +85,7 @@ def test_command_fails_on_a_dataset_that_cannot_be_read(tmp_path: Path, capsys: 
 def test_mask_of_another_size_and_broken_picture_are_errors(tmp_path: Path) -> None:
     picture(tmp_path / "small.png", size_px=(3, 3))
     (tmp_path / "b.png").write_text("no picture")
-    path = write_table(tmp_path, ["image,vessel", "a.png,small.png", "b.png,"], photographs=["a.png"])
+    path = write_table(tmp_path, ["image,vessel", "a.png,small.png", "b.png,"], images=["a.png"])
     errors = sorted(check_datasets(["table"], [path], []).errors)
     assert len(errors) == 2
     assert "small.png is 3x3 and" in errors[0]

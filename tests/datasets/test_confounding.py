@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from vmnet_monai.datasets import forget_confounded_labels
+from vmnet_monai.datasets import mask_confounded_labels
 
 NAN = math.nan
 
@@ -22,7 +22,7 @@ def column(found: list[Any], dataset: str, k: int) -> list[float]:
 
 def test_label_is_forgotten_only_in_the_dataset_where_one_class_is_missing() -> None:
     photographs = items("a", [[1.0, 0.0], [0.0, 0.0]] * 4) + items("b", [[0.0, 1.0], [0.0, 0.0]] * 4)
-    found = forget_confounded_labels(photographs, keep_share=0.0)
+    found = mask_confounded_labels(photographs, keep_fraction=0.0)
     assert column(found, "a", 0) == [1.0, 0.0] * 4
     assert all(map(math.isnan, column(found, "a", 1) + column(found, "b", 0)))
     assert column(found, "b", 1) == [1.0, 0.0] * 4
@@ -31,9 +31,9 @@ def test_label_is_forgotten_only_in_the_dataset_where_one_class_is_missing() -> 
 
 def test_share_of_either_class_decides() -> None:
     photographs = items("a", [[1.0, 0.0, NAN]] + [[0.0, 1.0, NAN]] * 19)
-    assert column(forget_confounded_labels(photographs, min_share=0.05), "a", 0) == [1.0] + [0.0] * 19
+    assert column(mask_confounded_labels(photographs, min_fraction=0.05), "a", 0) == [1.0] + [0.0] * 19
     for k in (0, 1):
-        assert math.isnan(column(forget_confounded_labels(photographs, min_share=0.06, keep_share=0), "a", k)[0])
+        assert math.isnan(column(mask_confounded_labels(photographs, min_fraction=0.06, keep_fraction=0), "a", k)[0])
 
 
 def test_kept_share_is_drawn_with_the_seed() -> None:
@@ -41,15 +41,15 @@ def test_kept_share_is_drawn_with_the_seed() -> None:
 
     def kept(**options: Any) -> list[int]:
         return [
-            i for i, label in enumerate(column(forget_confounded_labels(photographs, **options), "a", 0)) if label == 0
+            i for i, label in enumerate(column(mask_confounded_labels(photographs, **options), "a", 0)) if label == 0
         ]
 
-    assert len(kept(keep_share=0.25)) == pytest.approx(250, abs=40)
+    assert len(kept(keep_fraction=0.25)) == pytest.approx(250, abs=40)
     assert kept(seed=1) == kept(seed=1) != kept(seed=2)
-    assert len(kept(keep_share=1.0)) == 1000
+    assert len(kept(keep_fraction=1.0)) == 1000
 
 
-@pytest.mark.parametrize("shares", [{"min_share": 0.6}, {"keep_share": -0.1}])
+@pytest.mark.parametrize("shares", [{"min_fraction": 0.6}, {"keep_fraction": -0.1}])
 def test_share_out_of_range_is_refused(shares: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="min_share must lie in"):
-        forget_confounded_labels([], **shares)
+    with pytest.raises(ValueError, match="min_fraction must lie in"):
+        mask_confounded_labels([], **shares)

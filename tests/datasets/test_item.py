@@ -12,10 +12,10 @@ from vmnet_monai.datasets.item import (
     DatasetError,
     DatasetWarning,
     existing_dir,
+    image_files,
     make_item,
     mask_keys,
     names_from_paths,
-    pictures,
     read_rows,
     warn_counted,
 )
@@ -65,19 +65,19 @@ def test_pictures_are_sorted_and_found_whatever_the_suffix_case(tmp_path: Path) 
     picture(tmp_path / "b.JPG")
     picture(tmp_path / "a.png")
     (tmp_path / "notes.txt").touch()
-    assert list(pictures(tmp_path)) == ["a", "b"]
+    assert list(image_files(tmp_path)) == ["a", "b"]
 
 
 def test_two_files_for_one_picture_are_refused(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
     picture(tmp_path / "a.tif")
     with pytest.raises(DatasetError, match="two files for one picture"):
-        pictures(tmp_path)
+        image_files(tmp_path)
 
 
 def test_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="holds no picture"):
-        pictures(tmp_path)
+        image_files(tmp_path)
 
 
 def test_table_is_read_as_stripped_strings_without_byte_order_mark(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from layouts import write_retouch, write_volume
 
 from vmnet_monai.datasets import DatasetError, DatasetWarning, load_datalists, read_datasets
 from vmnet_monai.datasets.retouch import read
-from vmnet_monai.transforms import PictureReader, read_picture, to_mask
+from vmnet_monai.io.images import FundusImageReader, read_image, to_mask
 
 FLUIDS = ["intraretinal_fluid", "subretinal_fluid", "pigment_epithelial_detachment"]
 CIRRUS = "RETOUCH-TrainingSet-Cirrus"
@@ -50,9 +50,9 @@ def test_slice_without_fluid_is_not_called_normal(tmp_path: Path) -> None:
 def test_addresses_lead_to_the_pixels(tmp_path: Path) -> None:
     """Spectralis: 200 of 65535 has no upper eight bits. The written slice 1 has IRF at row 2, column 3."""
     cirrus, spectralis = (read(write_retouch(tmp_path), [])[index] for index in (1, 4))
-    assert read_picture(cirrus["image"]).tolist() == [[[200] * 3] * 6] * 5
-    assert not read_picture(spectralis["image"]).any()
-    reader = PictureReader(to_mask)
+    assert read_image(cirrus["image"]).tolist() == [[[200] * 3] * 6] * 5
+    assert not read_image(spectralis["image"]).any()
+    reader = FundusImageReader(to_mask)
     for item in (cirrus, spectralis):
         shown = {key: np.argwhere(np.asarray(reader.read(item[key]))).tolist() for key in ("irf", "srf", "ped")}
         assert shown == {"irf": [[2, 3]], "srf": [], "ped": [[4, 0]]}

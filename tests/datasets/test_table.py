@@ -11,14 +11,14 @@ from layouts import picture, write_table, write_volume
 
 from vmnet_monai.datasets import DatasetError, DatasetWarning
 from vmnet_monai.datasets.table import find_table, label_columns, read
-from vmnet_monai.transforms import PictureReader
+from vmnet_monai.io.images import FundusImageReader
 
 NAN = math.nan
 AB = ("a.png", "b.png")
 
 
 def test_image_column_is_enough(tmp_path: Path) -> None:
-    items = read(write_table(tmp_path, ["image", *AB], photographs=AB), ["amd"])
+    items = read(write_table(tmp_path, ["image", *AB], images=AB), ["amd"])
     assert [item["id"] for item in items] == ["table_a", "table_b"]
     assert items[0]["image"] == str(tmp_path / "a.png")
     assert math.isnan(items[0]["disease"][0])
@@ -27,9 +27,7 @@ def test_image_column_is_enough(tmp_path: Path) -> None:
 
 def test_masks_of_other_structures_arrive_under_their_names(tmp_path: Path) -> None:
     picture(tmp_path / "masks/a.png")
-    path = write_table(
-        tmp_path, ["image,mask_lesion,mask_amd,amd", "a.png,masks/a.png,,1", "b.png,,,0"], photographs=AB
-    )
+    path = write_table(tmp_path, ["image,mask_lesion,mask_amd,amd", "a.png,masks/a.png,,1", "b.png,,,0"], images=AB)
     first, second = read(path, ["amd"])
     assert first["lesion"] == str(tmp_path / "masks/a.png")
     assert "lesion" not in second
@@ -40,20 +38,20 @@ def test_masks_of_other_structures_arrive_under_their_names(tmp_path: Path) -> N
 def test_slice_of_a_volume_is_a_picture(tmp_path: Path) -> None:
     write_volume(tmp_path / "oct.mhd", np.zeros((3, 4, 5), dtype=np.uint8))
     (item,) = read(write_table(tmp_path, ["image", "oct.mhd?slice=2"]), [])
-    assert PictureReader().read(item["image"]).size == (5, 4)
+    assert FundusImageReader().read(item["image"]).size == (5, 4)
     with pytest.raises(DatasetError, match="first no.mhd"):
         read(write_table(tmp_path, ["image", "no.mhd?slice=2"]), [])
 
 
 def test_missing_mask_of_a_structure_is_named(tmp_path: Path) -> None:
-    path = write_table(tmp_path, ["image,mask_lesion", "a.png,", "b.png,l.png"], photographs=AB)
+    path = write_table(tmp_path, ["image,mask_lesion", "a.png,", "b.png,l.png"], images=AB)
     with pytest.raises(DatasetError, match=r"1 file.s. that are missing, first l.png \(row 3, mask_lesion\)"):
         read(path, [])
 
 
 @pytest.mark.parametrize("column", ["mask_image", "mask_fov", "mask_disease"])
 def test_structure_that_is_called_like_another_column_is_refused(column: str, tmp_path: Path) -> None:
-    path = write_table(tmp_path, [f"image,{column}", "a.png,", "b.png,"], photographs=AB)
+    path = write_table(tmp_path, [f"image,{column}", "a.png,", "b.png,"], images=AB)
     with pytest.raises(DatasetError, match=f"name of its own, got the column {column}; rename it"):
         read(path, [])
 
@@ -67,7 +65,7 @@ def test_every_column_arrives_in_the_item(tmp_path: Path) -> None:
             "a.png,masks/a.png,masks/a.png,p1,Left,test,case-1,clinic,1",
             "b.png,,,,,train,,,",
         ],
-        photographs=AB,
+        images=AB,
     )
     first, second = read(path, ["normal", "amd"])
     assert first == {
@@ -89,7 +87,7 @@ def test_labels_are_numbers_words_or_blank(tmp_path: Path) -> None:
     path = write_table(
         tmp_path,
         ["image,amd,glaucoma,papilloedema", "a.png,1,FALSE,", "b.png,0.0,True,0"],
-        photographs=AB,
+        images=AB,
     )
     first, second = read(path, ["amd", "glaucoma", "papilloedema", "cataract"])
     assert first["disease"] == pytest.approx([1.0, 0.0, NAN, NAN], nan_ok=True)
@@ -98,12 +96,12 @@ def test_labels_are_numbers_words_or_blank(tmp_path: Path) -> None:
 
 
 def test_label_column_that_is_not_requested_still_makes_normal_absent(tmp_path: Path) -> None:
-    path = write_table(tmp_path, ["image,amd", "a.png,1"], photographs=AB)
+    path = write_table(tmp_path, ["image,amd", "a.png,1"], images=AB)
     assert read(path, ["normal"])[0]["disease"] == [0.0]
 
 
 def test_tab_separated_table_is_found_in_its_folder(tmp_path: Path) -> None:
-    write_table(tmp_path, ["image\tamd", "a.png\t1"], name="own.tsv", photographs=AB)
+    write_table(tmp_path, ["image\tamd", "a.png\t1"], name="own.tsv", images=AB)
     assert read(tmp_path, ["amd"])[0]["disease"] == [1.0]
 
 
@@ -117,7 +115,7 @@ def test_folder_with_two_tables_or_none_is_refused(tmp_path: Path) -> None:
 
 
 def test_misspelt_label_column_is_pointed_out(tmp_path: Path) -> None:
-    path = write_table(tmp_path, ["image,glaucom,operator", "a.png,1,AB"], photographs=AB)
+    path = write_table(tmp_path, ["image,glaucom,operator", "a.png,1,AB"], images=AB)
     with pytest.warns(DatasetWarning, match="'glaucom' is ignored; did you mean 'glaucoma'") as caught:
         read(path, [])
     assert len(caught) == 1
@@ -142,6 +140,6 @@ def test_misspelt_label_column_is_pointed_out(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_value_is_refused_with_its_row(tmp_path: Path, lines: list[str], message: str) -> None:
-    path = write_table(tmp_path, lines, photographs=AB)
+    path = write_table(tmp_path, lines, images=AB)
     with pytest.raises(DatasetError, match=message):
         read(path, [])

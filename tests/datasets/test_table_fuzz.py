@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from vmnet_monai.datasets import DatasetError, DatasetWarning
+from vmnet_monai.datasets.image_files import find_images
 from vmnet_monai.datasets.item import SAFE_ID
-from vmnet_monai.datasets.photographs import find_photographs
 from vmnet_monai.datasets.table import read
 
 COLUMNS = [
@@ -97,7 +97,7 @@ def folder_of(path: Path) -> Path:
 
 
 def check_found(table: Path) -> None:
-    items = find_photographs([table, table.parent / "a.png"], diseases=["amd"])
+    items = find_images([table, table.parent / "a.png"], diseases=["amd"])
     names = [item["id"] for item in items]
     assert names
     assert len({name.casefold() for name in names}) == len(names)
@@ -146,5 +146,5 @@ def test_mangled_table_gives_items_or_the_error_of_datasets(
 def test_good_table_is_no_error(tmp_path: Path) -> None:
     table = folder_of(tmp_path / "table") / "list.csv"
     table.write_text("image,id\na.png,x\nb.png,y\n")
-    assert [item["id"] for item in find_photographs(table)] == ["x", "y"]
+    assert [item["id"] for item in find_images(table)] == ["x", "y"]
     assert [item["id"] for item in read(table, [])] == ["x", "y"]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from small_bundle import small_bundle
 
+from vmnet_monai.calibration.operating_point import OperatingPoint, weights_version
 from vmnet_monai.deploy.model import find_model, model_identity
-from vmnet_monai.operating_point import OperatingPoint, weights_version
 
 
 def write(path: Path) -> Path:

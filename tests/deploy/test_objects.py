@@ -11,7 +11,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 from pydicom.uid import generate_uid
 
-from vmnet_monai.deploy.objects import find_objects, write_stand_ins
+from vmnet_monai.deploy.objects import find_objects, write_minimal_objects
 
 SIDE_PX = 64
 
@@ -96,7 +96,7 @@ def test_stand_ins_hold_class_uids_and_modality_and_nothing_of_the_patient(tmp_p
     bare = retina_dataset(SIDE_PX, kind="sc", Modality="", StudyInstanceUID="Doe Jane", SeriesInstanceUID=None)
     files = {str(source.SOPInstanceUID): save(source, tmp_path / f"in/{n}") for n, source in enumerate((right, bare))}
     (tmp_path / "out").mkdir()
-    write_stand_ins(files, tmp_path / "out")
+    write_minimal_objects(files, tmp_path / "out")
     ours = {str(one.SOPInstanceUID): one for one in map(dcmread, (tmp_path / "out").iterdir())}
     assert ours.keys() == files.keys()
     first, second = ours[right.SOPInstanceUID], ours[bare.SOPInstanceUID]

@@ -15,8 +15,8 @@ from small_bundle import small_bundle
 
 from vmnet_monai import Predictor
 from vmnet_monai.deploy.model import model_identity
-from vmnet_monai.deploy.outcome import Outcome, place_of, predict_photographs, write_outcome
-from vmnet_monai.dicom.origin import ModelIdentity
+from vmnet_monai.deploy.outcome import Outcome, place_of, predict_images, write_outcome
+from vmnet_monai.reports.dicom.origin import ModelIdentity
 
 MODEL = ModelIdentity("VMNet", "1.2.3", "weights", "thresholds", "torch")
 
@@ -42,7 +42,7 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Given:
 def test_every_frame_is_predicted_when_it_is_asked_for(predictor: Predictor, given: Given) -> None:
     pixels = retina_dataset(300).pixel_array
     both = photograph_dataset(np.stack([pixels, pixels[:, ::-1]]))
-    outcomes = predict_photographs(given(both), predictor)
+    outcomes = predict_images(given(both), predictor)
     first, second = next(outcomes), next(outcomes)
     assert [first.frame, second.frame] == [0, 1]
     assert [first.name, second.name] == [f"{both.SOPInstanceUID}-frame-1", f"{both.SOPInstanceUID}-frame-2"]
@@ -58,7 +58,7 @@ def test_a_record_holds_the_prediction_and_nothing_of_the_patient(
     predictor: Predictor, given: Given, tmp_path: Path
 ) -> None:
     source = retina_dataset(300)
-    (outcome,) = predict_photographs(given(source), predictor)
+    (outcome,) = predict_images(given(source), predictor)
     entry = write_outcome(outcome, tmp_path, MODEL)
     assert entry["status"] == "ok"
     assert sorted(entry["files"]) == sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
@@ -76,7 +76,7 @@ def test_a_record_holds_the_prediction_and_nothing_of_the_patient(
 def test_without_pixel_spacing_all_but_the_segmentation_is_written(
     predictor: Predictor, given: Given, tmp_path: Path
 ) -> None:
-    (outcome,) = predict_photographs(given(retina_dataset(300, pixel_spacing=None)), predictor)
+    (outcome,) = predict_images(given(retina_dataset(300, pixel_spacing=None)), predictor)
     entry = write_outcome(outcome, tmp_path, MODEL)
     assert entry["status"] == "ok"
     assert "PixelSpacing" in entry["reason"]
@@ -91,7 +91,7 @@ def test_a_dark_photograph_is_refused_and_the_next_one_goes_on(
     dark = photograph_dataset(np.zeros((300, 300, 3), np.uint8))
     refused, done = (
         write_outcome(outcome, tmp_path, MODEL)
-        for outcome in predict_photographs(given(dark, retina_dataset(300)), predictor)
+        for outcome in predict_images(given(dark, retina_dataset(300)), predictor)
     )
     assert [refused["status"], done["status"]] == ["refused", "ok"]
     assert "dark" in refused["reason"]
@@ -100,7 +100,7 @@ def test_a_dark_photograph_is_refused_and_the_next_one_goes_on(
 
 def test_results_of_an_earlier_run_do_not_outlive_a_refusal(predictor: Predictor, given: Given, tmp_path: Path) -> None:
     source = retina_dataset(300)
-    (outcome,) = predict_photographs(given(source), predictor)
+    (outcome,) = predict_images(given(source), predictor)
     write_outcome(outcome, tmp_path, MODEL)
     assert any(path.is_file() for path in tmp_path.rglob("*"))
     write_outcome(Outcome(str(source.SOPInstanceUID), source, refusal="no fundus photograph"), tmp_path, MODEL)
@@ -115,8 +115,8 @@ def test_an_unexpected_error_fails_one_photograph_and_its_text_is_kept_back(
         raise KeyError("Doe^Jane")
 
     source = retina_dataset(300)
-    (outcome,) = predict_photographs(given(source), predictor)
-    monkeypatch.setattr("vmnet_monai.deploy.outcome.write_results", fail)
+    (outcome,) = predict_images(given(source), predictor)
+    monkeypatch.setattr("vmnet_monai.deploy.outcome.write_dicom_results", fail)
     entry = write_outcome(outcome, tmp_path, MODEL)
     assert entry["status"] == "failed"
     assert entry["reason"].startswith("KeyError in outcome.py, line ")
@@ -129,7 +129,7 @@ def test_a_file_is_read_when_it_is_asked_for_and_one_that_cannot_be_is_refused(
 ) -> None:
     sources = [retina_dataset(300) for _ in range(3)]
     photographs = given(*sources)
-    outcomes = predict_photographs(photographs, predictor)
+    outcomes = predict_images(photographs, predictor)
     assert next(outcomes).prediction is not None
     photographs[str(sources[1].SOPInstanceUID)].unlink()
     gone = write_outcome(next(outcomes), tmp_path, MODEL)
@@ -143,7 +143,7 @@ def test_damage_behind_the_header_refuses_one_photograph(predictor: Predictor, g
     photographs = given(source)
     (path,) = photographs.values()
     path.write_bytes(path.read_bytes()[:-1000])
-    (outcome,) = predict_photographs(photographs, predictor)
+    (outcome,) = predict_images(photographs, predictor)
     assert outcome.prediction is None
     assert "damaged or incomplete" in outcome.refusal
 
@@ -153,7 +153,7 @@ def test_a_folder_that_cannot_be_written_to_fails_the_photograph(
 ) -> None:
     """The SDK would print the text of any error that leaves an operator."""
     (tmp_path / "records").write_text("a file, where the folder should be")
-    (outcome,) = predict_photographs(given(retina_dataset(300)), predictor)
+    (outcome,) = predict_images(given(retina_dataset(300)), predictor)
     entry = write_outcome(outcome, tmp_path, MODEL)
     assert entry["status"] == "failed"
     assert entry["reason"].startswith("NotADirectoryError in outcome.py, line ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vmnet_monai.explain import energy_share, pointing_hit, widen
+from vmnet_monai.explain import energy_fraction, pointing_hit, widen
 
 HEAT = np.array([[0.0, 0.5, 1.0], [0.0, 0.0, 0.5]])
 EMPTY = np.zeros((2, 3))
@@ -27,24 +27,24 @@ def test_maxima_that_are_shared_hit_in_part() -> None:
 
 
 def test_energy_share_by_hand() -> None:
-    assert energy_share(HEAT, mask((0, 1))) == 0.25
-    assert energy_share(HEAT, mask((0, 2), (1, 2))) == 0.75
-    assert energy_share(HEAT, np.ones((2, 3), dtype=bool)) == 1
+    assert energy_fraction(HEAT, mask((0, 1))) == 0.25
+    assert energy_fraction(HEAT, mask((0, 2), (1, 2))) == 0.75
+    assert energy_fraction(HEAT, np.ones((2, 3), dtype=bool)) == 1
 
 
 def test_even_map_has_the_share_that_the_lesions_cover() -> None:
-    assert energy_share(np.full((2, 3), 0.2, dtype=np.float32), mask((0, 0), (1, 1))) == pytest.approx(2 / 6)
+    assert energy_fraction(np.full((2, 3), 0.2, dtype=np.float32), mask((0, 0), (1, 1))) == pytest.approx(2 / 6)
 
 
 def test_map_without_evidence_has_no_share_and_hits_nothing() -> None:
     everywhere = np.ones((2, 3), dtype=bool)
-    assert energy_share(EMPTY, everywhere) == 0
+    assert energy_fraction(EMPTY, everywhere) == 0
     assert pointing_hit(EMPTY, everywhere) == 0
 
 
 def test_eye_without_lesions_is_never_hit() -> None:
     assert pointing_hit(HEAT, mask((0, 0)) & False) == 0
-    assert energy_share(HEAT, mask((0, 0)) & False) == 0
+    assert energy_fraction(HEAT, mask((0, 0)) & False) == 0
 
 
 def test_widening_adds_what_lies_within_the_tolerance() -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from vmnet_monai.datasets.phantom import Phantom, generate_phantom
-from vmnet_monai.explain import METHODS, disease_heat_maps, energy_share
+from vmnet_monai.explain import METHODS, disease_heat_maps, energy_fraction
 from vmnet_monai.networks import VMNet
 
 SIZE_PX = 96
@@ -66,7 +66,7 @@ def shares(network: nn.Module, phantoms: list[Phantom], method: str) -> tuple[fl
     for phantom, photograph in zip(phantoms, photographs(phantoms), strict=True):
         inside = torch.from_numpy(phantom.fov)[None]
         heat = disease_heat_maps(network, photograph[None], ["amd"], method=method, field_of_view=inside)["amd"]
-        energy.append(energy_share(heat[0].numpy(), phantom.lesions["amd"]))
+        energy.append(energy_fraction(heat[0].numpy(), phantom.lesions["amd"]))
     covered = [phantom.lesions["amd"][phantom.fov].mean() for phantom in phantoms]
     return float(np.mean(energy)), float(np.mean(covered))
 

@@ -22,15 +22,8 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from vmnet_monai.metrics import (
-    DiseaseROCAUC,
-    best_threshold,
-    best_thresholds,
-    brier_score,
-    cohen_kappa,
-    disease_scores,
-    within_source_auc,
-)
+from vmnet_monai.calibration.thresholds import best_threshold, best_thresholds
+from vmnet_monai.metrics import DiseaseROCAUC, brier_score, cohen_kappa, disease_scores, within_source_auc
 
 NAN = float("nan")
 

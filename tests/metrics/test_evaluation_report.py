@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vmnet_monai.metrics import disease_report, probability_histogram, vessel_report
+from vmnet_monai.metrics import disease_report, probability_histogram, segmentation_report
 
 NAN = float("nan")
 
@@ -23,7 +23,7 @@ SCORES = pd.DataFrame({"dataset": ["drive", "hrf", "drive"], "dice": [0.5, 0.9, 
 
 
 def test_vessel_scores_are_averaged_over_photographs_within_and_over_datasets() -> None:
-    report = vessel_report(SCORES, {"drive": histogram(1, 1, 2), "hrf": histogram(2, 0, 2)}, threshold=0.5)
+    report = segmentation_report(SCORES, {"drive": histogram(1, 1, 2), "hrf": histogram(2, 0, 2)}, threshold=0.5)
     assert list(report) == ["drive", "hrf", "all"]
     assert [report[name]["photographs"] for name in report] == [2, 1, 3]
     assert report["drive"]["mean"] == pytest.approx({"dice": 0.6, "auc": 0.7})
@@ -32,20 +32,20 @@ def test_vessel_scores_are_averaged_over_photographs_within_and_over_datasets() 
 
 
 def test_one_photograph_has_no_spread() -> None:
-    report = vessel_report(SCORES, {"hrf": histogram(2, 0, 2)}, threshold=0.5)
+    report = segmentation_report(SCORES, {"hrf": histogram(2, 0, 2)}, threshold=0.5)
     assert math.isnan(report["hrf"]["std"]["dice"])
 
 
 def test_pooled_scores_count_pixels_not_photographs() -> None:
     """1 of 2 vessel pixels in the one, 6 of 6 in the other: pooled sensitivity 7/8, Dice 2 * 7 / (7 + 8)."""
-    report = vessel_report(SCORES, {"drive": histogram(1, 1, 2), "hrf": histogram(6, 0, 2)}, threshold=0.5)
+    report = segmentation_report(SCORES, {"drive": histogram(1, 1, 2), "hrf": histogram(6, 0, 2)}, threshold=0.5)
     assert report["drive"]["pooled"]["sensitivity"] == 0.5
     assert report["all"]["pooled"]["sensitivity"] == pytest.approx(7 / 8)
     assert report["all"]["pooled"]["dice"] == pytest.approx(14 / 15)
 
 
 def test_no_photograph_with_vessels_gives_an_empty_report() -> None:
-    assert vessel_report(pd.DataFrame([]), {}, threshold=0.5) == {}
+    assert segmentation_report(pd.DataFrame([]), {}, threshold=0.5) == {}
 
 
 def report(labels: list[list[float]], probabilities: list[list[float]]) -> dict:

@@ -10,17 +10,17 @@ import torch
 from skimage.io import imread
 from sklearn.metrics import average_precision_score, matthews_corrcoef, roc_auc_score
 
+from vmnet_monai.calibration.thresholds import best_dice_threshold
 from vmnet_monai.metrics import (
     PROBABILITY_LEVELS,
     ClDiceMetric,
-    VesselDiceMetric,
-    best_dice_threshold,
+    LabelledDiceMetric,
     centreline_dice,
     components_difference,
     confusion_scores,
     histogram_scores,
     probability_histogram,
-    vessel_scores,
+    segmentation_scores,
 )
 
 CHASEDB1 = Path(__file__).parents[2] / "../shared/data/CHASEDB1"
@@ -112,8 +112,8 @@ def test_pixels_outside_the_region_do_not_count() -> None:
     region = np.zeros(truth.shape, dtype=bool)
     region[5:35, 5:25] = True
     spoilt, spoilt_truth = np.where(region, probability, 1.0), truth & region
-    inside = vessel_scores(probability, truth, 0.5, region)
-    assert vessel_scores(spoilt, spoilt_truth, 0.5, region) == inside
+    inside = segmentation_scores(probability, truth, 0.5, region)
+    assert segmentation_scores(spoilt, spoilt_truth, 0.5, region) == inside
     cropped = histogram_scores(probability_histogram(probability[5:35, 5:25], truth[5:35, 5:25]), 0.5)
     assert {key: inside[key] for key in cropped} == cropped
 
@@ -124,7 +124,7 @@ def test_threshold_is_inclusive() -> None:
 
 
 def test_without_a_vessel_pixel_only_background_scores_are_defined() -> None:
-    scores = vessel_scores(np.array([[0.1, 0.9]]), np.array([[False, False]]), 0.5)
+    scores = segmentation_scores(np.array([[0.1, 0.9]]), np.array([[False, False]]), 0.5)
     undefined = {key for key, value in scores.items() if np.isnan(value)}
     overlaps = {"dice", "iou", "iou_two_class_mean", "cldice"}
     assert undefined == {*overlaps, "sensitivity", "mcc", "auc", "average_precision"}
@@ -231,7 +231,7 @@ def test_cldice_metric_refuses_what_is_no_binary_vessel_map(y_pred: torch.Tensor
 
 def dice_of(*pairs: tuple[list[int], list[int]]) -> float:
     """Mean Dice of rows of pixels, each called and true, as MONAI's engines hand them over: lists of (1, H, W)."""
-    metric = VesselDiceMetric()
+    metric = LabelledDiceMetric()
     for called, truth in pairs:
         metric([torch.tensor([[called]])], [torch.tensor([[truth]])])
     return metric.aggregate().item()
@@ -255,7 +255,7 @@ def test_vessel_dice_is_zero_where_nothing_is_found() -> None:
 
 
 def test_vessel_dice_forgets_after_reset() -> None:
-    metric = VesselDiceMetric()
+    metric = LabelledDiceMetric()
     metric(torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 2, 2))
     metric.reset()
     metric(torch.ones(1, 1, 2, 2), torch.ones(1, 1, 2, 2))
@@ -264,7 +264,7 @@ def test_vessel_dice_forgets_after_reset() -> None:
 
 def test_vessel_dice_refuses_to_aggregate_nothing() -> None:
     with pytest.raises(ValueError, match="call the metric on a batch first"):
-        VesselDiceMetric().aggregate()
+        LabelledDiceMetric().aggregate()
 
 
 def test_cldice_metric_refuses_to_aggregate_nothing() -> None:
@@ -285,7 +285,7 @@ def test_cldice_metric_refuses_to_aggregate_nothing() -> None:
 )
 def test_wrong_input_is_named(probability: np.ndarray, truth: np.ndarray, region: np.ndarray | None, rule: str) -> None:
     with pytest.raises(ValueError, match=rule):
-        vessel_scores(probability, truth, 0.5, region)
+        segmentation_scores(probability, truth, 0.5, region)
 
 
 def test_scores_need_a_probability_as_threshold_and_a_whole_histogram() -> None:

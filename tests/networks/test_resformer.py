@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import torch
-from by_heart import LABEL_NAMES, dice_by_heart
 from monai.networks.nets.resnet import ResNetBlock
 from monai.networks.nets.swin_unetr import BasicLayer
+from overfit import LABEL_NAMES, dice_by_heart
 from stored_weights import assert_stored_weights_carry_over
 from torch import nn
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from by_heart import dice_by_heart
 from monai.losses import DiceFocalLoss
 from monai.networks.nets import UNETR, BasicUNetPlusPlus, DenseNet, FlexibleUNet, UNet, ViT
+from overfit import dice_by_heart
 
-from vmnet_monai.losses import VesselDiseaseLoss
+from vmnet_monai.losses import MultiTaskLoss
 from vmnet_monai.networks import TASKS, OneHead, SingleTask, SlidingWindows, VMNet
 
 DISEASES = ("normal", "glaucoma", "amd")
@@ -126,5 +126,5 @@ def test_efficientnet_u_net_learns_four_phantoms_by_heart_with_focal_dice() -> N
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = 0.1  # EfficientNet's 0.01 follows over hundreds of steps
     focal_dice = DiceFocalLoss(sigmoid=True, alpha=0.25, gamma=2.0)
-    loss = VesselDiseaseLoss(focal_dice, torch.nn.BCEWithLogitsLoss())
+    loss = MultiTaskLoss(focal_dice, torch.nn.BCEWithLogitsLoss())
     assert dice_by_heart(network, steps=120, loss=loss) > 0.9

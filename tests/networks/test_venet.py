@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 import torch
-from by_heart import LABEL_NAMES, dice_by_heart
 from monai.losses import DeepSupervisionLoss, DiceCELoss
+from overfit import LABEL_NAMES, dice_by_heart
 from stored_weights import assert_stored_weights_carry_over
 from torch import nn
 
 from vmnet_monai.explain import disease_heat_maps
-from vmnet_monai.losses import VesselDiseaseLoss
+from vmnet_monai.losses import MultiTaskLoss
 from vmnet_monai.losses.deep_supervision import deep_supervision_weights
 from vmnet_monai.networks.softmax import ACTIVATIONS
 from vmnet_monai.networks.venet import VENet
@@ -270,7 +270,7 @@ def test_network_learns_four_phantoms_by_heart(activation: str) -> None:
         LABEL_NAMES, features=(8, 12, 16), segmentation_activation=activation, disease_activation=activation
     )
     exclusive = activation == "softmax"
-    loss = VesselDiseaseLoss(
+    loss = MultiTaskLoss(
         DeepSupervisionLoss(
             DiceCELoss(softmax=exclusive, sigmoid=not exclusive),
             weights=deep_supervision_weights(network.num_supervised),

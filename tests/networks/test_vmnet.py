@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from by_heart import dice_by_heart, four_phantoms
+from overfit import dice_by_heart, four_phantoms
 from stored_weights import assert_stored_weights_carry_over
 
 from vmnet_monai.networks import GUIDANCE_MODES, VMNet

@@ -17,7 +17,7 @@ from vmnet_monai.transforms import (
     FieldOfViewBox,
     FieldOfViewd,
     FieldOfViewError,
-    RestoreToPhotographd,
+    RestoreToImaged,
     crop_to_box,
     estimate_field_of_view,
     field_of_view_box,
@@ -225,7 +225,7 @@ def test_transforms_crop_to_bytes_on_the_grid_and_restore_to_the_photograph() ->
         assert (item[key].shape, item[key].dtype) == ((channels, 64, 64), torch.uint8)
     assert item["fov"][0, 32, 32] == 255
     item["fov"] = item["fov"] / 255
-    restored = RestoreToPhotographd(("fov", "heat"), allow_missing_keys=True)(item)
+    restored = RestoreToImaged(("fov", "heat"), allow_missing_keys=True)(item)
     assert restored["fov"].shape == (1, 100, 140)
     assert agree(restored["fov"][0].numpy() > 0.5, SHAPES["inside"])
 
@@ -236,7 +236,7 @@ def test_a_missing_picture_is_allowed_only_where_said() -> None:
     with pytest.raises(KeyError, match="vessel"):
         CropToFieldOfViewd("vessel", size_px=64)(item)
     with pytest.raises(KeyError, match="vessel"):
-        RestoreToPhotographd("vessel")(item)
+        RestoreToImaged("vessel")(item)
 
 
 def test_a_thin_vessel_leaves_a_trace_on_a_coarse_grid() -> None:

@@ -1,9 +1,9 @@
 """What is on disk, as MONAI datalists: one reader per dataset, found by name, divided by patient."""
 
-from vmnet_monai.datasets.catalogue import READERS, load_datalists, read_datasets
-from vmnet_monai.datasets.confounding import forget_confounded_labels
-from vmnet_monai.datasets.item import DatasetError, DatasetWarning, Item
-from vmnet_monai.datasets.photographs import find_photographs
+from vmnet_monai.datasets.catalogue import READERS, inference_items, load_datalists, read_datasets
+from vmnet_monai.datasets.confounding import confounded_labels, mask_confounded_labels
+from vmnet_monai.datasets.image_files import find_images
+from vmnet_monai.datasets.item import DatasetError, DatasetWarning, Item, select_items
 from vmnet_monai.datasets.prevalence import prevalences
 from vmnet_monai.datasets.split import check_disjoint, split_by_patient
 
@@ -13,10 +13,13 @@ __all__ = [
     "DatasetWarning",
     "Item",
     "check_disjoint",
-    "find_photographs",
-    "forget_confounded_labels",
+    "confounded_labels",
+    "find_images",
+    "inference_items",
     "load_datalists",
+    "mask_confounded_labels",
     "prevalences",
     "read_datasets",
+    "select_items",
     "split_by_patient",
 ]

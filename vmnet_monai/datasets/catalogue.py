@@ -24,6 +24,7 @@ from vmnet_monai.datasets import (
     stare,
     table,
 )
+from vmnet_monai.datasets.image_files import find_images
 from vmnet_monai.datasets.item import DatasetError, DatasetWarning, Item, mask_keys, slug
 from vmnet_monai.datasets.split import TEST_FRACTION, VAL_FRACTION, split_by_patient
 from vmnet_monai.diseases import VOCABULARY, get_disease
@@ -77,6 +78,27 @@ def read_datasets(
     items = _keep_masks(_read(dataset, dataset_dir, diseases), structures, diseases)
     # Batches are collated by key: none that only some items have.
     return [{key: value for key, value in item.items() if key != "split"} for item in items]
+
+
+def inference_items(
+    dataset_dir: str | Path | Sequence[str | Path],
+    diseases: Sequence[str],
+    structures: Sequence[str],
+    dataset_name: str | Sequence[str] | None = None,
+    exclude: str | Path | None = None,
+) -> list[Item]:
+    """Items to predict: files, folders and lists, or all items of datasets where these are named.
+
+    Args:
+        dataset_dir: what is to be predicted, see :func:`vmnet_monai.datasets.find_images`; of datasets their folders.
+        diseases: the columns of ``disease``.
+        structures: the structures whose masks the items keep.
+        dataset_name: name or names out of :data:`READERS`; None for files, folders and lists.
+        exclude: a folder that is passed over, see :func:`vmnet_monai.datasets.find_images`.
+    """
+    if dataset_name is None:
+        return find_images(dataset_dir, diseases, exclude=exclude)
+    return read_datasets(dataset_name, dataset_dir, diseases, structures)
 
 
 def load_datalists(

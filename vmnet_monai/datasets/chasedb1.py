@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from vmnet_monai.datasets.item import DatasetError, Item, existing_dir, make_item, mask_of, pictures, warn_counted
+from vmnet_monai.datasets.item import DatasetError, Item, existing_dir, image_files, make_item, mask_of, warn_counted
 
 NAME = "chasedb1"
 
@@ -26,14 +26,14 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
         DatasetError: when the folder holds no photograph, or a photograph has no vessel mask.
     """
     root = existing_dir(dataset_dir)
-    files = pictures(root)
-    photographs = {stem: match for stem in files if (match := re.fullmatch(r"Image_(\d\d)([LR])", stem))}
-    if not photographs:
+    files = image_files(root)
+    images = {stem: match for stem in files if (match := re.fullmatch(r"Image_(\d\d)([LR])", stem))}
+    if not images:
         raise DatasetError(
             f"{root} holds no photograph named like Image_01L.jpg; set dataset_dir to the folder that does."
         )
-    truths = [stem.removesuffix("_1stHO") for stem in files if stem.endswith("_1stHO")]
-    warn_counted([stem for stem in truths if stem not in photographs], "CHASE_DB1 vessel masks without photograph")
+    references = [stem.removesuffix("_1stHO") for stem in files if stem.endswith("_1stHO")]
+    warn_counted([stem for stem in references if stem not in images], "CHASE_DB1 vessel masks without photograph")
     return [
         make_item(
             reader=NAME,
@@ -46,5 +46,5 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
             eye=_EYES[match[2]],
             split="train" if int(match[1]) <= LAST_TRAINING_PATIENT else "test",
         )
-        for stem, match in photographs.items()
+        for stem, match in images.items()
     ]

@@ -12,9 +12,9 @@ from PIL import Image
 
 from vmnet_monai.datasets.catalogue import load_datalists
 from vmnet_monai.datasets.item import DatasetWarning, Item, mask_keys
-from vmnet_monai.dicom.photograph import HEADER_TAGS, check_photograph, frame_number, is_dicom, read_header
-from vmnet_monai.errors import UnreadablePictureError
-from vmnet_monai.slices import parse_slice_address, volume_shape
+from vmnet_monai.errors import UnreadableImageError
+from vmnet_monai.io.dicom import HEADER_TAGS, check_image_object, frame_number, is_dicom, read_header
+from vmnet_monai.io.slices import parse_slice_address, volume_shape
 
 
 @dataclass
@@ -78,18 +78,18 @@ def _size(item: Item, errors: list[str]) -> tuple[int, int] | None:
     for key in ("image", *mask_keys(item)):
         try:
             sizes[key] = _header_size(item[key])
-        except UnreadablePictureError as error:  # which says what helps
+        except UnreadableImageError as error:  # which says what helps
             errors.append(f"The picture {item[key]} cannot be read: {error}")
         except (OSError, ValueError) as error:
             errors.append(f"The picture {item[key]} cannot be opened ({error}); download or export it again.")
-    photograph = sizes.get("image")
+    image = sizes.get("image")
     for key, size in sizes.items():
-        if photograph is not None and size != photograph:
+        if image is not None and size != image:
             errors.append(
                 f"A mask must have its photograph's size, {item[key]} is {_text(size)} and {item['image']} is "
-                f"{_text(photograph)}; restore the originals of both."
+                f"{_text(image)}; restore the originals of both."
             )
-    return photograph
+    return image
 
 
 def _header_size(path: str) -> tuple[int, int]:
@@ -98,11 +98,11 @@ def _header_size(path: str) -> tuple[int, int]:
     file = path if address is None else address.path
     if is_dicom(file):
         header = read_header(file, HEADER_TAGS)
-        check_photograph(header, frame_number(address))
+        check_image_object(header, frame_number(address))
         return int(header.Columns), int(header.Rows)
     if address is None:
-        with Image.open(path) as picture:
-            return picture.size
+        with Image.open(path) as image:
+            return image.size
     _, height, width = volume_shape(address.path)
     return width, height
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from vmnet_monai.datasets.item import DatasetError, Item, existing_dir, make_item, mask_of, pictures, warn_counted
+from vmnet_monai.datasets.item import DatasetError, Item, existing_dir, image_files, make_item, mask_of, warn_counted
 
 NAME = "drive"
 
@@ -26,9 +26,9 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
     items: list[Item] = []
     for folder, split in _PARTS.items():
         masks_dir, manuals_dir = root / folder / "mask", root / folder / "1st_manual"
-        photographs, masks = pictures(root / folder / "images"), pictures(masks_dir)
-        manuals = pictures(manuals_dir) if split == "train" or manuals_dir.is_dir() else {}
-        for stem, image in photographs.items():
+        images, masks = image_files(root / folder / "images"), image_files(masks_dir)
+        manuals = image_files(manuals_dir) if split == "train" or manuals_dir.is_dir() else {}
+        for stem, image in images.items():
             match = re.fullmatch(rf"(\d\d)_{folder}", stem)
             if match is None:
                 raise DatasetError(

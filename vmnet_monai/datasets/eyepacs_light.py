@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from vmnet_monai.datasets.item import DatasetError, Item, existing_dir, make_item, pictures, slug
+from vmnet_monai.datasets.item import DatasetError, Item, existing_dir, image_files, make_item, slug
 from vmnet_monai.diseases import EYEPACS_LIGHT_FOLDERS
 
 NAME = "eyepacs_light"
@@ -43,6 +43,6 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
                     diseases=diseases,
                     split=split,
                 )
-                for stem, image in pictures(folders[grade]).items()
+                for stem, image in image_files(folders[grade]).items()
             ]
     return items

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from vmnet_monai.datasets.item import DatasetError, Item, existing_dir, make_item, mask_of, pictures
+from vmnet_monai.datasets.item import DatasetError, Item, existing_dir, image_files, make_item, mask_of
 from vmnet_monai.diseases import FIVES_LETTERS, group_labels
 
 NAME = "fives"
@@ -26,8 +26,8 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
     items = []
     for split in ("train", "test"):
         vessels_dir = root / split / "Ground truth"
-        vessels = pictures(vessels_dir)
-        for stem, image in pictures(root / split / "Original").items():
+        vessels = image_files(vessels_dir)
+        for stem, image in image_files(root / split / "Original").items():
             match = re.fullmatch(r"\d+_([A-Z])", stem)
             if match is None or match[1] not in FIVES_LETTERS:
                 raise DatasetError(

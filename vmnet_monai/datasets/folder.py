@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from vmnet_monai.datasets.item import DatasetError, Item, existing_dir, is_picture, make_item, names_from_paths
+from vmnet_monai.datasets.item import DatasetError, Item, existing_dir, is_image_file, make_item, names_from_paths
 
 NAME = "folder"
 
@@ -19,7 +19,7 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
         DatasetError: when the folder is missing or holds no picture.
     """
     root = existing_dir(dataset_dir)
-    paths = sorted(path.relative_to(root) for path in root.rglob("*") if is_picture(path))
+    paths = sorted(path.relative_to(root) for path in root.rglob("*") if is_image_file(path))
     if not paths:
         raise DatasetError(
             f"{root} holds no picture, in subfolders neither; set dataset_dir to the photographs' folder."

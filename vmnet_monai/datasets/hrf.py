@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from vmnet_monai.datasets.item import DatasetError, Item, existing_dir, make_item, mask_of, pictures
+from vmnet_monai.datasets.item import DatasetError, Item, existing_dir, image_files, make_item, mask_of
 from vmnet_monai.diseases import HRF_SUFFIXES, group_labels
 
 NAME = "hrf"
@@ -25,9 +25,9 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
         DatasetError: when a folder or a mask is missing, or a file name has an unknown suffix.
     """
     root = existing_dir(dataset_dir)
-    vessels, fovs = pictures(root / "manual1"), pictures(root / "mask")
+    vessels, fovs = image_files(root / "manual1"), image_files(root / "mask")
     items = []
-    for stem, image in pictures(root / "images").items():
+    for stem, image in image_files(root / "images").items():
         match = re.fullmatch(r"(\d\d)_([a-z]+)", stem)
         if match is None or match[2] not in HRF_SUFFIXES:
             raise DatasetError(

@@ -9,9 +9,9 @@ from vmnet_monai.datasets.item import (
     DatasetError,
     Item,
     existing_dir,
+    image_files,
     make_item,
     mask_of,
-    pictures,
     read_rows,
     warn_counted,
 )
@@ -44,8 +44,8 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
     root = existing_dir(dataset_dir)
     items: list[Item] = []
     parts_without_table: list[str] = []
-    rows_without_photograph: list[str] = []
-    photographs_without_row: list[str] = []
+    rows_without_image: list[str] = []
+    images_without_row: list[str] = []
     for split, prefix in _PARTS.items():
         table = root / f"{prefix}_Part3_GroundTruth.csv"
         if not table.is_file():
@@ -53,12 +53,12 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
             continue
         diagnoses = _read_diagnoses(table)
         folder, masks_dir = _unpacked(root / f"{prefix}_Data"), _unpacked(root / f"{prefix}_Part1_GroundTruth")
-        photographs = {stem: path for stem, path in pictures(folder).items() if not stem.endswith("_superpixels")}
-        masks = pictures(masks_dir)
+        images = {stem: path for stem, path in image_files(folder).items() if not stem.endswith("_superpixels")}
+        masks = image_files(masks_dir)
         for name, diagnosis in diagnoses.items():
-            image = photographs.pop(name, None)
+            image = images.pop(name, None)
             if image is None:
-                rows_without_photograph.append(f"{name} in {table.name}")
+                rows_without_image.append(f"{name} in {table.name}")
                 continue
             items.append(
                 make_item(
@@ -71,7 +71,7 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
                     split=split,
                 )
             )
-        photographs_without_row += map(str, photographs.values())
+        images_without_row += map(str, images.values())
     if len(parts_without_table) == len(_PARTS):
         raise DatasetError(
             f"{root} holds no ISIC 2017 table such as {_PARTS['train']}_Part3_GroundTruth.csv; set dataset_dir to the "
@@ -83,8 +83,8 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
             "likewise for the other parts."
         )
     warn_counted(parts_without_table, "ISIC 2017 parts without table left out")
-    warn_counted(rows_without_photograph, "ISIC 2017 rows without photograph left out")
-    warn_counted(photographs_without_row, "ISIC 2017 photographs without row left out")
+    warn_counted(rows_without_image, "ISIC 2017 rows without photograph left out")
+    warn_counted(images_without_row, "ISIC 2017 photographs without row left out")
     return items
 
 

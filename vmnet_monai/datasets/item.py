@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import re
 import warnings
@@ -19,14 +20,14 @@ from vmnet_monai.diseases import label_vector
 Item = dict[str, Any]
 """``image`` str path, a mask per structure (such as ``vessel``) and ``fov`` str path or key absent, ``disease`` list of
 floats (1 present, 0 absent, NaN not said), ``dataset``, ``patient``, ``eye`` ("left", "right" or ""), ``id``, and
-``split`` or key absent. A path may be the address of a slice, see :func:`vmnet_monai.slices.slice_address`."""
+``split`` or key absent. A path may be the address of a slice, see :func:`vmnet_monai.io.slices.slice_address`."""
 
 _NO_MASKS = frozenset({"image", "disease", "dataset", "patient", "eye", "id", "split"})
 
-PICTURE_SUFFIXES = frozenset(
+IMAGE_SUFFIXES = frozenset(
     {".bmp", ".gif", ".jfif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )
-"""Suffixes, in lower case, that count as pictures: of :data:`vmnet_monai.transforms.reading.PICTURE_FORMATS`."""
+"""Suffixes, in lower case, that count as pictures: of :data:`vmnet_monai.io.images.IMAGE_FORMATS`."""
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 """Suffixes of tables, in lower case, and what stands between their columns."""
@@ -100,6 +101,28 @@ def mask_keys(item: Item) -> list[str]:
     return [key for key in item if key not in _NO_MASKS]
 
 
+def select_items(
+    items: Sequence[Item], structures: Sequence[str], with_masks: bool, keep_labels: bool = True
+) -> list[Item]:
+    """Select the items that have a mask of at least one structure, or those that have none.
+
+    Args:
+        items: any items.
+        structures: keys of the masks.
+        with_masks: whether those with a mask are selected, or the others.
+        keep_labels: whether the diseases stay known; otherwise they become NaN, on copies of the items.
+
+    Example:
+        >>> items = [{"vessel": "a.png", "disease": [1.0]}, {"disease": [0.0]}]
+        >>> select_items(items, ["vessel"], with_masks=True, keep_labels=False)
+        [{'vessel': 'a.png', 'disease': [nan]}]
+    """
+    selected = [item for item in items if item.keys().isdisjoint(structures) != with_masks]
+    if keep_labels:
+        return selected
+    return [{**item, "disease": [math.nan] * len(item["disease"])} for item in selected]
+
+
 def slug(text: str) -> str:
     """Replace every run of characters that is unsafe in a file name by one hyphen."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")
@@ -167,30 +190,30 @@ def existing_dir(path: str | Path) -> Path:
     return path
 
 
-def is_picture(path: Path) -> bool:
+def is_image_file(path: Path) -> bool:
     """Whether a path is a file with a picture's suffix."""
-    return path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()
+    return path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
 
 
-def pictures(directory: Path) -> dict[str, Path]:
+def image_files(directory: Path) -> dict[str, Path]:
     """The pictures of one folder by file name without suffix, sorted.
 
     Raises:
         DatasetError: when the folder is missing or holds no picture, or two pictures differ in nothing but suffix.
     """
     found: dict[str, Path] = {}
-    for path in sorted(filter(is_picture, existing_dir(directory).iterdir())):
+    for path in sorted(filter(is_image_file, existing_dir(directory).iterdir())):
         if path.stem in found:
             raise DatasetError(f"{path} and {found[path.stem].name} are two files for one picture; remove one of them.")
         found[path.stem] = path
     if not found:
         raise DatasetError(
-            f"The folder {directory} holds no picture ({', '.join(sorted(PICTURE_SUFFIXES))}); unpack the dataset."
+            f"The folder {directory} holds no picture ({', '.join(sorted(IMAGE_SUFFIXES))}); unpack the dataset."
         )
     return found
 
 
-def mask_of(photograph: Path, masks: Mapping[str, Path], stem: str, expected_dir: Path) -> Path:
+def mask_of(image: Path, masks: Mapping[str, Path], stem: str, expected_dir: Path) -> Path:
     """The mask that belongs to a photograph.
 
     Raises:
@@ -198,7 +221,7 @@ def mask_of(photograph: Path, masks: Mapping[str, Path], stem: str, expected_dir
     """
     if stem not in masks:
         raise DatasetError(
-            f"The photograph {photograph} has no mask {expected_dir / stem}.*; complete the download, or remove the "
+            f"The photograph {image} has no mask {expected_dir / stem}.*; complete the download, or remove the "
             "photograph."
         )
     return masks[stem]

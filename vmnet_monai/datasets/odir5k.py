@@ -12,7 +12,7 @@ from vmnet_monai.datasets.item import (
     DatasetError,
     Item,
     existing_dir,
-    is_picture,
+    is_image_file,
     make_item,
     read_rows,
     warn_counted,
@@ -56,7 +56,7 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
     """
     root = existing_dir(dataset_dir)
     eyes = _read_eyes(root)
-    photographs = _find_photographs(root, set(eyes["filename"]))
+    images = _find_images(root, set(eyes["filename"]))
     items: list[Item] = []
     missing: list[str] = []
     no_fundus: list[str] = []
@@ -64,7 +64,7 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
     for patient, eye, filename, keywords in eyes.itertuples(index=False):
         words = {word.strip() for word in _KEYWORD_SEPARATOR.split(keywords)} - {""}
         letters = eye_letters(words)
-        if filename not in photographs:
+        if filename not in images:
             missing.append(filename)
         elif words & ODIR_NO_FUNDUS:
             no_fundus.append(filename)
@@ -75,7 +75,7 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
                 make_item(
                     reader=NAME,
                     name=f"{patient}_{eye}",
-                    image=photographs[filename],
+                    image=images[filename],
                     labels={key: letter in letters for letter, key in ODIR_LETTERS.items()} if letters else {},
                     diseases=diseases,
                     patient=patient,
@@ -129,16 +129,16 @@ def _read_eyes(root: Path) -> pd.DataFrame:
     return eyes.sort_index(kind="stable")
 
 
-def _find_photographs(root: Path, filenames: set[str]) -> dict[str, Path]:
+def _find_images(root: Path, filenames: set[str]) -> dict[str, Path]:
     """The listed photographs by file name, from the folder that holds most of them."""
     folders = [
-        {path.name: path for path in (root / name).iterdir() if path.name in filenames and is_picture(path)}
+        {path.name: path for path in (root / name).iterdir() if path.name in filenames and is_image_file(path)}
         for name in PHOTOGRAPH_FOLDERS
         if (root / name).is_dir()
     ]
-    photographs = max(folders, key=len, default={})
-    if not photographs:
+    images = max(folders, key=len, default={})
+    if not images:
         raise DatasetError(
             f"{root} holds none of the table's photographs in {', '.join(PHOTOGRAPH_FOLDERS[:3])}; unpack them there."
         )
-    return photographs
+    return images

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vmnet_monai.datasets import phantom_drawing as draw
 from vmnet_monai.datasets.item import Item, make_item, read_rows
-from vmnet_monai.files import whole_file, write_png
+from vmnet_monai.io.files import whole_file, write_png
 
 NAME = "phantom"
 
@@ -101,22 +101,22 @@ def generate_phantom(seed: int, size_px: int = 512, diseases: Collection[str] | 
     fov = draw.draw_field_of_view(place, canvas)
     anatomy = draw.place_anatomy(place, glaucoma="glaucoma" in present)
     lesions: dict[str, NDArray[np.bool_]] = {}
-    picture = draw.draw_background(background, canvas, anatomy)
+    scene = draw.draw_background(background, canvas, anatomy)
     if "amd" in present:
-        lesions["amd"] = draw.draw_drusen(drusen, canvas, anatomy, picture)
+        lesions["amd"] = draw.draw_drusen(drusen, canvas, anatomy, scene)
     if "diabetic_retinopathy" in present:
-        lesions["diabetic_retinopathy"] = draw.draw_diabetic_retinopathy(dr, canvas, anatomy, picture)
-    cup = draw.draw_disc(disc, canvas, anatomy, picture)
+        lesions["diabetic_retinopathy"] = draw.draw_diabetic_retinopathy(dr, canvas, anatomy, scene)
+    cup = draw.draw_disc(disc, canvas, anatomy, scene)
     if "glaucoma" in present:
         lesions["glaucoma"] = cup
     veins = draw.grow_vessels(vessels, anatomy, draw.VEIN_RADIUS)
     arteries = draw.grow_vessels(vessels, anatomy, draw.VEIN_RADIUS * draw.ARTERY_TO_VEIN)
-    vessel = draw.draw_vessels(canvas, arteries, veins, picture)
-    picture = draw.illuminate(light, canvas, picture)
+    vessel = draw.draw_vessels(canvas, arteries, veins, scene)
+    scene = draw.illuminate(light, canvas, scene)
     if "cataract" in present:
         lesions["cataract"] = fov
-        picture = draw.cloud(lens, canvas, picture)
-    image = draw.photograph(camera, canvas, fov, picture)
+        scene = draw.cloud(lens, canvas, scene)
+    image = draw.take_image(camera, canvas, fov, scene)
 
     mirror = slice(None, None, -1 if eye == "left" else 1)
     return Phantom(
@@ -129,8 +129,8 @@ def generate_phantom(seed: int, size_px: int = 512, diseases: Collection[str] | 
     )
 
 
-def _write_picture(path: Path, picture: NDArray[Any]) -> str:
-    write_png(path, picture.astype(np.uint8) * 255 if picture.dtype == bool else picture)
+def _write_image(path: Path, image: NDArray[Any]) -> str:
+    write_png(path, image.astype(np.uint8) * 255 if image.dtype == bool else image)
     return f"{path.parent.name}/{path.name}"
 
 
@@ -142,12 +142,12 @@ def _write_phantom(directory: Path, index: int, size_px: int, seed: int) -> dict
     phantom = generate_phantom(int(rng.integers(2**32)), size_px, diseases)
     key = f"{index:04d}"
     for disease, mask in phantom.lesions.items():
-        _write_picture(directory / "lesion" / f"{key}_{disease}.png", mask)
+        _write_image(directory / "lesion" / f"{key}_{disease}.png", mask)
     return {
         "id": key,
-        "image": _write_picture(directory / "images" / f"{key}.png", phantom.image),
-        "vessel": _write_picture(directory / "vessel" / f"{key}.png", phantom.vessel),
-        "fov": _write_picture(directory / "fov" / f"{key}.png", phantom.fov),
+        "image": _write_image(directory / "images" / f"{key}.png", phantom.image),
+        "vessel": _write_image(directory / "vessel" / f"{key}.png", phantom.vessel),
+        "fov": _write_image(directory / "fov" / f"{key}.png", phantom.fov),
         "patient": key,
         "eye": phantom.eye,
         "split": SPLIT_CYCLE[(number + name) % len(SPLIT_CYCLE)],

@@ -173,8 +173,8 @@ def draw_background(rng: np.random.Generator, canvas: Canvas, anatomy: Anatomy) 
     return np.array(FUNDUS_RGB, np.float32) * np.exp(-density[..., None] * np.array((0.6, 1.15, 1.1), np.float32))
 
 
-def draw_disc(rng: np.random.Generator, canvas: Canvas, anatomy: Anatomy, picture: Array) -> Mask:
-    """Paint the optic disc with rim and cup over ``picture``; returns the cup."""
+def draw_disc(rng: np.random.Generator, canvas: Canvas, anatomy: Anatomy, scene: Array) -> Mask:
+    """Paint the optic disc with rim and cup over ``scene``; returns the cup."""
     x, y = canvas.grid()
     width = rng.uniform(0.86, 0.97)  # discs are taller than wide
 
@@ -186,12 +186,12 @@ def draw_disc(rng: np.random.Generator, canvas: Canvas, anatomy: Anatomy, pictur
     cup_r, cup = ellipse(anatomy.cup, anatomy.disc_radius * anatomy.cup_to_disc, rng.uniform(0.03, 0.09))
     halo, mottle = rng.uniform(0.0, 0.22), 0.04 * smooth_noise(rng, canvas.size_px, 60)[..., None]
     around = halo * np.exp(-((np.maximum(r - 1, 0) / 0.5) ** 2))
-    picture *= 1 + around[..., None] * np.array((0.4, 1, 0.7), np.float32)
+    scene *= 1 + around[..., None] * np.array((0.4, 1, 0.7), np.float32)
     # Rim and cup are more or less pale in every eye: the cup's size tells glaucoma, the disc's brightness does not.
     rim_rgb = np.array(RIM_RGB) + rng.uniform(-0.1, 0.55) * np.subtract(CUP_RGB, RIM_RGB)
     cup_rgb = rim_rgb + rng.uniform(0.6, 1.0) * np.subtract(CUP_RGB, RIM_RGB)
     for layer, colour in ((disc, rim_rgb), (cup * disc, cup_rgb)):
-        picture += 0.9 * layer[..., None] * (colour.astype(np.float32) * (1 + mottle) - picture)
+        scene += 0.9 * layer[..., None] * (colour.astype(np.float32) * (1 + mottle) - scene)
     return cup_r <= 1
 
 
@@ -293,14 +293,14 @@ def grow_vessels(rng: np.random.Generator, anatomy: Anatomy, trunk_radius: float
     return Strokes(np.concatenate(starts), np.concatenate(ends), width, depth)
 
 
-def draw_vessels(canvas: Canvas, arteries: Strokes, veins: Strokes, picture: Array) -> Mask:
-    """Paint both trees over ``picture``, arteries with their central light reflex; returns their exact mask."""
+def draw_vessels(canvas: Canvas, arteries: Strokes, veins: Strokes, scene: Array) -> Mask:
+    """Paint both trees over ``scene``, arteries with their central light reflex; returns their exact mask."""
     wide = arteries.radii > 2 * TWIG_RADIUS
     core = Strokes(arteries.starts[wide], arteries.ends[wide], 0.35 * arteries.radii[wide], np.ones(int(wide.sum())))
     artery = arteries.draw(canvas) * (1 - 0.6 * core.draw(canvas))
     absorbance = artery[..., None] * np.array(ARTERY_ABSORBANCE_RGB, np.float32)
     absorbance += veins.draw(canvas)[..., None] * np.array(VEIN_ABSORBANCE_RGB, np.float32)
-    picture *= np.exp(-absorbance)
+    scene *= np.exp(-absorbance)
     return arteries.mask(canvas) | veins.mask(canvas)
 
 
@@ -320,7 +320,7 @@ def _around_fovea(rng: np.random.Generator, anatomy: Anatomy, count: int, neares
     return points[free & (np.abs(points[:, 1]) < 0.68)][:count]
 
 
-def draw_diabetic_retinopathy(rng: np.random.Generator, canvas: Canvas, anatomy: Anatomy, picture: Array) -> Mask:
+def draw_diabetic_retinopathy(rng: np.random.Generator, canvas: Canvas, anatomy: Anatomy, scene: Array) -> Mask:
     """Paint microaneurysms, dot and blot haemorrhages and clusters of hard exudates; returns their pixels."""
     dots, blots = rng.integers(12, 40), rng.integers(5, 16)
     microaneurysms = _around_fovea(rng, anatomy, int(dots), 0.12, 0.75)
@@ -330,48 +330,48 @@ def draw_diabetic_retinopathy(rng: np.random.Generator, canvas: Canvas, anatomy:
         _spots(rng, haemorrhages, rng.uniform(0.011, 0.028, len(haemorrhages)), 12),
     )
     absorbed = np.maximum(*(spots.draw(canvas) for spots in blood)) * rng.uniform(0.7, 1.0)
-    picture *= np.exp(-absorbed[..., None] * np.array(BLOOD_ABSORBANCE_RGB, np.float32))
+    scene *= np.exp(-absorbed[..., None] * np.array(BLOOD_ABSORBANCE_RGB, np.float32))
     clusters = _around_fovea(rng, anatomy, int(rng.integers(2, 5)), 0.08, 0.45)
     lipid = np.concatenate([c + rng.normal(0, rng.uniform(0.03, 0.06), (rng.integers(8, 30), 2)) for c in clusters])
     exudates = _spots(rng, lipid, rng.gamma(4, 0.0016, len(lipid)).clip(0.003, 0.014), 3)
-    picture += (0.85 * exudates.draw(canvas))[..., None] * (np.array(EXUDATE_RGB, np.float32) - picture)
+    scene += (0.85 * exudates.draw(canvas))[..., None] * (np.array(EXUDATE_RGB, np.float32) - scene)
     return np.logical_or.reduce([spots.mask(canvas) for spots in (*blood, exudates)])
 
 
-def draw_drusen(rng: np.random.Generator, canvas: Canvas, anatomy: Anatomy, picture: Array) -> Mask:
+def draw_drusen(rng: np.random.Generator, canvas: Canvas, anatomy: Anatomy, scene: Array) -> Mask:
     """Paint soft drusen, dense around the fovea and sparse towards the arcades; returns their pixels."""
     centres = _around_fovea(rng, anatomy, int(rng.integers(60, 160)), 0.0, 1.0)
     centres = anatomy.fovea + (centres - anatomy.fovea) * rng.uniform(0.25, 0.5)
     drusen = _spots(rng, centres, rng.gamma(4, 0.0027, len(centres)).clip(0.005, 0.024), 2)
     drusen = replace(drusen, strengths=rng.uniform(0.5, 1, len(drusen.radii)))
     soft = gaussian_filter(drusen.draw(canvas), 0.006 * canvas.radius_px) * rng.uniform(0.6, 0.9)
-    picture += soft[..., None] * (np.array(DRUSEN_RGB, np.float32) - picture)
+    scene += soft[..., None] * (np.array(DRUSEN_RGB, np.float32) - scene)
     return drusen.mask(canvas)
 
 
-def illuminate(rng: np.random.Generator, canvas: Canvas, picture: Array) -> Array:
+def illuminate(rng: np.random.Generator, canvas: Canvas, scene: Array) -> Array:
     """Uneven light: darker towards the rim, brighter on one side, cloudy."""
     x, y = canvas.grid()
     falloff, tilt = rng.uniform(0.08, 0.4), rng.normal(0, 0.08, 2)
     light = (1 - falloff * (x**2 + y**2)) * (1 + tilt[0] * x + tilt[1] * y)
     light *= 1 + 0.05 * smooth_noise(rng, canvas.size_px, 3)
-    return picture * np.maximum(light, 0.15)[..., None].astype(np.float32)
+    return scene * np.maximum(light, 0.15)[..., None].astype(np.float32)
 
 
-def cloud(rng: np.random.Generator, canvas: Canvas, picture: Array) -> Array:
+def cloud(rng: np.random.Generator, canvas: Canvas, scene: Array) -> Array:
     """A cataract: scattered light blurs the picture and lays a bright veil of uneven density over it."""
     blur = rng.uniform(0.006, 0.014) * canvas.radius_px
     veil = np.array((0.60, 0.45, 0.27), np.float32) * rng.uniform(0.85, 1.1, 3).astype(np.float32)
     density = np.clip(rng.uniform(0.4, 0.68) + 0.06 * smooth_noise(rng, canvas.size_px, 3), 0.3, 0.8)[..., None]
-    return gaussian_filter(picture, (blur, blur, 0)) * (1 - density) + veil * density
+    return gaussian_filter(scene, (blur, blur, 0)) * (1 - density) + veil * density
 
 
-def photograph(rng: np.random.Generator, canvas: Canvas, fov: Mask, picture: Array) -> NDArray[np.uint8]:
-    """Take the picture: the camera's blur, aperture, colour balance, tone curve and noise, as 8 bit RGB."""
+def take_image(rng: np.random.Generator, canvas: Canvas, fov: Mask, scene: Array) -> NDArray[np.uint8]:
+    """Take the scene: the camera's blur, aperture, colour balance, tone curve and noise, as 8 bit RGB."""
     blur = rng.uniform(0.0018, 0.0042) * canvas.radius_px
     gain, gamma = rng.uniform((0.88, 0.8, 0.3), (1.18, 1.15, 1.35)), rng.uniform(0.85, 1.15)
     shot, read = rng.uniform(0.006, 0.018), 0.003
-    taken = np.clip(gaussian_filter(picture, (blur, blur, 0)) * gain.astype(np.float32), 0, 1) ** np.float32(gamma)
+    taken = np.clip(gaussian_filter(scene, (blur, blur, 0)) * gain.astype(np.float32), 0, 1) ** np.float32(gamma)
     taken *= gaussian_filter(fov.astype(np.float32), 0.5)[..., None]
     noise = gaussian_filter(rng.standard_normal(taken.shape, np.float32), (0.6, 0.6, 0)) * 2
     taken += noise * (read + shot * np.sqrt(taken))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vmnet_monai.datasets.item import DatasetError, Item, existing_dir, make_item, warn_counted
 from vmnet_monai.diseases import RETOUCH_FLUIDS
-from vmnet_monai.slices import read_volume, slice_address, volume_shape
+from vmnet_monai.io.slices import read_volume, slice_address, volume_shape
 
 NAME = "retouch"
 
@@ -25,7 +25,7 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
     Bogunovic et al., IEEE TMI 2019, doi:10.1109/TMI.2019.2901398. ``dataset`` is ``retouch_cirrus``,
     ``retouch_spectralis`` or ``retouch_topcon``, so that each maker is divided and scored on its own. A volume counts
     as a patient: its slices stay in one part. Paths are addresses of slices
-    (:func:`vmnet_monai.slices.slice_address`). The masks ``irf``, ``srf`` and ``ped`` are there for every slice; a
+    (:func:`vmnet_monai.io.slices.slice_address`). The masks ``irf``, ``srf`` and ``ped`` are there for every slice; a
     fluid is present in the slices that have a pixel of it and absent in all others. This reads every reference volume.
 
     ``dataset_dir`` holds RETOUCH-TrainingSet-Cirrus and so on, themselves or within one folder each, as the archives

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from vmnet_monai.datasets.item import DatasetError, Item, existing_dir, make_item, pictures, read_rows, warn_counted
+from vmnet_monai.datasets.item import DatasetError, Item, existing_dir, image_files, make_item, read_rows, warn_counted
 from vmnet_monai.diseases import NORMAL, RFMID_CODES
 
 NAME = "rfmid"
@@ -23,7 +23,7 @@ class _Part:
 
     split: str
     tables: tuple[str, ...]
-    photographs: tuple[str, ...]
+    images: tuple[str, ...]
 
 
 _PARTS = tuple(
@@ -55,20 +55,20 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
     root = existing_dir(dataset_dir)
     items: list[Item] = []
     parts_without_table: list[str] = []
-    rows_without_photograph: list[str] = []
-    photographs_without_row: list[str] = []
+    rows_without_image: list[str] = []
+    images_without_row: list[str] = []
     for part in _PARTS:
         table = next((root / name for name in part.tables if (root / name).is_file()), None)
         if table is None:
             parts_without_table.append(part.split)
             continue
         rows = _read_table(table)
-        folder = next((root / name for name in part.photographs if (root / name).is_dir()), None)
-        photographs = {} if folder is None else pictures(folder)
+        folder = next((root / name for name in part.images if (root / name).is_dir()), None)
+        images = {} if folder is None else image_files(folder)
         for number, record in rows.to_dict("index").items():
-            image = photographs.pop(str(number), None)
+            image = images.pop(str(number), None)
             if image is None:
-                rows_without_photograph.append(f"{number} in {table.name}")
+                rows_without_image.append(f"{number} in {table.name}")
                 continue
             # IDs restart in each part.
             name = f"{part.split}_{number}"
@@ -82,19 +82,19 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
                     split=part.split,
                 )
             )
-        photographs_without_row += map(str, photographs.values())
+        images_without_row += map(str, images.values())
     if len(parts_without_table) == len(_PARTS):
         raise DatasetError(
             f"{root} holds no RFMiD table such as {_PARTS[0].tables[0]}; set dataset_dir to its parent folder."
         )
     if not items:
         raise DatasetError(
-            f"{root} holds RFMiD's tables but none of their photographs; put them in {_PARTS[0].photographs[0]}, "
+            f"{root} holds RFMiD's tables but none of their photographs; put them in {_PARTS[0].images[0]}, "
             "and likewise for the other parts."
         )
     warn_counted(parts_without_table, "RFMiD parts without table left out")
-    warn_counted(rows_without_photograph, "RFMiD rows without photograph left out")
-    warn_counted(photographs_without_row, "RFMiD photographs without row left out")
+    warn_counted(rows_without_image, "RFMiD rows without photograph left out")
+    warn_counted(images_without_row, "RFMiD photographs without row left out")
     return items
 
 

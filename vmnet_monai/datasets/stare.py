@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from vmnet_monai.datasets.item import DatasetError, Item, existing_dir, make_item, mask_of, pictures, slug
+from vmnet_monai.datasets.item import DatasetError, Item, existing_dir, image_files, make_item, mask_of, slug
 
 NAME = "stare"
 
@@ -20,7 +20,7 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
     """
     root = existing_dir(dataset_dir)
     labels_dir = root / "labels-ah"
-    vessels = _unzipped_pictures(labels_dir)
+    vessels = _unzipped_images(labels_dir)
     return [
         make_item(
             reader=NAME,
@@ -30,14 +30,14 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
             diseases=diseases,
             vessel=mask_of(image, vessels, f"{stem}.ah", labels_dir),
         )
-        for stem, image in _unzipped_pictures(root / "stare-images").items()
+        for stem, image in _unzipped_images(root / "stare-images").items()
     ]
 
 
-def _unzipped_pictures(directory: Path) -> dict[str, Path]:
+def _unzipped_images(directory: Path) -> dict[str, Path]:
     zipped = [path for path in sorted(existing_dir(directory).glob("*.gz")) if not path.with_suffix("").exists()]
     if zipped:
         raise DatasetError(
             f"Pictures must be unpacked, {zipped[0]} and {len(zipped) - 1} more are not; run `gunzip {directory}/*.gz`."
         )
-    return pictures(directory)
+    return image_files(directory)

@@ -22,7 +22,7 @@ from vmnet_monai.datasets.item import (
     read_rows,
 )
 from vmnet_monai.diseases import VOCABULARY, near_matches
-from vmnet_monai.slices import parse_slice_address
+from vmnet_monai.io.slices import parse_slice_address
 
 NAME = "table"
 
@@ -40,11 +40,11 @@ _LABELS = {"": math.nan, "0": 0.0, "0.0": 0.0, "false": 0.0, "1": 1.0, "1.0": 1.
 def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
     """Items of a user's table, see :data:`RESERVED_COLUMNS` and :data:`MASK_PREFIX`.
 
-    Paths are relative to the table; a path may address a slice (:func:`vmnet_monai.slices.slice_address`). ``eye`` is
-    left or right, ``split`` is train, val or test, in every row or in none. Without ``patient``, each photograph counts
-    as its own patient; without ``id``, it is made from the path. Label columns are those named by a vocabulary key or
-    requested in ``diseases``: 1 or true, 0 or false, blank for unknown.
-    Other columns are ignored, with a warning where the name looks like a misspelt key.
+    Paths are relative to the table; a path may address a slice (:func:`vmnet_monai.io.slices.slice_address`). ``eye``
+    is left or right, ``split`` is train, val or test, in every row or in none. Without ``patient``, each photograph
+    counts as its own patient; without ``id``, it is made from the path. Label columns are those named by a vocabulary
+    key or requested in ``diseases``: 1 or true, 0 or false, blank for unknown. Other columns are ignored, with a
+    warning where the name looks like a misspelt key.
 
     Args:
         dataset_dir: the table, or a folder that holds exactly one.

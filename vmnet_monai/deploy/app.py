@@ -16,12 +16,12 @@ from monai.deploy.core import Application
 from monai.deploy.operators import DICOMDataLoaderOperator, DICOMSeriesSelectorOperator
 
 from vmnet_monai.deploy.model import find_model, model_identity
-from vmnet_monai.deploy.objects import Entry, find_objects, write_stand_ins
+from vmnet_monai.deploy.objects import Entry, find_objects, write_minimal_objects
 from vmnet_monai.deploy.operators import PredictOperator, WriteOperator
-from vmnet_monai.dicom.origin import ModelIdentity
-from vmnet_monai.files import whole_file
-from vmnet_monai.predict import Predictor
-from vmnet_monai.report.wording import DISCLAIMER
+from vmnet_monai.inference.predictor import Predictor
+from vmnet_monai.io.files import whole_file
+from vmnet_monai.reports.dicom.origin import ModelIdentity
+from vmnet_monai.reports.wording import DISCLAIMER
 
 __all__ = ["NOTHING_PREDICTED", "OK", "VMNetApplication", "prepare", "run"]
 
@@ -54,17 +54,17 @@ class VMNetApplication(Application):
         self.model = model
         self.refused: list[Entry] = []
         self._folder = tempfile.TemporaryDirectory(prefix="vmnet-")
-        self.stand_ins = Path(self._folder.name)
+        self.minimal_objects = Path(self._folder.name)
         super().__init__(list(argv))
 
     def compose(self) -> None:
         """Look at the headers, and connect the operators."""
         once = CountCondition(self, 1)
-        photographs, self.refused = find_objects(self.input_folder)
-        write_stand_ins(photographs, self.stand_ins)
-        load = DICOMDataLoaderOperator(self, once, input_folder=self.stand_ins, must_load=False, name="load")
+        images, self.refused = find_objects(self.input_folder)
+        write_minimal_objects(images, self.minimal_objects)
+        load = DICOMDataLoaderOperator(self, once, input_folder=self.minimal_objects, must_load=False, name="load")
         select = DICOMSeriesSelectorOperator(self, rules=json.dumps(RULES), all_matched=True, name="select")
-        predict = PredictOperator(self, photographs=photographs, predictor=self.predictor, name="predict")
+        predict = PredictOperator(self, images=images, predictor=self.predictor, name="predict")
         self.writer = WriteOperator(self, output_folder=self.output_folder, model=self.model, name="write")
         self.add_flow(load, select, {("dicom_study_list", "dicom_study_list")})
         self.add_flow(select, predict, {("study_selected_series_list", "study_selected_series_list")})

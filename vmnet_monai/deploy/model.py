@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vmnet_monai.dicom.origin import ModelIdentity
-from vmnet_monai.operating_point import weights_version
-from vmnet_monai.predict import read_inference_config
+from vmnet_monai.calibration.operating_point import weights_version
+from vmnet_monai.inference.bundle import read_inference_config
+from vmnet_monai.reports.dicom.origin import ModelIdentity
 
 __all__ = ["find_model", "model_identity"]
 

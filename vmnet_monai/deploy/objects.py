@@ -12,10 +12,10 @@ from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
-from vmnet_monai.dicom.photograph import DICOM_INDEX, check_photograph, is_dicom, read_header
-from vmnet_monai.errors import PhotographError, UnreadablePictureError
+from vmnet_monai.errors import ImageError, UnreadableImageError
+from vmnet_monai.io.dicom import DICOM_INDEX, check_image_object, is_dicom, read_header
 
-__all__ = ["Entry", "FolderContent", "find_objects", "write_stand_ins"]
+__all__ = ["Entry", "FolderContent", "find_objects", "write_minimal_objects"]
 
 _UID = re.compile(r"[0-9][0-9.]{0,62}[0-9]")
 """The characters and the length of a DICOM UID (PS3.5, section 9.1); the UID becomes the name of a folder."""
@@ -41,7 +41,7 @@ class Entry(TypedDict, total=False):
 class FolderContent(NamedTuple):
     """What :func:`find_objects` found."""
 
-    photographs: dict[str, Path]
+    images: dict[str, Path]
     """SOP Instance UID -> file."""
     refused: list[Entry]
 
@@ -50,10 +50,10 @@ def find_objects(folder: Path) -> FolderContent:
     """Tell photographs from all other files of a folder and its subfolders; no pixel is decoded.
 
     Args:
-        folder: holds files of any name; hidden ones and :data:`~vmnet_monai.dicom.photograph.DICOM_INDEX`
+        folder: holds files of any name; hidden ones and :data:`~vmnet_monai.io.dicom.DICOM_INDEX`
             are passed over.
     """
-    photographs: dict[str, Path] = {}
+    images: dict[str, Path] = {}
     refused: list[Entry] = []
     for path in sorted(folder.rglob("*")):
         if path.name.startswith(".") or path.name == DICOM_INDEX:
@@ -63,22 +63,22 @@ def find_objects(folder: Path) -> FolderContent:
             if not path.is_file():
                 continue
             if not is_dicom(path):
-                raise UnreadablePictureError("the file is no DICOM file: give DICOM files only.")
+                raise UnreadableImageError("the file is no DICOM file: give DICOM files only.")
             header = read_header(path)
             uid = _uid(header)
-            check_photograph(header)
-            if uid in photographs:
-                raise UnreadablePictureError("the object was given before, in another file: give it once.")
-            photographs[uid] = path
+            check_image_object(header)
+            if uid in images:
+                raise UnreadableImageError("the object was given before, in another file: give it once.")
+            images[uid] = path
         except Exception as error:
-            known = isinstance(error, PhotographError)
+            known = isinstance(error, ImageError)
             reason = str(error) if known else f"the file is damaged ({type(error).__name__}): export it again."
             name: Entry = {"sop_instance_uid": uid} if uid else {"sop_instance_uid": "", "sha256": _sha256(path)}
             refused.append(name | Entry(status="refused", reason=reason, files=[]))
-    return FolderContent(photographs, refused)
+    return FolderContent(images, refused)
 
 
-def write_stand_ins(photographs: Mapping[str, Path], folder: Path) -> None:
+def write_minimal_objects(images: Mapping[str, Path], folder: Path) -> None:
     """Write for each photograph a DICOM file of nothing but its class, its UIDs and its modality.
 
     The SDK's loader and selector read studies and series from these, and find neither what they would stumble over, nor
@@ -88,23 +88,23 @@ def write_stand_ins(photographs: Mapping[str, Path], folder: Path) -> None:
         photographs: SOP Instance UID -> file, of :func:`find_objects`.
         folder: takes the files.
     """
-    for uid, path in photographs.items():
+    for uid, path in images.items():
         header = read_header(path, ("SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID", "Modality"))
-        stand_in = Dataset()
-        stand_in.SOPClassUID, stand_in.SOPInstanceUID = header.SOPClassUID, uid
+        minimal_reference = Dataset()
+        minimal_reference.SOPClassUID, minimal_reference.SOPInstanceUID = header.SOPClassUID, uid
         for keyword in ("StudyInstanceUID", "SeriesInstanceUID"):
             value = str(header.get(keyword) or "")
-            setattr(stand_in, keyword, value if _UID.fullmatch(value) else generate_uid())
-        stand_in.Modality = header.get("Modality") or "OT"
-        stand_in.file_meta = FileMetaDataset()
-        stand_in.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        stand_in.save_as(folder / f"{uid}.dcm", enforce_file_format=True)
+            setattr(minimal_reference, keyword, value if _UID.fullmatch(value) else generate_uid())
+        minimal_reference.Modality = header.get("Modality") or "OT"
+        minimal_reference.file_meta = FileMetaDataset()
+        minimal_reference.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        minimal_reference.save_as(folder / f"{uid}.dcm", enforce_file_format=True)
 
 
 def _uid(header: Dataset) -> str:
     uid = str(header.get("SOPInstanceUID", ""))
     if not _UID.fullmatch(uid):
-        raise UnreadablePictureError("the object has no valid SOP Instance UID: export it again.")
+        raise UnreadableImageError("the object has no valid SOP Instance UID: export it again.")
     return uid
 
 

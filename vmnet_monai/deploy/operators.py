@@ -3,7 +3,7 @@
 The SDK's bundle operator takes one output for one label, and its writers take a volume or plain text. Its loader and
 selector are made for slices of a volume, and drop photographs (the second of a series at one ImagePositionPatient,
 series with a damaged SeriesNumber or a blank Modality): they are given stand-ins, see
-:func:`~vmnet_monai.deploy.objects.write_stand_ins`.
+:func:`~vmnet_monai.deploy.objects.write_minimal_objects`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 from monai.deploy.core import Fragment, Operator, OperatorSpec
 
 from vmnet_monai.deploy.objects import Entry
-from vmnet_monai.deploy.outcome import predict_photographs, write_outcome
-from vmnet_monai.dicom.origin import ModelIdentity
-from vmnet_monai.predict import Predictor
+from vmnet_monai.deploy.outcome import predict_images, write_outcome
+from vmnet_monai.inference.predictor import Predictor
+from vmnet_monai.reports.dicom.origin import ModelIdentity
 
 __all__ = ["PredictOperator", "WriteOperator"]
 
@@ -36,9 +36,9 @@ class PredictOperator(Operator):
     """
 
     def __init__(
-        self, fragment: Fragment, *args: Any, photographs: Mapping[str, Path], predictor: Predictor, **kwargs: Any
+        self, fragment: Fragment, *args: Any, images: Mapping[str, Path], predictor: Predictor, **kwargs: Any
     ) -> None:
-        self.photographs = photographs
+        self.images = images
         self.predictor = predictor
         super().__init__(fragment, *args, **kwargs)
 
@@ -55,8 +55,8 @@ class PredictOperator(Operator):
             for series in study.selected_series
             for instance in series.series.get_sop_instances()
         }
-        chosen = {uid: path for uid, path in self.photographs.items() if uid in selected}
-        op_output.emit(predict_photographs(chosen, self.predictor), "outcomes")
+        chosen = {uid: path for uid, path in self.images.items() if uid in selected}
+        op_output.emit(predict_images(chosen, self.predictor), "outcomes")
 
 
 class WriteOperator(Operator):

@@ -16,15 +16,15 @@ from PIL import Image
 from pydicom import Dataset
 
 from vmnet_monai.deploy.objects import Entry
-from vmnet_monai.dicom.origin import ModelIdentity
-from vmnet_monai.dicom.photograph import decode_frame, frame_count, read_dataset
-from vmnet_monai.dicom.results import FOLDER, result_pictures, write_results
-from vmnet_monai.errors import PhotographError
-from vmnet_monai.files import whole_file
-from vmnet_monai.predict import Predictor
-from vmnet_monai.prediction import Prediction
+from vmnet_monai.errors import ImageError
+from vmnet_monai.inference.predictor import Predictor
+from vmnet_monai.io.dicom import decode_frame, frame_count, read_dataset
+from vmnet_monai.io.files import whole_file
+from vmnet_monai.reports.dicom.origin import ModelIdentity
+from vmnet_monai.reports.dicom.results import FOLDER, result_images, write_dicom_results
+from vmnet_monai.reports.prediction import Prediction
 
-__all__ = ["Outcome", "place_of", "predict_photographs", "write_outcome"]
+__all__ = ["Outcome", "place_of", "predict_images", "write_outcome"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Outcome:
     """Number of the frame, from 0."""
     seconds: float = 0.0
     """Time that decoding and predicting took."""
-    picture: Image.Image | None = None
+    image: Image.Image | None = None
     """The photograph, RGB; None where nothing was predicted."""
     prediction: Prediction | None = None
     refusal: str = ""
@@ -58,18 +58,18 @@ class Outcome:
         return f"{self.uid}-frame-{self.frame + 1}" if self.has_frames else self.uid
 
 
-def predict_photographs(photographs: Mapping[str, Path], predictor: Predictor) -> Iterator[Outcome]:
+def predict_images(images: Mapping[str, Path], predictor: Predictor) -> Iterator[Outcome]:
     """Predict every frame of every photograph; each file is read, and each frame predicted, when it is asked for.
 
     Args:
         photographs: SOP Instance UID -> file, see :func:`vmnet_monai.deploy.objects.find_objects`.
         predictor: the model.
     """
-    for uid, path in photographs.items():
+    for uid, path in images.items():
         try:
             source = read_dataset(path)
             frames = frame_count(source)
-        except PhotographError as error:
+        except ImageError as error:
             yield Outcome(uid, refusal=str(error))
             continue
         for frame in range(frames):
@@ -80,9 +80,9 @@ def predict_photographs(photographs: Mapping[str, Path], predictor: Predictor) -
 
 def _predict(uid: str, source: Dataset, frame: int, predictor: Predictor) -> Outcome:
     try:
-        picture = decode_frame(source, frame).convert("RGB")
-        return Outcome(uid, source, frame, picture=picture, prediction=predictor(picture))
-    except PhotographError as error:
+        image = decode_frame(source, frame).convert("RGB")
+        return Outcome(uid, source, frame, image=image, prediction=predictor(image))
+    except ImageError as error:
         return Outcome(uid, source, frame, refusal=str(error))
     except Exception as error:
         return Outcome(uid, source, frame, failure=place_of(error))
@@ -91,11 +91,11 @@ def _predict(uid: str, source: Dataset, frame: int, predictor: Predictor) -> Out
 def write_outcome(outcome: Outcome, folder: Path, model: ModelIdentity) -> Entry:
     """Write DICOM objects and record of one photograph, in place of those of an earlier run.
 
-    - ``dicom/<name>/``: see :func:`vmnet_monai.dicom.results.write_results`.
+    - ``dicom/<name>/``: see :func:`vmnet_monai.reports.dicom.results.write_dicom_results`.
     - ``records/<name>.json``: findings, measures, warnings, versions; nothing of the patient.
 
     Args:
-        outcome: from :func:`predict_photographs`.
+        outcome: from :func:`predict_images`.
         folder: the output folder.
         model: what the objects and the record name as their maker.
     """
@@ -108,12 +108,14 @@ def write_outcome(outcome: Outcome, folder: Path, model: ModelIdentity) -> Entry
         # A reader of the output folder must never meet results of this run beside those of another.
         record.unlink(missing_ok=True)
         shutil.rmtree(objects, ignore_errors=True)
-        if outcome.source is None or outcome.prediction is None or outcome.picture is None:
+        if outcome.source is None or outcome.prediction is None or outcome.image is None:
             status: Literal["refused", "failed"] = "refused" if outcome.refusal else "failed"
             return entry | Entry(status=status, reason=outcome.refusal or outcome.failure, files=[])
-        pictures = result_pictures(np.asarray(outcome.picture), outcome.prediction)
+        images = result_images(np.asarray(outcome.image), outcome.prediction)
         prediction = replace(outcome.prediction, id=outcome.name)
-        files, remarks = write_results(folder, outcome.name, outcome.source, outcome.frame, prediction, pictures, model)
+        files, remarks = write_dicom_results(
+            folder, outcome.name, outcome.source, outcome.frame, prediction, images, model
+        )
         content = _record(entry, outcome, prediction, remarks, model)
         with whole_file(record) as temporary:
             temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from vmnet_monai.explain.explainer import Explainer
 from vmnet_monai.explain.heat_maps import METHODS, DiseaseView, disease_heat_maps
 from vmnet_monai.explain.overlay import draw_heat_map, draw_scale, draw_structures
-from vmnet_monai.explain.pointing import energy_share, pointing_hit, widen
+from vmnet_monai.explain.pointing import energy_fraction, pointing_hit, widen
 
 __all__ = [
     "METHODS",
     "DiseaseView",
+    "Explainer",
     "disease_heat_maps",
     "draw_heat_map",
     "draw_scale",
     "draw_structures",
-    "energy_share",
+    "energy_fraction",
     "pointing_hit",
     "widen",
 ]

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from monai.visualize import GradCAM, GradCAMpp, OcclusionSensitivity
-
-from vmnet_monai.networks.reduction import reduce_to
 
 __all__ = ["METHODS", "DiseaseView", "disease_heat_maps"]
 
@@ -99,15 +97,20 @@ def disease_heat_maps(
     inside = torch.ones_like(image[0, :1]) if field_of_view is None else (field_of_view > 0).to(image)
     # On a copy: MONAI never takes its hooks off the layers again, and the gradients stay on the parameters.
     network = copy.deepcopy(network)
-    size, stride = getattr(network, "disease_size", None), getattr(network, "stride", 1)
-    reduced = reduce_to(image, size, stride)
+    reduced = _disease_input(network, image)
     if method == "occlusion":
-        evidence = _occlusion(network, reduced, reduce_to(inside[None], size, stride), list(columns.values()))
+        evidence = _occlusion(network, reduced, _disease_input(network, inside[None]), list(columns.values()))
     else:
         evidence = _camera(method, network, reduced, list(columns.values()), target_layer)
     heat_maps = torch.nn.functional.interpolate(evidence, image.shape[2:], mode="bilinear").relu() * inside
     maxima = heat_maps.amax(dim=(1, 2, 3), keepdim=True).clamp(min=torch.finfo(heat_maps.dtype).tiny)
     return dict(zip(columns, heat_maps / maxima, strict=True))
+
+
+def _disease_input(network: torch.nn.Module, image: torch.Tensor) -> torch.Tensor:
+    """What the network's disease head reads of (1, C, H, W), where the network says so."""
+    reduce: Callable[[torch.Tensor], torch.Tensor] | None = getattr(network, "disease_input", None)
+    return image if reduce is None else reduce(image)
 
 
 def _camera(

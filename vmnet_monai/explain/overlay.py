@@ -67,7 +67,7 @@ def draw_heat_map(image: NDArray[np.uint8], heat: NDArray[np.floating], caption:
     return draw_scale(np.array(Image.composite(colours.convert("RGB"), Image.fromarray(image), opacity)), caption)
 
 
-def draw_scale(picture: NDArray[np.uint8], caption: str = CAPTION) -> NDArray[np.uint8]:
+def draw_scale(image: NDArray[np.uint8], caption: str = CAPTION) -> NDArray[np.uint8]:
     """Write the colour scale of heat maps, from 0 to 1, into the lower right corner of a picture.
 
     The scale is the same in every picture: the colours as they are, not laid over anything. A picture with a side
@@ -80,9 +80,9 @@ def draw_scale(picture: NDArray[np.uint8], caption: str = CAPTION) -> NDArray[np
     Returns:
         (H, W, 3) uint8 RGB.
     """
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     if min(height, width) < MIN_LEGEND_SIDE_PX:
-        return picture.copy()
+        return image.copy()
     letter = max(MIN_FONT_PX, round(FONT_SHARE * min(height, width)))
     font = ImageFont.load_default(letter)
     gap, digit = letter // 2, round(font.getlength("0"))
@@ -97,6 +97,6 @@ def draw_scale(picture: NDArray[np.uint8], caption: str = CAPTION) -> NDArray[np
     pen.text((gap, middle), "0", font=font, anchor="lm")
     pen.text((panel_width - gap, middle), "1", font=font, anchor="rm")
     pen.text((panel_width // 2, panel_height - gap), caption, font=font, anchor="ms")
-    drawn = picture.copy()
+    drawn = image.copy()
     drawn[-panel_height:, -panel_width:] = np.asarray(panel)[-height:, -width:]
     return drawn

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-__all__ = ["energy_share", "pointing_hit", "widen"]
+__all__ = ["energy_fraction", "pointing_hit", "widen"]
 
 
 def widen(mask: NDArray[np.bool_], tolerance_px: float) -> NDArray[np.bool_]:
@@ -43,7 +43,7 @@ def pointing_hit(heat: NDArray[np.floating], lesions: NDArray[np.bool_]) -> floa
     return float(lesions[heat == heat.max()].mean())
 
 
-def energy_share(heat: NDArray[np.floating], lesions: NDArray[np.bool_]) -> float:
+def energy_fraction(heat: NDArray[np.floating], lesions: NDArray[np.bool_]) -> float:
     """Compute the share of a heat map's sum that lies in lesions: the energy-based pointing game.
 
     ``sum(heat inside lesions) / sum(heat)``, Wang et al., "Score-CAM", CVPRW 2020, arXiv 1910.01279. A map that is

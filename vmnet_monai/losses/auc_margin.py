@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from monai.losses import AUCMLoss
 
-__all__ = ["AUCMarginLoss"]
+__all__ = ["AUCMarginLoss", "auc_margin_losses", "auc_margin_parameters"]
 
 
 class AUCMarginLoss(AUCMLoss):
@@ -21,3 +24,31 @@ class AUCMarginLoss(AUCMLoss):
         with torch.no_grad():
             self.alpha.clamp_(min=0)  # below 0 the term would reward a wrong order
         return super().forward(torch.sigmoid(input), target)
+
+
+def auc_margin_losses(prevalences: Sequence[float], device: str | torch.device = "cpu") -> list[torch.nn.Module]:
+    """Make one :class:`AUCMarginLoss` per disease.
+
+    Args:
+        prevalences: K fractions, see :func:`vmnet_monai.datasets.prevalences`.
+        device: where they compute.
+    """
+    return [AUCMarginLoss(imratio=prevalence).to(device) for prevalence in prevalences]
+
+
+def auc_margin_parameters(network: torch.nn.Module, loss: torch.nn.Module) -> list[dict[str, Any]]:
+    """Group what an optimiser learns: the network, and each loss's ``a`` and ``b``; its dual ``alpha`` is maximised.
+
+    Args:
+        network: the network.
+        loss: a loss whose ``disease_losses`` are those of :func:`auc_margin_losses`.
+
+    Returns:
+        Parameter groups of a torch optimiser.
+    """
+    losses: Any = loss.disease_losses
+    return [
+        {"params": network.parameters()},
+        {"params": [parameter for one in losses for parameter in (one.a, one.b)], "weight_decay": 0.0},
+        {"params": [one.alpha for one in losses], "weight_decay": 0.0, "maximize": True},
+    ]

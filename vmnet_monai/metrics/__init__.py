@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from vmnet_monai.metrics.bootstrap import patient_bootstrap_interval
-from vmnet_monai.metrics.calibration import platt_scaled, platt_scaling
 from vmnet_monai.metrics.comparison import compare_systems, comparison_table
 from vmnet_monai.metrics.disease import (
     DiseaseROCAUC,
-    best_threshold,
-    best_thresholds,
     brier_score,
     cohen_kappa,
     disease_scores,
+    mean_defined,
     within_source_auc,
 )
-from vmnet_monai.metrics.evaluation import disease_report, vessel_report
+from vmnet_monai.metrics.evaluation import disease_report, segmentation_report
 from vmnet_monai.metrics.vessel import (
     CALIBRATION_BINS,
     PROBABILITY_LEVELS,
     ClDiceMetric,
-    VesselDiceMetric,
+    LabelledDiceMetric,
     average_precision,
-    best_dice_threshold,
     centreline_dice,
     components_difference,
     confusion_scores,
@@ -30,7 +27,7 @@ from vmnet_monai.metrics.vessel import (
     probability_histogram,
     probability_levels,
     roc_auc,
-    vessel_scores,
+    segmentation_scores,
 )
 
 __all__ = [
@@ -38,11 +35,8 @@ __all__ = [
     "PROBABILITY_LEVELS",
     "ClDiceMetric",
     "DiseaseROCAUC",
-    "VesselDiceMetric",
+    "LabelledDiceMetric",
     "average_precision",
-    "best_dice_threshold",
-    "best_threshold",
-    "best_thresholds",
     "brier_score",
     "centreline_dice",
     "cohen_kappa",
@@ -54,13 +48,12 @@ __all__ = [
     "disease_scores",
     "expected_calibration_error",
     "histogram_scores",
+    "mean_defined",
     "patient_bootstrap_interval",
-    "platt_scaled",
-    "platt_scaling",
     "probability_histogram",
     "probability_levels",
     "roc_auc",
-    "vessel_report",
-    "vessel_scores",
+    "segmentation_report",
+    "segmentation_scores",
     "within_source_auc",
 ]

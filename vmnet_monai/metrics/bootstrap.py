@@ -42,11 +42,11 @@ def patient_bootstrap_interval(
     if len(names) < 2:
         return float("nan"), float("nan")
     generator = np.random.default_rng(seed)
-    photographs = np.arange(len(patient))
+    images = np.arange(len(patient))
     values = np.empty(samples)
     for i in range(samples):
         times_drawn = np.bincount(generator.integers(len(names), size=len(names)), minlength=len(names))
-        values[i] = statistic(np.repeat(photographs, times_drawn[patient]))
+        values[i] = statistic(np.repeat(images, times_drawn[patient]))
     values = values[~np.isnan(values)]
     if 2 * len(values) < samples:
         return float("nan"), float("nan")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from vmnet_monai.files import whole_file
+from vmnet_monai.io.files import whole_file
 from vmnet_monai.metrics.comparison import compare_systems, comparison_table
 
 

@@ -37,7 +37,7 @@ class _Score:
     name: str
     dataset: str
     disease: str
-    photographs: NDArray[np.intp]
+    images: NDArray[np.intp]
     of: Callable[[pd.DataFrame], _Statistic]
 
 
@@ -94,9 +94,9 @@ def compare_systems(
 
     rows: list[dict[str, object]] = []
     for score in [*_structure_scores(every_run), *_disease_scores(every_run[0], labels, pairs, min_count)]:
-        interval = partial(_interval, score.photographs, patients, bootstrap_samples, seed)
+        interval = partial(_interval, score.images, patients, bootstrap_samples, seed)
         statistics = {name: [score.of(run) for run in runs[name]] for name in order}
-        values = {name: pd.Series([of_run(score.photographs) for of_run in statistics[name]]) for name in order}
+        values = {name: pd.Series([of_run(score.images) for of_run in statistics[name]]) for name in order}
         own = {name: _mean(statistics[name]) for name in order if values[name].notna().all()}
         for name in order if own else []:
             row: dict[str, object] = {"score": score.name, "dataset": score.dataset, "disease": score.disease}
@@ -158,8 +158,8 @@ def _structure_scores(runs: Sequence[pd.DataFrame]) -> Iterator[_Score]:
         column = f"{structure}{_REGION}{score}"
         scored = np.any([_column(run, column).notna() for run in runs], axis=0)
         for dataset in np.unique(datasets[scored]):
-            photographs = np.flatnonzero(scored & (datasets == dataset))
-            yield _Score(f"{structure}_{score}", str(dataset), "", photographs, partial(_mean_of_column, column))
+            images = np.flatnonzero(scored & (datasets == dataset))
+            yield _Score(f"{structure}_{score}", str(dataset), "", images, partial(_mean_of_column, column))
 
 
 def _mean_of_column(column: str, run: pd.DataFrame) -> _Statistic:
@@ -188,20 +188,20 @@ def _disease_scores(
         chosen = wanted
     scores = []
     for dataset, disease in chosen:
-        truth = labels[disease].where(datasets == dataset).to_numpy()
-        photographs = np.flatnonzero(~np.isnan(truth))
-        scores.append(_Score("disease_auc", dataset, disease, photographs, partial(_auc, disease, truth)))
+        reference = labels[disease].where(datasets == dataset).to_numpy()
+        images = np.flatnonzero(~np.isnan(reference))
+        scores.append(_Score("disease_auc", dataset, disease, images, partial(_auc, disease, reference)))
     yield from scores
     if scores:
-        photographs = np.unique(np.concatenate([score.photographs for score in scores]))
-        yield _Score("within_source_auc", "", "", photographs, partial(_mean_over, scores))
+        images = np.unique(np.concatenate([score.images for score in scores]))
+        yield _Score("within_source_auc", "", "", images, partial(_mean_over, scores))
 
 
-def _auc(disease: str, truth: NDArray[np.float64], run: pd.DataFrame) -> _Statistic:
+def _auc(disease: str, reference: NDArray[np.float64], run: pd.DataFrame) -> _Statistic:
     probabilities = _column(run, _PROBABILITY + disease).to_numpy()
-    if np.isnan(probabilities[~np.isnan(truth)]).any():
+    if np.isnan(probabilities[~np.isnan(reference)]).any():
         return lambda drawn: math.nan
-    return auc_of_rows(probabilities, truth)
+    return auc_of_rows(probabilities, reference)
 
 
 def _mean_over(scores: Sequence[_Score], run: pd.DataFrame) -> _Statistic:
@@ -217,11 +217,9 @@ def _difference(own: _Statistic, reference: _Statistic) -> _Statistic:
 
 
 def _interval(
-    photographs: NDArray[np.intp], patients: NDArray[np.str_], samples: int, seed: int, statistic: _Statistic
+    images: NDArray[np.intp], patients: NDArray[np.str_], samples: int, seed: int, statistic: _Statistic
 ) -> tuple[float, float]:
-    return patient_bootstrap_interval(
-        lambda drawn: statistic(photographs[drawn]), patients[photographs].tolist(), samples, seed
-    )
+    return patient_bootstrap_interval(lambda drawn: statistic(images[drawn]), patients[images].tolist(), samples, seed)
 
 
 def _column(run: pd.DataFrame, name: str) -> pd.Series:

@@ -13,9 +13,6 @@ from numpy.typing import NDArray
 from vmnet_monai.metrics.bootstrap import patient_bootstrap_interval
 from vmnet_monai.metrics.vessel import CALIBRATION_BINS, average_precision, confusion_scores, roc_auc
 
-DEFAULT_THRESHOLD = 0.5
-"""Used where the labels give no reason for another."""
-
 _CONFUSION_KEYS = ("sensitivity", "specificity", "precision", "f1", "accuracy")
 _MACRO_KEYS = ("auc", "average_precision", *_CONFUSION_KEYS, "kappa", "calibration_error", "brier")
 
@@ -86,7 +83,7 @@ def disease_scores(
         interval = patient_bootstrap_interval(auc_of_rows(p, y), patient[rows].tolist(), bootstrap_samples, seed)
         per_disease[name]["auc_interval"] = list(interval)
 
-    macro: dict[str, Any] = {key: _mean_defined([s[key] for s in per_disease.values()]) for key in _MACRO_KEYS}
+    macro: dict[str, Any] = {key: mean_defined([s[key] for s in per_disease.values()]) for key in _MACRO_KEYS}
     columns = [
         auc_of_rows(probabilities[:, k], labels[:, k])
         for k, scores in enumerate(per_disease.values())
@@ -144,43 +141,6 @@ def within_source_auc(
     return float(np.mean(list(aucs.values()))) if aucs else float("nan"), aucs
 
 
-def best_threshold(probabilities: NDArray[np.floating], labels: NDArray[np.floating]) -> float:
-    """Find the threshold with the highest Youden's J = sensitivity + specificity - 1.
-
-    Youden, Cancer 1950, doi:10.1002/1097-0142(1950)3:1<32::AID-CNCR2820030106>3.0.CO;2-3. Candidates lie midway between
-    neighbouring scores; of equals the lowest, the most sensitive, is taken. Choose it on validation photographs.
-
-    Args:
-        probabilities: (N,), 0 to 1.
-        labels: (N,), 1 present, 0 absent, NaN unknown.
-
-    Returns:
-        A probability; 0.5 when a class is missing or no threshold separates the classes better than chance (J > 0).
-
-    Raises:
-        ValueError: when shapes differ, a probability is outside 0 to 1, or a label is not 1, 0 or NaN.
-    """
-    probabilities, labels = np.asarray(probabilities, dtype=np.float64), np.asarray(labels, dtype=np.float64)
-    check_table(probabilities[:, np.newaxis], labels[:, np.newaxis])
-    known = ~np.isnan(labels)
-    scores, rank = np.unique(probabilities[known], return_inverse=True)
-    counts = _counts(rank, labels[known], len(scores))
-    true_negatives, false_negatives = np.cumsum(counts, axis=1)[:, :-1]
-    negatives, positives = counts.sum(axis=1)
-    # J times positives times negatives: whole numbers, so that equals are equal.
-    youden = true_negatives * positives - false_negatives * negatives
-    if not youden.size or youden.max() <= 0:
-        return DEFAULT_THRESHOLD
-    cut = int(youden.argmax())
-    return float((scores[cut] + scores[cut + 1]) / 2)
-
-
-def best_thresholds(probabilities: NDArray[np.floating], labels: NDArray[np.floating]) -> list[float]:
-    """Find the :func:`best_threshold` of each column of (N, K) probabilities and labels."""
-    check_table(np.asarray(probabilities), np.asarray(labels))
-    return [best_threshold(p, y) for p, y in zip(np.transpose(probabilities), np.transpose(labels), strict=True)]
-
-
 def cohen_kappa(tp: int, fp: int, tn: int, fn: int) -> float:
     """Agreement beyond chance between call and label; Cohen 1960, doi:10.1177/001316446002000104.
 
@@ -196,7 +156,7 @@ def brier_score(probabilities: NDArray[np.floating], labels: NDArray[np.floating
 
     Brier, Monthly Weather Review 1950, doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2.
     """
-    return _mean_defined((np.asarray(probabilities) - np.asarray(labels)) ** 2)
+    return mean_defined((np.asarray(probabilities) - np.asarray(labels)) ** 2)
 
 
 class DiseaseROCAUC(CumulativeIterationMetric):
@@ -244,10 +204,10 @@ class DiseaseROCAUC(CumulativeIterationMetric):
         values: list[float] = []
         for k in columns:
             known = ~y[:, k].isnan()
-            p, truth = y_pred[known, k], y[known, k]
-            if (truth == 0).any() and (truth == 1).any():
+            p, reference = y_pred[known, k], y[known, k]
+            if (reference == 0).any() and (reference == 1).any():
                 # compute_roc_auc would rank NaN above every number.
-                values.append(float("nan") if p.isnan().any() else float(compute_roc_auc(p, truth)))  # type: ignore[arg-type]
+                values.append(float("nan") if p.isnan().any() else float(compute_roc_auc(p, reference)))  # type: ignore[arg-type]
         return sum(values) / len(values) if values else float("nan")
 
 
@@ -257,7 +217,7 @@ def _binary_scores(p: NDArray[np.float64], y: NDArray[np.float64], called: NDArr
     tp, fp = int((called & present).sum()), int((called & ~present).sum())
     tn, fn = int((~called & ~present).sum()), int((~called & present).sum())
     scores, rank = np.unique(p, return_inverse=True)
-    counts = _counts(rank, y, len(scores))
+    counts = counts_by_rank(rank, y, len(scores))
     confusion = confusion_scores(tp, fp, tn, fn)
     mean_probability, share_present, in_bin = calibration_binning(
         torch.as_tensor(p[None, None]), torch.as_tensor(y[None, None]), num_bins=CALIBRATION_BINS
@@ -275,9 +235,9 @@ def _binary_scores(p: NDArray[np.float64], y: NDArray[np.float64], called: NDArr
     }
 
 
-def _counts(rank: NDArray[np.intp], labels: NDArray[np.floating], levels: int) -> NDArray[np.int64]:
+def counts_by_rank(rank: NDArray[np.intp], labels: NDArray[np.floating], levels: int) -> NDArray[np.int64]:
     """Count negatives and positives (2, levels) at each rank; a NaN label is neither."""
-    return np.stack([np.bincount(rank[labels == truth], minlength=levels) for truth in (0, 1)])
+    return np.stack([np.bincount(rank[labels == reference], minlength=levels) for reference in (0, 1)])
 
 
 def auc_of_rows(p: NDArray[np.floating], y: NDArray[np.floating]) -> Callable[[NDArray[np.intp]], float]:
@@ -291,10 +251,16 @@ def auc_of_rows(p: NDArray[np.floating], y: NDArray[np.floating]) -> Callable[[N
         From the indices of a resample's rows, repeated as drawn, to their AUC; NaN unless both classes are drawn.
     """
     scores, rank = np.unique(p, return_inverse=True)
-    return lambda rows: roc_auc(_counts(rank[rows], y[rows], len(scores)))
+    return lambda rows: roc_auc(counts_by_rank(rank[rows], y[rows], len(scores)))
 
 
-def _mean_defined(values: Sequence[float] | NDArray[np.floating]) -> float:
+def mean_defined(values: Sequence[float] | NDArray[np.floating]) -> float:
+    """Return the mean of what is defined, NaN where nothing is.
+
+    Example:
+        >>> mean_defined([0.5, float("nan"), 1.0])
+        0.75
+    """
     defined = np.asarray(values, dtype=np.float64)
     defined = defined[~np.isnan(defined)]
     return float(defined.mean()) if defined.size else float("nan")

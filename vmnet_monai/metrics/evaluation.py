@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 from vmnet_monai.metrics.disease import disease_scores
 from vmnet_monai.metrics.vessel import histogram_scores
 
-__all__ = ["disease_report", "vessel_report"]
+__all__ = ["disease_report", "segmentation_report"]
 
 ALL_DATASETS = "all"
 """Name under which the datasets are scored together."""
 
 
-def vessel_report(
-    per_photograph: pd.DataFrame, histograms: Mapping[str, NDArray[np.int64]], threshold: float
+def segmentation_report(
+    per_image: pd.DataFrame, histograms: Mapping[str, NDArray[np.int64]], threshold: float
 ) -> dict[str, Any]:
     """Summarise the vessel scores of one region, per dataset and over all.
 
     Args:
-        per_photograph: one row per photograph with a vessel mask: ``dataset`` and one column per score.
+        per_image: one row per photograph with a vessel mask: ``dataset`` and one column per score.
         histograms: dataset -> (2, 65536) counts, background and vessel.
         threshold: threshold of the vessel mask.
 
@@ -32,10 +32,10 @@ def vessel_report(
         dataset or ``"all"`` -> ``photographs``; ``mean`` and ``std`` (sample standard deviation) over photographs of
         each score; ``pooled``, the scores of all pixels together.
     """
-    parts = {name: per_photograph[per_photograph["dataset"] == name] for name in histograms}
+    parts = {name: per_image[per_image["dataset"] == name] for name in histograms}
     pools = dict(histograms)
     if histograms:
-        parts[ALL_DATASETS] = per_photograph
+        parts[ALL_DATASETS] = per_image
         pools[ALL_DATASETS] = np.sum(list(histograms.values()), axis=0)
     return {
         name: {

@@ -49,7 +49,7 @@ def probability_levels(probability: ArrayLike) -> NDArray[np.int64]:
 
 
 def probability_histogram(
-    probability: NDArray[np.floating], truth: NDArray[np.bool_], region: NDArray[np.bool_] | None = None
+    probability: NDArray[np.floating], reference: NDArray[np.bool_], region: NDArray[np.bool_] | None = None
 ) -> NDArray[np.int64]:
     """Count the background and the vessel pixels of one photograph at each probability level.
 
@@ -68,12 +68,12 @@ def probability_histogram(
     """
     if probability.ndim != 2:
         raise ValueError(f"probability must have shape (H, W), got {probability.shape}: pass one photograph at a time")
-    _check_mask("truth", truth, probability.shape)
+    _check_mask("truth", reference, probability.shape)
     levels = probability_levels(probability)
     if region is not None:
         _check_mask("region", region, probability.shape)
-        levels, truth = levels[region], truth[region]
-    counts = np.bincount((levels + PROBABILITY_LEVELS * truth).ravel(), minlength=2 * PROBABILITY_LEVELS)
+        levels, reference = levels[region], reference[region]
+    counts = np.bincount((levels + PROBABILITY_LEVELS * reference).ravel(), minlength=2 * PROBABILITY_LEVELS)
     return counts.reshape(2, PROBABILITY_LEVELS)
 
 
@@ -101,7 +101,7 @@ def histogram_scores(histogram: NDArray[np.int64], threshold: float) -> dict[str
     Raises:
         ValueError: when the histogram has another shape or the threshold is outside 0 to 1.
     """
-    _check_histogram(histogram)
+    check_histogram(histogram)
     level = int(probability_levels(threshold))
     (tn, fn), (fp, tp) = histogram[:, :level].sum(axis=1), histogram[:, level:].sum(axis=1)
     scores = confusion_scores(tp, fp, tn, fn)
@@ -195,34 +195,7 @@ def expected_calibration_error(histogram: NDArray[np.int64]) -> float:
     return float(np.abs(expected - observed).sum() / pixels.sum())
 
 
-def best_dice_threshold(histogram: NDArray[np.int64]) -> float:
-    """Find the threshold with the highest Dice over the pixels of a histogram, pooled as the histogram is.
-
-    Where a range of thresholds gives the same highest Dice, the middle of the (lowest such) range, farthest from where
-    it would fall. Choose it on training or validation photographs, never on those that are scored with it.
-
-    Args:
-        histogram: counts (2, 65536) of background and vessel.
-
-    Returns:
-        A probability, 0 to 1, that falls on a 16-bit level.
-
-    Raises:
-        ValueError: when the histogram has another shape or holds no vessel pixel.
-    """
-    _check_histogram(histogram)
-    vessel_pixels = histogram[1].sum()
-    if vessel_pixels == 0:
-        raise ValueError("a Dice threshold needs vessel pixels, got none: add a photograph that has a vessel map")
-    fp, tp = np.cumsum(histogram[:, ::-1], axis=1)[:, ::-1]
-    dice = 2 * tp / (tp + fp + vessel_pixels)
-    first = int(dice.argmax())
-    lower = np.flatnonzero(dice[first:] < dice[first])
-    last = first + int(lower[0]) - 1 if lower.size else PROBABILITY_LEVELS - 1
-    return (first + last) // 2 / (PROBABILITY_LEVELS - 1)
-
-
-def centreline_dice(prediction: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
+def centreline_dice(prediction: NDArray[np.bool_], reference: NDArray[np.bool_]) -> float:
     """Score how much of each map's centreline lies inside the other map (clDice): breaks cost, vessel width does not.
 
     Harmonic mean of the share of the prediction's skeleton inside the truth and the share of the truth's skeleton
@@ -238,19 +211,19 @@ def centreline_dice(prediction: NDArray[np.bool_], truth: NDArray[np.bool_]) -> 
     Raises:
         ValueError: when shapes differ or a mask is not boolean.
     """
-    _check_mask("prediction", prediction, truth.shape)
-    _check_mask("truth", truth, prediction.shape)
-    if not truth.any():
+    _check_mask("prediction", prediction, reference.shape)
+    _check_mask("truth", reference, prediction.shape)
+    if not reference.any():
         return float("nan")
-    if not (prediction & truth).any():
+    if not (prediction & reference).any():
         return 0.0
-    precision = truth[skeletonize(prediction)].mean()
-    sensitivity = prediction[skeletonize(truth)].mean()
+    precision = reference[skeletonize(prediction)].mean()
+    sensitivity = prediction[skeletonize(reference)].mean()
     total = precision + sensitivity
     return float(2 * precision * sensitivity / total) if total > 0 else 0.0
 
 
-def components_difference(prediction: NDArray[np.bool_], truth: NDArray[np.bool_]) -> int:
+def components_difference(prediction: NDArray[np.bool_], reference: NDArray[np.bool_]) -> int:
     """Count the 8-connected components of the prediction beyond those of the truth: above 0, it is the more broken one.
 
     Args:
@@ -260,14 +233,14 @@ def components_difference(prediction: NDArray[np.bool_], truth: NDArray[np.bool_
     Raises:
         ValueError: when shapes differ or a mask is not boolean.
     """
-    _check_mask("prediction", prediction, truth.shape)
-    _check_mask("truth", truth, prediction.shape)
-    return int(label(prediction, connectivity=2).max()) - int(label(truth, connectivity=2).max())
+    _check_mask("prediction", prediction, reference.shape)
+    _check_mask("truth", reference, prediction.shape)
+    return int(label(prediction, connectivity=2).max()) - int(label(reference, connectivity=2).max())
 
 
-def vessel_scores(
+def segmentation_scores(
     probability: NDArray[np.floating],
-    truth: NDArray[np.bool_],
+    reference: NDArray[np.bool_],
     threshold: float,
     region: NDArray[np.bool_] | None = None,
 ) -> dict[str, float]:
@@ -285,12 +258,12 @@ def vessel_scores(
     Raises:
         ValueError: as :func:`probability_histogram` and :func:`histogram_scores`.
     """
-    scores = histogram_scores(probability_histogram(probability, truth, region), threshold)
+    scores = histogram_scores(probability_histogram(probability, reference, region), threshold)
     prediction = probability_levels(probability) >= probability_levels(threshold)
     if region is not None:
-        prediction, truth = prediction & region, truth & region
-    scores["cldice"] = centreline_dice(prediction, truth)
-    scores["components_difference"] = float(components_difference(prediction, truth))
+        prediction, reference = prediction & region, reference & region
+    scores["cldice"] = centreline_dice(prediction, reference)
+    scores["components_difference"] = float(components_difference(prediction, reference))
     return scores
 
 
@@ -324,7 +297,7 @@ class ClDiceMetric(CumulativeIterationMetric):
                     "binarise it, for example with AsDiscrete(threshold=0.5)"
                 )
             masks.append(array[:, 0].astype(bool))
-        scores = [centreline_dice(prediction, truth) for prediction, truth in zip(*masks, strict=True)]
+        scores = [centreline_dice(prediction, reference) for prediction, reference in zip(*masks, strict=True)]
         return torch.tensor(scores, dtype=torch.float32, device=y_pred.device).unsqueeze(1)
 
     def aggregate(self) -> torch.Tensor:
@@ -349,25 +322,37 @@ def _check_mask(name: str, mask: NDArray[np.bool_], shape: tuple[int, ...]) -> N
         )
 
 
-def _check_histogram(histogram: NDArray[np.int64]) -> None:
+def check_histogram(histogram: NDArray[np.int64]) -> None:
     if histogram.shape != (2, PROBABILITY_LEVELS):
         raise ValueError(
             f"a histogram must have shape (2, {PROBABILITY_LEVELS}), got {histogram.shape}: use probability_histogram"
         )
 
 
-class VesselDiceMetric(DiceMetric):
-    """MONAI's Dice, averaged over the photographs whose truth is known; NaN when there is none.
+class LabelledDiceMetric(DiceMetric):
+    """MONAI's Dice, averaged over the images whose reference is known; NaN when there is none.
 
-    Called with ``y_pred`` and ``y``, binary (B, 1, H, W) or lists of (1, H, W). A truth without any vessel pixel stands
-    for an unknown one, since every retina has vessels; MONAI's own aggregate would report 0 when all are unknown.
+    Called with ``y_pred`` and ``y``, binary (B, 1, H, W) or lists of (1, H, W). A reference that is NaN everywhere is
+    unknown and does not count. An empty one is a fact: 1 where the prediction is empty too, else 0.
+
+    Example:
+        >>> metric = LabelledDiceMetric()
+        >>> perfect, empty = torch.ones(1, 1, 2, 2), torch.zeros(1, 1, 2, 2)
+        >>> _ = metric(perfect, perfect), metric(perfect, empty), metric(perfect, torch.full_like(empty, torch.nan))
+        >>> metric.aggregate().item()
+        0.5
     """
 
     def __init__(self) -> None:
-        super().__init__(include_background=True, reduction="mean", ignore_empty=True)
+        super().__init__(include_background=True, reduction="mean", ignore_empty=False)
+
+    def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        unknown = y.isnan().flatten(1).all(dim=1, keepdim=True)
+        scores = torch.as_tensor(super()._compute_tensor(y_pred, y.nan_to_num()))
+        return torch.where(unknown, torch.nan, scores)
 
     def aggregate(self) -> torch.Tensor:  # type: ignore[override]
-        """Return the mean over known photographs, a scalar, 0 to 1; NaN where there is none.
+        """Return the mean over known images, a scalar, 0 to 1; NaN where there is none.
 
         Raises:
             ValueError: when nothing has been accumulated.

@@ -7,6 +7,7 @@ from vmnet_monai.networks.resformer import ResFormer
 from vmnet_monai.networks.single_task import TASKS, OneHead, SingleTask, SlidingWindows
 from vmnet_monai.networks.venet import VENet
 from vmnet_monai.networks.vmnet import ClassificationDecoder, VMNet
+from vmnet_monai.networks.weights import load_weights
 
 __all__ = [
     "GUIDANCE_MODES",
@@ -19,4 +20,5 @@ __all__ = [
     "VENet",
     "VMNet",
     "VesselGuidance",
+    "load_weights",
 ]

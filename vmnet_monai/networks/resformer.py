@@ -214,6 +214,10 @@ class ResFormer(nn.Module):
             nn.Linear(features[-2] + features[-1], features[-2]), nn.ReLU(), nn.Linear(features[-2], len(label_names))
         )
 
+    def disease_input(self, image: torch.Tensor) -> torch.Tensor:
+        """Return what the disease head reads of images (B, C, H, W), see ``disease_size``."""
+        return reduce_to(image, self.disease_size)
+
     def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
         """Compute the logits of the structures and the diseases.
 
@@ -227,7 +231,7 @@ class ResFormer(nn.Module):
         Raises:
             ValueError: if the reduction's factor does not divide H or W; the message says what to pad to.
         """
-        reduced = reduce_to(image, self.disease_size)
+        reduced = self.disease_input(image)
         encoded = self.encode(image)
         scores = self.decode(encoded)[:, :, : image.shape[2], : image.shape[3]]
         if self.segmentation_activation == "softmax":

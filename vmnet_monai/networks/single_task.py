@@ -12,8 +12,8 @@ from vmnet_monai.networks.reduction import reduce_to
 
 __all__ = ["TASKS", "OneHead", "SingleTask", "SlidingWindows"]
 
-TASKS = ("vessel", "disease")
-"""The tasks: segmentation, by its default structure, and classification."""
+TASKS = ("segmentation", "classification")
+"""The tasks: all structures, and the diseases."""
 
 
 class SingleTask(nn.Module):
@@ -26,7 +26,7 @@ class SingleTask(nn.Module):
 
     Args:
         network: maps photographs (B, 3, H, W) in [0, 1] to logits: structures (B, S, H, W) or diseases (B, K).
-        task: ``"vessel"``, which stands for all structures, or ``"disease"``.
+        task: ``"segmentation"`` or ``"classification"``.
         label_names: keys of the K diseases in the order of the logits; none for structures.
         disease_size: if set, the network sees the photograph averaged down as V-MNet's disease head does.
         input_size: side in pixels of the only input that a classification network takes, such as one with position
@@ -56,16 +56,20 @@ class SingleTask(nn.Module):
         self.input_size = input_size
         self.structures = list(structures)
 
+    def disease_input(self, image: torch.Tensor) -> torch.Tensor:
+        """Return what the disease head reads of images (B, C, H, W), see ``disease_size``."""
+        return reduce_to(image, self.disease_size)
+
     def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return ``{"vessel": (B, 1, H, W), ...}`` or ``{"disease": (B, K)}``, logits, for ``image`` (B, 3, H, W)."""
-        image = reduce_to(image, self.disease_size)
+        image = self.disease_input(image)
         size = self.input_size
         if size is not None:
             image = nn.functional.interpolate(image, [size, size], mode="bilinear", antialias=True)
         output = self.network(image)
         logits = output[0] if isinstance(output, (list, tuple)) else output
         outputs = {"disease": logits}
-        if self.task != "disease":
+        if self.task != "classification":
             outputs = {name: logits[:, index : index + 1] for index, name in enumerate(self.structures)}
         return outputs
 
@@ -98,11 +102,11 @@ class SlidingWindows(nn.Module):
 
 
 class OneHead(nn.Module):
-    """Leaves one head of a network with two, so that only this task is learnt and scored.
+    """Leaves one head of a network with two, so that only this task is learnt and scored, without guidance.
 
     Args:
         network: returns ``disease`` logits and those of structures, such as ``vessel``.
-        task: ``"vessel"``, which stands for all structures, or ``"disease"``, the head that stays.
+        task: ``"segmentation"`` or ``"classification"``, the head that stays.
 
     Raises:
         ValueError: if the task is unknown.
@@ -111,6 +115,9 @@ class OneHead(nn.Module):
     def __init__(self, network: nn.Module, task: str) -> None:
         super().__init__()
         _check_task(task)
+        remove_guidance = getattr(network, "remove_guidance", None)
+        if remove_guidance is not None:
+            remove_guidance()
         self.network = network
         self.task = task
         self.settings = {"task": task, "network": type(network).__name__}
@@ -118,7 +125,7 @@ class OneHead(nn.Module):
     def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the logits of the head that stays, for ``image`` (B, 3, H, W)."""
         outputs: dict[str, torch.Tensor] = self.network(image)
-        if self.task == "disease":
+        if self.task == "classification":
             return {"disease": outputs["disease"]}
         del outputs["disease"]
         return outputs

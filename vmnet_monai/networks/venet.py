@@ -153,7 +153,7 @@ class VENet(nn.Module):
         Raises:
             ValueError: if H or W is not divisible; the message says what to pad to.
         """
-        reduced = reduce_to(image, self.disease_size, self.stride)
+        reduced = self.disease_input(image)
         encoded = self.encode(image)
         deepest = encoded[-1]
         if reduced.shape != image.shape:
@@ -180,6 +180,10 @@ class VENet(nn.Module):
                 for channel, structure in enumerate(self.structures):
                     outputs[f"{structure}_{r}"] = segmented[:, channel : channel + 1]
         return outputs
+
+    def disease_input(self, image: torch.Tensor) -> torch.Tensor:
+        """Return what the disease head reads of images (B, C, H, W), see ``disease_size``."""
+        return reduce_to(image, self.disease_size, self.stride)
 
     def encode(self, image: torch.Tensor) -> list[torch.Tensor]:
         """Run the encoder.

@@ -172,7 +172,7 @@ class VMNet(nn.Module):
         Raises:
             ValueError: if H or W is not divisible; the message says what to pad to.
         """
-        reduced = reduce_to(image, self.disease_size, self.stride)
+        reduced = self.disease_input(image)
         encoded, decoded, vessel = self.segment(image)
         guide_vessel = vessel
         if reduced.shape != image.shape:
@@ -189,6 +189,14 @@ class VMNet(nn.Module):
             outputs[structure] = vessel[:, index : index + 1]
         outputs["disease"] = self.classifier(guided)
         return outputs
+
+    def disease_input(self, image: torch.Tensor) -> torch.Tensor:
+        """Return what the disease head reads of images (B, C, H, W), see ``disease_size``."""
+        return reduce_to(image, self.disease_size, self.stride)
+
+    def remove_guidance(self) -> None:
+        """Let the disease head read the encoder alone, as with ``guidance="none"``."""
+        self.guidance = nn.ModuleList(VesselGuidance(1, mode="none") for _ in self.guidance)
 
     def segment(self, image: torch.Tensor) -> tuple[list[torch.Tensor], list[torch.Tensor], torch.Tensor]:
         """Run encoder and vessel decoder.

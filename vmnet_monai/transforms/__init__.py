@@ -8,41 +8,48 @@ from vmnet_monai.transforms.field_of_view import (
     FieldOfViewBox,
     FieldOfViewd,
     FieldOfViewError,
-    RestoreToPhotographd,
+    RestoreToImaged,
     crop_to_box,
     estimate_field_of_view,
     field_of_view_box,
     restore_from_box,
 )
 from vmnet_monai.transforms.jpeg import RandJPEGd, compress_jpeg
-from vmnet_monai.transforms.known import FillStructuresd, LabelVectord, LoadTruthd, NoteTruthd
-from vmnet_monai.transforms.photograph_check import CheckPhotographd, NotAFundusPhotographError
-from vmnet_monai.transforms.reading import PictureReader, UnreadablePictureError, read_picture, to_mask, to_rgb
+from vmnet_monai.transforms.labels import FillMissingMasksd, LabelVectord, LoadReferenceMasksd, RecordLabelPathsd
+from vmnet_monai.transforms.preprocessing import (
+    chain,
+    contrast_and_labels,
+    finish_augmentation,
+    load_and_crop,
+    normalise,
+    references_for_scoring,
+    restore_predictions,
+)
 
 __all__ = [
     "CONTRAST_METHODS",
-    "CheckPhotographd",
     "CropToFieldOfViewd",
     "EnhanceContrastd",
     "FieldOfViewBox",
     "FieldOfViewError",
     "FieldOfViewd",
-    "FillStructuresd",
+    "FillMissingMasksd",
     "LabelVectord",
-    "LoadTruthd",
-    "NotAFundusPhotographError",
-    "NoteTruthd",
-    "PictureReader",
+    "LoadReferenceMasksd",
     "RandJPEGd",
-    "RestoreToPhotographd",
-    "UnreadablePictureError",
+    "RecordLabelPathsd",
+    "RestoreToImaged",
+    "chain",
     "compress_jpeg",
+    "contrast_and_labels",
     "crop_to_box",
     "enhance_contrast",
     "estimate_field_of_view",
     "field_of_view_box",
-    "read_picture",
+    "finish_augmentation",
+    "load_and_crop",
+    "normalise",
+    "references_for_scoring",
     "restore_from_box",
-    "to_mask",
-    "to_rgb",
+    "restore_predictions",
 ]

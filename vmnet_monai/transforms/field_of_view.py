@@ -13,14 +13,14 @@ from scipy import ndimage
 from skimage.measure import label, regionprops
 from skimage.transform import resize
 
-from vmnet_monai.errors import PhotographError
+from vmnet_monai.errors import ImageError
 
 __all__ = [
     "CropToFieldOfViewd",
     "FieldOfViewBox",
     "FieldOfViewError",
     "FieldOfViewd",
-    "RestoreToPhotographd",
+    "RestoreToImaged",
     "crop_to_box",
     "estimate_field_of_view",
     "field_of_view_box",
@@ -49,7 +49,7 @@ MIN_AREA_SHARE = 0.15
 """Least share of the picture that a field of view covers."""
 
 
-class FieldOfViewError(PhotographError):
+class FieldOfViewError(ImageError):
     """Raised when a photograph shows no field of view, or its mask has another size."""
 
 
@@ -150,7 +150,7 @@ def field_of_view_box(fov: np.ndarray) -> FieldOfViewBox:
     return FieldOfViewBox((top + bottom - side) // 2, (left + right - side) // 2, side, *fov.shape)
 
 
-def crop_to_box(picture: torch.Tensor, box: FieldOfViewBox, size_px: int) -> torch.Tensor:
+def crop_to_box(image: torch.Tensor, box: FieldOfViewBox, size_px: int) -> torch.Tensor:
     """Cut the box out of a picture, black where it reaches beyond the edges, and scale it to the grid.
 
     Args:
@@ -163,9 +163,9 @@ def crop_to_box(picture: torch.Tensor, box: FieldOfViewBox, size_px: int) -> tor
     """
     top, left, side, height, width = box
     padding = (max(0, -left), max(0, left + side - width), max(0, -top), max(0, top + side - height))
-    picture = torch.nn.functional.pad(picture.float(), padding)
+    image = torch.nn.functional.pad(image.float(), padding)
     top, left = max(0, top), max(0, left)
-    square = picture[:, top : top + side, left : left + side]
+    square = image[:, top : top + side, left : left + side]
     return torch.nn.functional.interpolate(square[None], (size_px, size_px), mode="bilinear", antialias=True)[0]
 
 
@@ -182,10 +182,10 @@ def restore_from_box(grid: torch.Tensor, box: FieldOfViewBox) -> torch.Tensor:
     top, left, side, height, width = box
     square = torch.nn.functional.interpolate(grid[None].float(), (side, side), mode="bilinear", antialias=True)[0]
     square = square.clamp(grid.min().float(), grid.max().float())  # rounding may leave the range of a probability
-    photograph = square.new_zeros((square.shape[0], height, width))
+    image = square.new_zeros((square.shape[0], height, width))
     y0, x0, y1, x1 = max(0, top), max(0, left), min(height, top + side), min(width, left + side)
-    photograph[:, y0:y1, x0:x1] = square[:, y0 - top : y1 - top, x0 - left : x1 - left]
-    return photograph.to(grid.dtype)
+    image[:, y0:y1, x0:x1] = square[:, y0 - top : y1 - top, x0 - left : x1 - left]
+    return image.to(grid.dtype)
 
 
 FIELD_OF_VIEW_METHODS = ("estimate", "whole")
@@ -268,12 +268,12 @@ class CropToFieldOfViewd(MapTransform):
         item = dict(data)
         box = FieldOfViewBox(*item[self.box_key].tolist())
         for key in self.key_iterator(item):
-            picture = torch.as_tensor(np.asarray(item[key]))
-            item[key] = crop_to_box(picture, box, self.size_px).round().clamp(0, 255).to(torch.uint8)
+            image = torch.as_tensor(np.asarray(item[key]))
+            item[key] = crop_to_box(image, box, self.size_px).round().clamp(0, 255).to(torch.uint8)
         return item
 
 
-class RestoreToPhotographd(MapTransform):
+class RestoreToImaged(MapTransform):
     """Puts predictions back on the photograph's own pixels.
 
     Args:

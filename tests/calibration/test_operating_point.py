@@ -1,0 +1,171 @@
+"""The operating point travels with the weights and is compared with the config."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from vmnet_monai.calibration.operating_point import OperatingPoint, network_settings, weights_version
+from vmnet_monai.networks import ResFormer
+
+POINT = OperatingPoint(
+    diseases=("normal", "glaucoma"),
+    grid_size=512,
+    disease_size=224,
+    contrast="clahe",
+    field_of_view="estimate",
+    network="VMNet(classified=encoder)",
+    structures=("vessel",),
+    structure_thresholds=(29491 / 65535,),
+    disease_calibration=((1 / 3, -0.2), (2.0, 0.0)),
+    disease_thresholds=(0.1 + 0.2, 0.7),
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with weights."""
+    (tmp_path / "model.pt").write_bytes(b"weights")
+    return tmp_path
+
+
+def test_what_is_saved_is_loaded_to_the_last_digit(folder: Path) -> None:
+    assert POINT.save(folder) == folder / "operating_point.json"
+    assert OperatingPoint.load(folder) == POINT
+
+
+def test_file_is_readable_json(folder: Path) -> None:
+    stored = json.loads(POINT.save(folder).read_text())
+    assert stored == {
+        "diseases": ["normal", "glaucoma"],
+        "grid_size": 512,
+        "disease_size": 224,
+        "contrast": "clahe",
+        "field_of_view": "estimate",
+        "network": "VMNet(classified=encoder)",
+        "structures": ["vessel"],
+        "structure_thresholds": [29491 / 65535],
+        "disease_calibration": [[1 / 3, -0.2], [2.0, 0.0]],
+        "disease_thresholds": list(POINT.disease_thresholds),
+        "weights_sha256": hashlib.sha256(b"weights").hexdigest(),
+    }
+
+
+def test_config_that_agrees_is_accepted(folder: Path) -> None:
+    POINT.save(folder)
+    assert OperatingPoint.load(folder, ["normal", "glaucoma"], 512, 224, "clahe") == POINT
+
+
+@pytest.mark.parametrize(
+    ("wanted", "rule"),
+    [
+        ({"diseases": ["normal"]}, r"diseases = \('normal', 'glaucoma'\), and the config says \('normal',\)"),
+        ({"diseases": ["glaucoma", "normal"]}, r"diseases = .* says \('glaucoma', 'normal'\)"),
+        ({"disease_size": 112}, "disease_size = 224, and the config says 112: .* override `--disease_size`"),
+        ({"grid_size": 256}, "grid_size = 512, and the config says 256: .* override `--grid_size`"),
+        ({"contrast": "none"}, "contrast = clahe, and the config says none"),
+    ],
+)
+def test_config_that_disagrees_is_refused_with_both_values(wanted: dict[str, Any], rule: str, folder: Path) -> None:
+    POINT.save(folder)
+    with pytest.raises(ValueError, match=f"the weights in .* were trained with {rule}"):
+        OperatingPoint.load(folder, **wanted)
+
+
+@pytest.mark.parametrize("name", ["operating_point.json", "model.pt"])
+def test_one_file_without_the_other_is_refused(name: str, folder: Path) -> None:
+    POINT.save(folder)
+    (folder / name).unlink()
+    with pytest.raises(FileNotFoundError, match=f"{name} is missing: .* Give the folder that holds both"):
+        OperatingPoint.load(folder)
+
+
+def test_operating_point_of_other_weights_is_refused(folder: Path) -> None:
+    POINT.save(folder)
+    (folder / "model.pt").write_bytes(b"other weights")
+    with pytest.raises(ValueError, match="belongs to other weights than the model.pt beside it: .* `--resume True`"):
+        OperatingPoint.load(folder)
+
+
+@pytest.mark.parametrize("key", ["disease_calibration", "weights_sha256"])
+def test_file_of_an_earlier_version_is_refused_with_the_way_out(key: str, folder: Path) -> None:
+    path = POINT.save(folder)
+    stored = json.loads(path.read_text())
+    del stored[key]
+    path.write_text(json.dumps(stored))
+    with pytest.raises(ValueError, match=rf"lacks {key}, because an earlier version wrote it: .* `run calibrating`"):
+        OperatingPoint.load(folder)
+
+
+def test_nothing_is_saved_without_weights(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="model.pt"):
+        POINT.save(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def only_torchscript(folder: Path, weights: bytes) -> None:
+    """Put, in place of the weights, a TorchScript file that says it was made from some weights."""
+    (folder / "model.pt").unlink()
+    with zipfile.ZipFile(folder / "model.ts", "w") as archive:
+        archive.writestr("model/extra/weights_sha256", hashlib.sha256(weights).hexdigest())
+
+
+def test_torchscript_file_stands_for_the_weights_that_it_was_made_from(folder: Path) -> None:
+    POINT.save(folder)
+    before = weights_version(folder)
+    only_torchscript(folder, b"weights")
+    assert OperatingPoint.load(folder) == POINT
+    assert weights_version(folder) == before == hashlib.sha256(b"weights").hexdigest()[:12]
+
+
+def test_torchscript_file_of_other_weights_is_refused(folder: Path) -> None:
+    POINT.save(folder)
+    only_torchscript(folder, b"other weights")
+    with pytest.raises(ValueError, match="belongs to other weights"):
+        OperatingPoint.load(folder)
+
+
+def test_weights_count_where_there_is_a_torchscript_file_too(folder: Path) -> None:
+    POINT.save(folder)
+    (folder / "model.ts").write_bytes(b"not read")
+    assert OperatingPoint.load(folder) == POINT
+
+
+def test_weights_in_the_bundle_belong_to_their_operating_point() -> None:
+    OperatingPoint.load(Path(__file__).parents[1] / "bundles/vmnet/models")
+
+
+def test_network_whose_settings_differ_is_refused_though_its_weights_would_load(folder: Path) -> None:
+    parallel, sequential = (
+        ResFormer(["amd"], features=(4, 8), num_heads=(2, 4), block=block) for block in ("parallel", "sequential")
+    )
+    assert sequential.load_state_dict(parallel.state_dict())
+    dataclasses.replace(POINT, network=network_settings(parallel)).save(folder)
+    OperatingPoint.load(folder, network=torch.nn.DataParallel(parallel))
+    with pytest.raises(ValueError, match=r"trained as ResFormer\(block=parallel, .* is ResFormer\(block=sequential"):
+        OperatingPoint.load(folder, network=sequential)
+
+
+def test_it_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        POINT.grid_size = 256  # type: ignore[misc]
+
+
+def test_a_probability_at_its_threshold_is_called_and_nan_is_not_decided() -> None:
+    point = dataclasses.replace(POINT, disease_thresholds=(0.2, 0.4, 0.6))
+    assert point.decide([0.2, 0.39, float("nan")]) == [1, 0, None]
+
+
+def test_each_disease_is_calibrated_by_its_own_scale_and_shift() -> None:
+    """Odds of 1/8 to the power of 1/3, times exp(-0.2): exp(-0.2) / 2. Odds of 1/4 to the power of 2: 1/16."""
+    odds = np.exp(-0.2) / 2
+    np.testing.assert_allclose(POINT.calibrate([1 / 9, 0.2]), [odds / (1 + odds), 1 / 17])
+    np.testing.assert_allclose(POINT.calibrate([[float("nan"), 0.2]] * 3), [[float("nan"), 1 / 17]] * 3)

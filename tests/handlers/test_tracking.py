@@ -1,0 +1,168 @@
+"""Runs in an MLflow database: what is sent, how a crash shows, and the record of the config."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ignite.engine import Engine, Events
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from monai.bundle import ConfigParser
+from monai.handlers import StatsHandler
+
+from vmnet_monai.handlers import LossProgressBar, RunTracker, unique_run_name, write_executed_config
+
+EXPERIMENT = "vmnet"
+
+
+@pytest.fixture(scope="module")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """MLflow lays out a database in seconds, so one is laid out and copied."""
+    path = tmp_path_factory.mktemp("mlflow") / "mlruns.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path.read_bytes()
+
+
+@pytest.fixture
+def uri(tmp_path: Path, empty_database: bytes, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / "mlruns.db").write_bytes(empty_database)
+    return f"sqlite:///{tmp_path / 'mlruns.db'}"
+
+
+def tracker(uri: str, run_name: str, **arguments: Any) -> RunTracker:
+    return RunTracker(
+        tracking_uri=uri,
+        experiment_name=EXPERIMENT,
+        run_name=run_name,
+        **{"iteration_log": False, "close_on_complete": True, **arguments},
+    )
+
+
+def train(*handlers: Any, metrics: dict[str, float] | None = None, crash: bool = False, epochs: int = 1) -> None:
+    def step(engine: Engine, batch: int) -> list[dict[str, float]]:
+        if crash:
+            raise MemoryError("out of memory")
+        return [{"loss": 0.25}]
+
+    engine = Engine(step)
+    engine.add_event_handler(Events.EPOCH_COMPLETED, lambda: engine.state.metrics.update(metrics or {}))
+    for handler in handlers:
+        handler.attach(engine)
+    engine.run([0, 1], max_epochs=epochs)
+
+
+def runs(uri: str) -> dict[str, Run]:
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    assert experiment is not None
+    return {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+
+
+def test_defined_metrics_are_sent_and_undefined_ones_left_out(uri: str) -> None:
+    train(tracker(uri, "r"), metrics={"val_dice": 0.75, "val_auc": math.nan, "loss": math.inf}, epochs=2)
+    run = runs(uri)["r"]
+    assert run.data.metrics == {"val_dice": 0.75}
+    assert run.info.status == "FINISHED"
+    assert [entry.step for entry in MlflowClient(uri).get_metric_history(run.info.run_id, "val_dice")] == [1, 2]
+
+
+def test_nothing_defined_sends_nothing(uri: str) -> None:
+    train(tracker(uri, "r"), metrics={"val_auc": math.nan})
+    assert runs(uri)["r"].data.metrics == {}
+
+
+def test_loss_and_parameters_are_sent(uri: str) -> None:
+    handler = tracker(
+        uri,
+        "r",
+        iteration_log=True,
+        output_transform=lambda output: output[0]["loss"],
+        experiment_param={"dataset": ["drive", "hrf"], "seed": 0},
+    )
+    train(handler)
+    data = runs(uri)["r"].data
+    assert data.metrics == {"Loss": 0.25}
+    assert {key: data.params[key] for key in ("dataset", "seed")} == {"dataset": "['drive', 'hrf']", "seed": "0"}
+
+
+def test_crashed_run_is_failed_the_error_goes_on_and_the_next_run_is_a_new_one(uri: str) -> None:
+    """The order is that of the bundle: after StatsHandler, ignite would call no further handler."""
+    crashed, next_run = unique_run_name("drive"), unique_run_name("drive")
+    with pytest.raises(MemoryError, match="out of memory"):
+        train(tracker(uri, crashed), StatsHandler(name="vmnet"), crash=True)
+    train(tracker(uri, next_run), metrics={"val_dice": 0.5})
+    found = runs(uri)
+    assert {name: run.info.status for name, run in found.items()} == {crashed: "FAILED", next_run: "FINISHED"}
+    assert found[crashed].data.metrics == {}
+
+
+def test_error_before_the_run_has_begun_goes_on_unchanged(uri: str) -> None:
+    engine = Engine(lambda engine, batch: None)
+    handler = tracker(uri, "r")
+    handler.attach(engine)
+    with pytest.raises(RuntimeError, match="no run yet"):
+        handler.fail(engine, RuntimeError("no run yet"))
+
+
+def test_trainer_and_evaluator_share_a_run(uri: str) -> None:
+    name = unique_run_name("drive")
+    evaluation = Engine(lambda engine, batch: None)
+    evaluation.add_event_handler(Events.EPOCH_COMPLETED, lambda: evaluation.state.metrics.update(val_dice=0.5))
+    tracker(uri, name, close_on_complete=False).attach(evaluation)
+
+    class Validate:
+        def attach(self, engine: Engine) -> None:
+            engine.add_event_handler(Events.EPOCH_COMPLETED, lambda: evaluation.run([0]))
+
+    train(tracker(uri, name), Validate(), metrics={"train_loss": 0.25})
+    assert list(runs(uri)) == [name]
+    assert runs(uri)[name].data.metrics == {"train_loss": 0.25, "val_dice": 0.5}
+    assert runs(uri)[name].info.status == "FINISHED"
+
+
+def test_artifacts_keep_their_folders_and_absent_ones_are_passed_over(uri: str, tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "model.pt").write_bytes(b"weights")
+    (tmp_path / "config.json").write_text("{}")
+    artifacts = [tmp_path / "config.json", str(tmp_path / "models"), tmp_path / "absent", ""]
+    train(tracker(uri, "r", artifacts=artifacts))
+    client, run_id = MlflowClient(uri), runs(uri)["r"].info.run_id
+    assert [file.path for file in client.list_artifacts(run_id)] == ["config.json", "models"]
+    assert [file.path for file in client.list_artifacts(run_id, "models")] == ["models/model.pt"]
+
+
+def test_run_names_say_the_datasets_and_never_repeat() -> None:
+    assert len({unique_run_name("drive") for _ in range(50)}) == 50
+    assert unique_run_name("drive").startswith("drive-")
+    assert unique_run_name(["drive", "odir5k"]).startswith("drive+odir5k-")
+
+
+def test_executed_config_is_written_from_an_expression_with_overrides_applied(tmp_path: Path) -> None:
+    parser = ConfigParser(
+        {
+            "imports": ["$import vmnet_monai", "$import vmnet_monai.handlers"],
+            "seed": 0,
+            "rate": "$0.1 * @seed",
+            "record": f"$vmnet_monai.handlers.write_executed_config('{tmp_path}/out/config.json')",
+        }
+    )
+    parser.update({"seed": 7})
+    assert parser.get_parsed_content("record") == f"{tmp_path}/out/config.json"
+    written = json.loads((tmp_path / "out" / "config.json").read_text())
+    assert written["seed"] == 7
+    assert written["rate"] == "$0.1 * @seed", "as it stands in the files, so that it can be run again"
+
+
+def test_executed_config_needs_a_config(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="call it from an expression of a bundle config"):
+        write_executed_config(str(tmp_path / "config.json"))
+
+
+def test_progress_bar_shows_the_loss(capsys: pytest.CaptureFixture[str]) -> None:
+    train(LossProgressBar())
+    assert "loss=0.25" in capsys.readouterr().err

@@ -1,0 +1,62 @@
+"""Batches hold what can be used; what cannot is noted with the reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from feeding import feed
+from monai.data import Dataset
+
+from vmnet_monai.errors import ImageError
+from vmnet_monai.handlers import SkipInvalidDataLoader
+from vmnet_monai.inference.manifest import Manifest
+
+
+def load(item: dict[str, Any]) -> dict[str, Any]:
+    """A transform that refuses the photograph ``cat``, and has no idea what to do with ``bug``."""
+    if item["id"] == "cat":
+        raise ImageError("It is a cat.\nTake a photograph of an eye.")
+    if item["id"] == "bug":
+        raise KeyError("no such key")
+    return {"id": item["id"], "image": torch.zeros(3, 4, 4)}
+
+
+def batches(folder: Path, *names: str, **options: int) -> SkipInvalidDataLoader:
+    book = Manifest(folder, {}, "m", "t")
+    items = [{"id": name, "image": f"{name}.png"} for name in names]
+    return SkipInvalidDataLoader(Dataset(book.open(items), load), book, **options)
+
+
+def statuses(usable: SkipInvalidDataLoader) -> dict[str, tuple[str, str]]:
+    return {record["id"]: (record["status"], record["reason"]) for record in usable.book.ordered()}
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_batches_are_filled_with_what_can_be_used(tmp_path: Path, num_workers: int) -> None:
+    usable = batches(tmp_path, "a", "cat", "b", "bug", "c", batch_size=2, num_workers=num_workers)
+    assert [batch["id"] for batch in usable] == [["a", "b"], ["c"]]
+    assert [batch["image"].shape[0] for batch in usable] == [2, 1]
+
+
+def test_the_input_or_the_program_is_blamed(tmp_path: Path) -> None:
+    usable = batches(tmp_path, "cat", "bug")
+    assert list(usable) == []
+    assert statuses(usable) == {
+        "cat": ("refused", "It is a cat. Take a photograph of an eye."),
+        "bug": ("failed", "KeyError: 'no such key'"),
+    }
+
+
+def test_an_item_that_says_why_it_is_refused_is_not_opened(tmp_path: Path) -> None:
+    usable = batches(tmp_path, "a")
+    usable.dataset.data[0]["refused"] = "row 3: image is blank."
+    assert list(usable) == []
+    assert statuses(usable) == {"a": ("refused", "row 3: image is blank.")}
+
+
+@pytest.mark.parametrize("names", [(), ("cat", "cat2"), ("a", "b", "c", "d", "e")])
+def test_an_engine_ends_with_the_last_photograph(tmp_path: Path, names: tuple[str, ...]) -> None:
+    assert feed(batches(tmp_path, *names, batch_size=2)).state.epoch == 1

@@ -1,0 +1,261 @@
+"""Records on disk let a run go on where an earlier one stood, and only there."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from vmnet_monai.inference.manifest import Manifest
+from vmnet_monai.reports.record import Record
+
+
+def book(folder: Path, resume: bool = True, thresholds_version: str = "t", **settings: Any) -> Manifest:
+    return Manifest(folder / "out", settings, "m", thresholds_version, resume)
+
+
+def photograph(folder: Path, name: str) -> dict[str, str]:
+    path = folder / f"{name}.jpg"
+    path.write_bytes(name.encode())
+    return {"id": name, "image": str(path)}
+
+
+def predicted(one: Manifest, item: dict[str, str], probability: float = 0.25) -> Record:
+    """The record of a predicted photograph, whose single file exists."""
+    (one.output_dir / f"{item['id']}.png").touch()
+    return {
+        **one.base(item["id"]),
+        "width_px": 4,
+        "height_px": 3,
+        "findings": [{"disease": "glaucoma", "probability": probability, "threshold": 0.2, "decision": 1}],
+        "measures": {"vessel_density_fov_share": None},
+        "warnings": ["It is dark.", "It is blurred."],
+        "structures": ["vessel"],
+        "heat_maps": [],
+        "made_from": one.made_from[item["id"]],
+        "files": [f"{item['id']}.png"],
+    }
+
+
+@pytest.fixture
+def done(tmp_path: Path) -> dict[str, str]:
+    """A photograph that an earlier run predicted."""
+    item = photograph(tmp_path, "a")
+    one = book(tmp_path)
+    one.open([item])
+    one.add(predicted(one, item))
+    one.close()
+    return item
+
+
+def test_a_predicted_photograph_is_not_predicted_again(tmp_path: Path, done: dict[str, str]) -> None:
+    new = photograph(tmp_path, "b")
+    again = book(tmp_path)
+    assert again.open([done, new]) == [new]
+    assert list(again.records) == ["a"]
+
+
+def test_without_resume_all_are_predicted_again(tmp_path: Path, done: dict[str, str]) -> None:
+    assert book(tmp_path, resume=False).open([done]) == [done]
+
+
+def test_a_changed_photograph_is_predicted_again(tmp_path: Path, done: dict[str, str]) -> None:
+    Path(done["image"]).write_bytes(b"another")
+    assert book(tmp_path).open([done]) == [done]
+
+
+def test_a_touched_photograph_is_predicted_again(tmp_path: Path, done: dict[str, str]) -> None:
+    os.utime(done["image"], ns=(0, 0))
+    assert book(tmp_path).open([done]) == [done]
+
+
+@pytest.mark.parametrize("change", [{"flips": True}, {"thresholds_version": "u"}])
+def test_other_settings_are_predicted_again(tmp_path: Path, done: dict[str, str], change: dict[str, Any]) -> None:
+    assert book(tmp_path, **change).open([done]) == [done]
+
+
+def test_a_photograph_whose_files_are_gone_is_predicted_again(tmp_path: Path, done: dict[str, str]) -> None:
+    (tmp_path / "out/a.png").unlink()
+    assert book(tmp_path).open([done]) == [done]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"image": 1}', "null"])
+def test_a_damaged_record_is_made_again(tmp_path: Path, done: dict[str, str], content: str) -> None:
+    (tmp_path / "out/records/a.json").write_text(content)
+    assert book(tmp_path).open([done]) == [done]
+
+
+def test_a_photograph_is_predicted_again_when_the_mask_of_its_field_of_view_changes(tmp_path: Path) -> None:
+    mask = photograph(tmp_path, "mask")["image"]
+    item = photograph(tmp_path, "a") | {"fov": mask}
+    one = book(tmp_path)
+    one.open([item])
+    one.add(predicted(one, item))
+    one.close()
+    again = book(tmp_path)
+    assert again.open([item]) == []
+    again.close()
+    Path(mask).write_bytes(b"another mask")
+    again = book(tmp_path)
+    assert again.open([item]) == [item]
+    again.close()
+    assert book(tmp_path).open([{key: item[key] for key in ("id", "image")}]) != []
+
+
+def test_a_photograph_that_changes_during_the_run_is_predicted_again(tmp_path: Path) -> None:
+    item = photograph(tmp_path, "a")
+    one = book(tmp_path)
+    one.open([item])
+    Path(item["image"]).write_bytes(b"another")
+    one.add(predicted(one, item))
+    one.close()
+    assert book(tmp_path).open([item]) == [item]
+
+
+def test_a_record_does_not_hold_while_its_files_are_being_replaced(tmp_path: Path, done: dict[str, str]) -> None:
+    """Else a run with other settings that is killed would leave its files under the record of the earlier one."""
+    other = book(tmp_path, flips=True)
+    other.open([done])
+    assert other.withdraw("a") == ["a.png"]
+    other.close()
+    assert book(tmp_path).open([done]) == [done]
+
+
+def test_files_that_the_new_record_lacks_are_removed(tmp_path: Path, done: dict[str, str]) -> None:
+    other = book(tmp_path, flips=True)
+    other.open([done])
+    (other.output_dir / "heat.png").touch()
+    earlier = [*other.withdraw("a"), "heat.png"]
+    other.tidy(earlier, predicted(other, done))
+    assert (other.output_dir / "a.png").exists()
+    assert not (other.output_dir / "heat.png").exists()
+
+
+def test_inputs_that_were_not_reached_are_in_the_manifest(tmp_path: Path) -> None:
+    items = [photograph(tmp_path, "a"), photograph(tmp_path, "b")]
+    one = book(tmp_path)
+    one.open(items)
+    one.add(predicted(one, items[1]))
+    one.write_tables()
+    manifest = pd.read_csv(one.output_dir / "manifest.csv", keep_default_na=False)
+    assert manifest["status"].tolist() == ["failed", "ok"]
+    assert manifest["reason"][0].startswith("not reached")
+
+
+def test_refused_and_failed_ones_are_tried_again(tmp_path: Path) -> None:
+    items = [photograph(tmp_path, "a"), photograph(tmp_path, "b")]
+    one = book(tmp_path)
+    one.open(items)
+    one.add(one.unusable("a", "refused", "It is a cat.", 0.1))
+    one.add(one.unusable("b", "failed", "OSError: disk full", 0.1))
+    one.close()
+    assert book(tmp_path).open(items) == items
+
+
+def test_results_of_a_photograph_go_when_another_file_in_its_place_is_refused(
+    tmp_path: Path, done: dict[str, str]
+) -> None:
+    for content, is_there in ((b"a", True), (b"a cat", False)):
+        Path(done["image"]).write_bytes(content)
+        os.utime(done["image"], ns=(10**9, 10**9))
+        one = book(tmp_path)
+        one.open([done])
+        one.add(one.unusable("a", "refused", "It is a cat.", 0.1) if content == b"a cat" else predicted(one, done))
+        one.close()
+        assert (one.output_dir / "a.png").exists() is is_there
+        assert (one.output_dir / "records/a.json").exists() is is_there
+
+
+def test_results_of_another_photograph_of_the_same_name_stay(tmp_path: Path, done: dict[str, str]) -> None:
+    (tmp_path / "other").mkdir()
+    other = photograph(tmp_path / "other", "a")
+    one = book(tmp_path)
+    one.open([other])
+    one.add(one.unusable("a", "refused", "It is a cat.", 0.1))
+    assert (one.output_dir / "a.png").exists()
+
+
+def test_results_of_a_photograph_stay_when_its_file_is_gone(tmp_path: Path, done: dict[str, str]) -> None:
+    Path(done["image"]).unlink()
+    one = book(tmp_path)
+    one.open([done])
+    one.add(one.unusable("a", "refused", "The file does not exist.", 0.1))
+    assert (one.output_dir / "a.png").exists()
+
+
+def test_manifest_has_a_row_per_input_and_predictions_one_per_prediction(tmp_path: Path) -> None:
+    items = [photograph(tmp_path, name) for name in "abc"]
+    one = book(tmp_path)
+    one.open(items)
+    one.add(one.unusable("c", "failed", "OSError: disk full", 0.25))
+    one.add(predicted(one, items[0]))
+    one.add(one.unusable("b", "refused", "It is a cat.", 0.5))
+    one.write_tables()
+    manifest = pd.read_csv(one.output_dir / "manifest.csv", keep_default_na=False)
+    assert manifest.columns.tolist() == [
+        "id", "image", "status", "reason", "seconds", "model_version", "thresholds_version"
+    ]  # fmt: skip
+    assert manifest["id"].tolist() == ["a", "b", "c"], "in the order of the inputs"
+    assert manifest["status"].tolist() == ["ok", "refused", "failed"]
+    assert manifest["reason"].tolist() == ["", "It is a cat.", "OSError: disk full"]
+    assert manifest["image"].tolist() == [item["image"] for item in items]
+    table = pd.read_csv(one.output_dir / "predictions.csv")
+    assert table.to_dict("records")[0] == {
+        "id": "a",
+        "image": items[0]["image"],
+        "probability_glaucoma": 0.25,
+        "decision_glaucoma": 1,
+        "vessel_density_fov_share": pytest.approx(float("nan"), nan_ok=True),
+        "warnings": "It is dark. It is blurred.",
+    }
+    assert len(table) == 1
+
+
+def test_tables_have_their_columns_when_nothing_could_be_predicted(tmp_path: Path) -> None:
+    one = book(tmp_path)
+    one.open([])
+    one.write_tables()
+    assert pd.read_csv(one.output_dir / "manifest.csv").columns[0] == "id"
+    assert pd.read_csv(one.output_dir / "predictions.csv").columns.tolist() == ["id", "image"]
+
+
+def test_summary_counts_and_names_what_went_wrong(tmp_path: Path, done: dict[str, str]) -> None:
+    cat = photograph(tmp_path, "cat")
+    one = book(tmp_path)
+    one.open([done, cat])
+    one.add(one.unusable("cat", "refused", "It is a cat.", 0.1))
+    assert one.summary().splitlines() == [
+        "2 photographs: 1 predicted (1 of them by an earlier run), 1 refused, 0 failed.",
+        f"  refused: {cat['image']}: It is a cat.",
+        f"Results: {one.output_dir}",
+    ]
+
+
+def test_a_second_run_may_not_write_to_the_same_folder(tmp_path: Path) -> None:
+    first = book(tmp_path)
+    with pytest.raises(OSError, match="another prediction is writing to .*: wait until it has ended"):
+        book(tmp_path)
+    first.close()
+    book(tmp_path)
+
+
+def test_partial_files_of_a_killed_run_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    folder = tmp_path / "out/vessel"
+    folder.mkdir(parents=True)
+    (folder / ".vmnet-partial-x1.png").touch()
+    (folder / "a.png").touch()
+    (tmp_path / "out/own/deep").mkdir(parents=True)
+    (tmp_path / "out/own/deep/.vmnet-partial-x1.png").touch()
+    book(tmp_path)
+    assert sorted(path.name for path in folder.iterdir()) == ["a.png"]
+    assert len(list((tmp_path / "out/own/deep").iterdir())) == 1, "no folder of a prediction"
+
+
+def test_a_record_appears_whole(tmp_path: Path, done: dict[str, str]) -> None:
+    record = json.loads((tmp_path / "out/records/a.json").read_text())
+    assert record["findings"][0]["probability"] == 0.25
+    assert record["model_version"] == "m"

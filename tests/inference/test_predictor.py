@@ -1,0 +1,167 @@
+"""From Python: one photograph or many, in whatever form they come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import skimage.data
+import torch
+from PIL import Image
+from small_bundle import small_bundle
+
+from vmnet_monai import Prediction, Predictor
+
+RETINA = np.ascontiguousarray(skimage.data.retina()[::4, ::4])
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_bundle(tmp_path_factory.mktemp("bundle"))
+
+
+@pytest.fixture(scope="module")
+def predictor(bundle: Path) -> Predictor:
+    return Predictor(bundle)
+
+
+@pytest.fixture(scope="module")
+def prediction(predictor: Predictor) -> Prediction:
+    return predictor(RETINA)
+
+
+def test_everything_is_on_the_photographs_own_pixels(prediction: Prediction) -> None:
+    shape = RETINA.shape[:2]
+    assert prediction.vessel_probability.shape == shape
+    assert prediction.vessel_probability.dtype == np.float32
+    assert prediction.vessel_mask.shape == shape
+    assert prediction.vessel_mask.dtype == np.bool_
+    assert prediction.field_of_view.shape == shape
+    assert prediction.field_of_view.dtype == np.bool_
+    assert all(heat.shape == shape for heat in prediction.heat_maps.values())
+
+
+def test_decisions_follow_from_probabilities_and_thresholds(prediction: Prediction) -> None:
+    """The thresholds are 0, which every probability reaches, and 1, which none does."""
+    assert prediction.decisions == {"normal": True, "glaucoma": False}
+    assert list(prediction.probabilities) == ["normal", "glaucoma"]
+    assert all(0 < value < 1 for value in prediction.probabilities.values())
+
+
+def test_called_diseases_are_explained(prediction: Prediction) -> None:
+    assert list(prediction.heat_maps) == ["normal"]
+
+
+def test_nothing_is_said_outside_the_field_of_view(prediction: Prediction) -> None:
+    outside = ~prediction.field_of_view
+    assert outside.any()
+    assert not prediction.vessel_probability[outside].any()
+    assert not prediction.vessel_mask[outside].any()
+    assert not prediction.heat_maps["normal"][outside].any()
+
+
+def test_mask_is_where_the_probability_reaches_the_threshold(prediction: Prediction) -> None:
+    certain = np.abs(prediction.vessel_probability - 0.5) > 1e-4
+    np.testing.assert_array_equal(prediction.vessel_mask[certain], prediction.vessel_probability[certain] >= 0.5)
+
+
+def as_path(folder: Path) -> Path:
+    Image.fromarray(RETINA).save(folder / "réti na.png")
+    return folder / "réti na.png"
+
+
+FORMS: dict[str, Callable[[Path], Any]] = {
+    "path": as_path,
+    "str": lambda folder: str(as_path(folder)),
+    "PIL image": lambda folder: Image.fromarray(RETINA),
+    "PIL image with alpha": lambda folder: Image.fromarray(RETINA).convert("RGBA"),
+    "array of floats": lambda folder: RETINA / 255,
+    "tensor": lambda folder: torch.from_numpy(RETINA).permute(2, 0, 1),
+    "tensor of floats": lambda folder: torch.from_numpy(RETINA).permute(2, 0, 1) / 255,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_a_photograph_gives_the_same(
+    form: str, predictor: Predictor, prediction: Prediction, tmp_path: Path
+) -> None:
+    other = predictor(FORMS[form](tmp_path))
+    assert other.probabilities == prediction.probabilities
+    np.testing.assert_array_equal(other.vessel_probability, prediction.vessel_probability)
+
+
+def test_16_bit_grey_and_8_bit_grey_are_the_same_photograph(predictor: Predictor) -> None:
+    grey = RETINA[..., 1]
+    eight, sixteen = predictor([grey, grey.astype(np.uint16) << 8])
+    assert eight.probabilities == sixteen.probabilities
+
+
+def test_many_photographs_give_a_list_in_their_order(
+    predictor: Predictor, prediction: Prediction, tmp_path: Path
+) -> None:
+    """Five, so that they do not fill two batches of four; batches change the last digits of floating point sums."""
+    many = predictor([as_path(tmp_path), RETINA[:, ::-1], RETINA, Image.fromarray(RETINA), RETINA])
+    assert [len(many), many[0].id, many[2].id] == [5, "réti na", "photograph"]
+    for index in (0, 2, 3, 4):
+        np.testing.assert_allclose(many[index].vessel_probability, prediction.vessel_probability, atol=1e-5)
+    assert np.abs(many[1].vessel_probability - prediction.vessel_probability).max() > 0.01
+    stacked = predictor(np.stack([RETINA, RETINA[:, ::-1]]))
+    np.testing.assert_allclose(stacked[1].vessel_probability, many[1].vessel_probability, atol=1e-5)
+
+
+def test_no_photographs_give_no_predictions(predictor: Predictor) -> None:
+    assert predictor([]) == []
+
+
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        (np.zeros((3, 100, 100), np.uint8), r"an array \(H, W\).* got the shape \(3, 100, 100\): move the axes"),
+        (RETINA.astype(np.float32), "within 0 to 1, got .* to .*: divide by the maximum"),
+        (RETINA.astype(np.int64), "uint8, floating point numbers or, in grey, uint16, got int64"),
+        (np.zeros((100, 100, 3), np.uint8), "no field of view: the photograph is dark"),
+        ("missing.png", "missing.png: the file does not exist"),
+        (skimage.data.astronaut(), "fundus"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_with_the_reason(predictor: Predictor, picture: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        predictor(picture)
+
+
+def test_weights_and_thresholds_are_those_that_were_asked_for(bundle: Path) -> None:
+    lenient = Predictor(bundle, thresholds={"glaucoma": 0.0, "vessel": 0.0}, explain=[])(RETINA)
+    assert lenient.decisions["glaucoma"]
+    assert lenient.vessel_mask[lenient.field_of_view].all()
+    assert lenient.heat_maps == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"thresholds": {"amd": 0.5}}, ValueError, "one of vessel, normal, glaucoma, got 'amd'"),
+        ({"thresholds": {"glaucoma": 1.5}}, ValueError, "glaucoma must lie within 0 to 1, got 1.5"),
+        ({"explain": ["amd"]}, ValueError, "out of normal, glaucoma; got amd"),
+        ({"explain": "some"}, ValueError, "'positive', 'all', or a list .* got 'some'"),
+        ({"model_dir": "nowhere"}, FileNotFoundError, "nowhere/operating_point.json is missing"),
+        ({"no_such_key": 1}, ValueError, "no key no_such_key"),
+        (
+            {"network_def#classified": "decoder", "network_def#guidance": "none"},
+            ValueError,
+            "trained as .* and the network is",
+        ),
+    ],
+)
+def test_wrong_overrides_are_refused(
+    bundle: Path, change: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        Predictor(bundle, **change)
+
+
+def test_a_folder_that_is_no_bundle_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="is no bundle, .*inference.json is missing: give the folder"):
+        Predictor(tmp_path)

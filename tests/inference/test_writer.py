@@ -1,0 +1,191 @@
+"""What an inference leaves on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from feeding import DISEASES, evaluator, feed, operating_point, phantom_items, photograph, small_network
+from PIL import Image
+
+from vmnet_monai.calibration.operating_point import OperatingPoint
+from vmnet_monai.explain.explainer import Explainer
+from vmnet_monai.handlers import PredictionWriter, ValidationImages
+from vmnet_monai.inference.manifest import Manifest
+
+POINT = operating_point(0.3, 0.7)
+
+
+def read(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def writer(
+    folder: Path,
+    explain: tuple[str, ...] = (),
+    network: Any = None,
+    point: OperatingPoint = POINT,
+    names: Sequence[str] = "a",
+    **options: bool,
+) -> PredictionWriter:
+    """A writer into a folder, without report unless it is asked for."""
+    book = Manifest(folder, {}, "m", "t")
+    book.open([{"id": name, "image": f"{name}.png"} for name in names])
+    explainer = Explainer(network or small_network(), point.diseases, explain)
+    return PredictionWriter(book, point, explainer, **({"report": False} | options))
+
+
+def test_probability_survives_as_16_bit_grey(tmp_path: Path) -> None:
+    vessel = [[0.0, 0.25, 1.0], [0.123456, 0.5, 0.99999]]
+    feed([[photograph("a", vessel=vessel)]], writer(tmp_path))
+    stored = read(tmp_path / "vessel_probability" / "a.png")
+    assert (stored.dtype, stored.shape) == (np.uint16, (2, 3))
+    np.testing.assert_allclose(stored / 65535, vessel, atol=0.5 / 65535 + 1e-9)
+    assert (stored[0, 0], stored[0, 2]) == (0, 65535)
+
+
+def test_mask_is_255_where_the_probability_reaches_the_threshold(tmp_path: Path) -> None:
+    feed([[photograph("a", vessel=[[0.4999, 0.5, 0.9], [0.0, 0.6, 0.3]])]], writer(tmp_path))
+    mask = read(tmp_path / "vessel" / "a.png")
+    assert mask.dtype == np.uint8
+    assert mask.tolist() == [[0, 255, 255], [0, 255, 0]]
+
+
+def test_mask_follows_from_the_probability_on_disk(tmp_path: Path) -> None:
+    """The threshold is level 32768; 0.500001 lies below it, but is stored and scored as that level."""
+    point = dataclasses.replace(POINT, structure_thresholds=(32768 / 65535,))
+    feed([[photograph("a", vessel=[[0.500001, 0.49999]])]], writer(tmp_path, point=point))
+    assert read(tmp_path / "vessel_probability" / "a.png").tolist() == [[32768, 32767]]
+    assert read(tmp_path / "vessel" / "a.png").tolist() == [[255, 0]]
+
+
+def test_each_structure_has_its_folders_and_its_threshold(tmp_path: Path) -> None:
+    point = dataclasses.replace(POINT, structures=("irf", "srf"), structure_thresholds=(0.2, 0.6))
+    entry = photograph("a") | {f"pred_{name}": torch.tensor([[[0.1, 0.5]]]) for name in point.structures}
+    feed([[entry]], writer(tmp_path, point=point))
+    assert read(tmp_path / "irf/a.png").tolist() == [[0, 255]]
+    assert read(tmp_path / "srf/a.png").tolist() == [[0, 0]]
+    assert (tmp_path / "srf_probability/a.png").is_file()
+    assert not (tmp_path / "vessel").exists()
+
+
+def test_table_holds_probabilities_and_decisions(tmp_path: Path) -> None:
+    entries = [[photograph("a", probabilities=(0.3, 0.69), vessel=[[0.1]])], [photograph("b", vessel=[[0.1]])]]
+    feed(entries, writer(tmp_path, names="ab"))
+    table = pd.read_csv(tmp_path / "predictions.csv")
+    assert table.columns.tolist()[:6] == [
+        "id",
+        "image",
+        "probability_normal",
+        "decision_normal",
+        "probability_glaucoma",
+        "decision_glaucoma",
+    ]
+    assert table.iloc[0].tolist()[:6] == ["a", "a.png", 0.3, 1, 0.69, 0]
+    assert table.iloc[1].tolist()[:6] == ["b", "b.png", 0.5, 1, 0.5, 0]
+
+
+def test_probabilities_are_calibrated_before_they_are_decided(tmp_path: Path) -> None:
+    """Odds of 4 become 2 with a scale of 1/2, 2/3; odds of 1 become 3 with a shift of log 3, 3/4."""
+    point = dataclasses.replace(
+        POINT, disease_calibration=((0.5, 0.0), (1.0, np.log(3))), disease_thresholds=(0.7,) * 2
+    )
+    entry = photograph("a", probabilities=(0.8, 0.5), vessel=[[0.1]])
+    feed([[entry]], writer(tmp_path, point=point))
+    row = pd.read_csv(tmp_path / "predictions.csv").iloc[0]
+    assert row[["probability_normal", "decision_normal"]].tolist() == [0.666667, 0]
+    assert row[["probability_glaucoma", "decision_glaucoma"]].tolist() == [0.75, 1]
+
+
+def test_real_inference_writes_pictures_of_the_photographs_size(tmp_path: Path) -> None:
+    items = phantom_items(tmp_path / "phantom", count=3)
+    for item in items:
+        del item["vessel"], item["fov"]
+    names = [item["id"] for item in items]
+    evaluator(
+        items,
+        small_network(),
+        [writer(tmp_path, ("glaucoma",), names=names)],
+        alter=lambda entry: {**entry, "seconds": 0.0},
+    ).run()
+    written = sorted(
+        str(path.relative_to(tmp_path))
+        for path in tmp_path.rglob("*")
+        if "phantom/" not in str(path) and path.name != ".lock"
+    )
+    assert written == sorted(
+        ["cam", "manifest.csv", "phantom", "predictions.csv", "records", "vessel", "vessel_probability"]
+        + [f"cam/{name}_glaucoma.png" for name in names]
+        + [f"records/{name}.json" for name in names]
+        + [f"{folder}/{name}.png" for folder in ("vessel", "vessel_probability") for name in names]
+    )
+    for item in items:
+        photograph_pixels = read(Path(item["image"]))
+        assert read(tmp_path / "vessel" / f"{item['id']}.png").shape == (96, 96)
+        assert read(tmp_path / "vessel_probability" / f"{item['id']}.png").shape == (96, 96)
+        cam = read(tmp_path / "cam" / f"{item['id']}_glaucoma.png")
+        assert cam.shape == photograph_pixels.shape
+        assert (cam != photograph_pixels).any()
+    assert pd.read_csv(tmp_path / "predictions.csv")["image"].tolist() == [f"{name}.png" for name in names]
+
+
+def test_heat_is_drawn_inside_the_field_of_view_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hot = {"glaucoma": torch.ones(1, 8, 8)}
+    monkeypatch.setattr("vmnet_monai.inference.prediction.disease_heat_maps", lambda *_, **__: hot)
+    entry = {
+        **with_photograph(tmp_path, "a", [[0.1, 0.1, 0.1], [0.1, 0.1, 0.1]]),
+        "image": torch.zeros(3, 8, 8),
+        "fov": torch.tensor([[[1.0, 1.0, 0.0], [1.0, 0.0, 0.0]]]),
+        "fov_box": torch.tensor([-1, 0, 3, 2, 3]),
+    }
+    feed([[entry]], writer(tmp_path, ("glaucoma",)))
+    drawn = (read(tmp_path / "cam" / "a_glaucoma.png") != (200, 60, 30)).any(axis=2)
+    assert drawn.tolist() == [[True, True, False], [True, False, False]]
+
+
+def test_heat_maps_leave_the_network_as_it_was(tmp_path: Path) -> None:
+    network = small_network().eval()
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    items = phantom_items(tmp_path / "phantom", 1)
+    handler = writer(tmp_path, DISEASES, network, names=[items[0]["id"]])
+    evaluator(items, network, [handler], alter=lambda entry: {**entry, "seconds": 0.0}).run()
+    assert len(list((tmp_path / "cam").iterdir())) == 2
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+    assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def with_photograph(folder: Path, name: str, vessel: list[list[float]] | None) -> dict[str, Any]:
+    """A red photograph of 2 x 3 pixels on disk, with vessel probabilities."""
+    path = folder / f"{name}.png"
+    Image.new("RGB", (3, 2), (200, 60, 30)).save(path)
+    return {**photograph(name, vessel=vessel), "image_path": str(path)}
+
+
+def test_validation_picture_shows_the_photograph_beside_its_vessels(tmp_path: Path) -> None:
+    entry = with_photograph(tmp_path, "a", [[0.9, 0.1, 0.5], [0.0, 0.0, 0.4]])
+    feed([[entry]], ValidationImages(str(tmp_path / "out")))
+    picture = read(tmp_path / "out" / "a.png")
+    assert picture.shape == (2, 6, 3)
+    assert (picture[:, :3] == (200, 60, 30)).all()
+    drawn = (picture[:, 3:] != picture[:, :3]).any(axis=2)
+    assert drawn.tolist() == [[True, False, True], [False, False, False]]
+
+
+def test_validation_pictures_stop_at_their_number_and_start_anew(tmp_path: Path) -> None:
+    entries = [[with_photograph(tmp_path, name, [[0.9, 0.1, 0.5], [0.0, 0.0, 0.4]]) for name in "ab"] for _ in range(2)]
+    pictures = ValidationImages(str(tmp_path / "out"), count=1)
+    feed(entries, pictures, epochs=2)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.png"]
+    assert pictures.drawn == 1
+
+
+def test_network_without_vessel_head_has_no_validation_pictures(tmp_path: Path) -> None:
+    feed([[with_photograph(tmp_path, "a", None)]], ValidationImages(str(tmp_path / "out")))
+    assert not (tmp_path / "out").exists()

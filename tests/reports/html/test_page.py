@@ -1,0 +1,167 @@
+"""The page of one photograph."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from report_examples import EVIL, Page, finding, heat, photograph, record, vessels
+
+from vmnet_monai.reports.html import page, write_page
+from vmnet_monai.reports.html.page import write_page
+from vmnet_monai.reports.record import Record
+
+
+def write(output_dir: Path, made: Record) -> Page:
+    write_page(
+        output_dir,
+        made,
+        photograph(),
+        {structure: vessels() for structure in made["structures"]},
+        {disease: heat() for disease in made["heat_maps"]},
+    )
+    return Page(output_dir / "report" / f"{made['id']}.html")
+
+
+def test_page_lies_beside_the_folder_of_its_pictures_and_shows_all_of_them(tmp_path: Path) -> None:
+    shown = write(tmp_path, record("left eye"))
+    files = {str(path.relative_to(tmp_path / "report")) for path in tmp_path.rglob("*") if path.is_file()}
+    pictures = {f"pictures/left eye/{name}" for name in ("photograph.jpg", "vessel.png", "heat_glaucoma.png")}
+    assert files == pictures | {"left eye.html", "pictures/left eye/thumbnail.jpg"}
+    assert {source.replace("%20", " ") for source in shown.attributes("img", "src")} == pictures
+    assert shown.attributes("a", "href") == ["#content", "../index.html"]
+
+
+def test_pictures_are_scaled_down(tmp_path: Path) -> None:
+    size = (1000, 2800)
+    write_page(tmp_path, record(), photograph(*size), {"vessel": vessels(*size)}, {"glaucoma": heat(*size)})
+    for name, expected in {
+        "photograph.jpg": (1400, 500),
+        "vessel.png": (1400, 500),
+        "heat_glaucoma.png": (1400, 500),
+        "thumbnail.jpg": (160, 57),
+    }.items():
+        with Image.open(tmp_path / "report/pictures/eye" / name) as image:
+            assert image.size == expected, name
+
+
+def test_findings_are_said_in_numbers_and_words(tmp_path: Path) -> None:
+    texts = write(tmp_path, record()).texts
+    for text in ("Glaucoma", "0.800", "0.500", "at or above threshold", "0.250", "below threshold"):
+        assert text in texts
+    assert texts.count("▲") == 1, "the one that reaches its threshold is marked by more than a colour"
+
+
+def test_measures_and_remarks_are_shown(tmp_path: Path) -> None:
+    texts = write(tmp_path, record(warnings=["The photograph is blurred."])).texts
+    measure = texts.index("Vessel width mean (px)")
+    assert "–" in texts[measure : measure + 3], "an undefined measure is a dash"
+    assert {"The photograph is blurred.", "0.08125"} <= set(texts)
+    assert "No remarks." in write(tmp_path, record()).texts
+
+
+def test_page_says_what_it_is_not_for(tmp_path: Path) -> None:
+    source = " ".join(write(tmp_path, record()).source.split())
+    assert "Not a medical device. For research only; not for diagnosis, screening or treatment decisions." in source
+    assert "It does not outline a lesion" in source
+
+
+@pytest.mark.parametrize("nothing", [None, math.nan])
+def test_disease_without_probability_has_no_bar(nothing: float | None, tmp_path: Path) -> None:
+    missing = {**finding("amd", None), "probability": nothing}
+    shown = write(tmp_path, record(findings=[missing]))
+    assert "no probability" in shown.texts
+    assert "bar" not in shown.attributes("span", "class")
+
+
+def test_network_of_vessels_only_has_no_diseases(tmp_path: Path) -> None:
+    shown = write(tmp_path, record(findings=[], heat_maps=[]))
+    assert "This network gives no probabilities of diseases." in shown.texts
+    assert shown.attributes("input", "name") == [], "no heat map to choose"
+
+
+def test_network_of_diseases_only_has_no_structures(tmp_path: Path) -> None:
+    shown = write(tmp_path, record(structures=[], measures={}))
+    assert not {"Structures", "Measures"} & set(shown.texts)
+    assert "Heat map" in shown.texts
+
+
+def test_empty_heat_map_is_said_to_be_empty(tmp_path: Path) -> None:
+    write_page(tmp_path, record(), photograph(), {}, {"glaucoma": np.zeros((60, 90), np.float32), "amd": heat()})
+    texts = Page(tmp_path / "report/eye.html").texts
+    assert "Glaucoma (empty)" in texts
+    assert "Age-related macular degeneration" in texts
+
+
+def test_what_comes_from_outside_is_text_and_never_markup(tmp_path: Path) -> None:
+    name = EVIL.replace("/", "|")
+    evil = record(
+        name,
+        image=EVIL,
+        findings=[finding(name, 0.9)],
+        measures={EVIL: 1.0},
+        warnings=[EVIL],
+        structures=[name],
+        heat_maps=[name],
+        model_version=EVIL,
+        thresholds_version=EVIL,
+        made_from={EVIL: EVIL},
+    )
+    shown, plain = write(tmp_path, evil), write(tmp_path, record())
+    assert [tag for tag, _ in shown.elements].count("script") == 1
+    assert EVIL in shown.texts
+    assert {key for _, values in shown.elements for key in values} == {
+        key for _, values in plain.elements for key in values
+    }, "no attribute that another page lacks, such as onerror"
+
+
+@pytest.mark.parametrize("name", ["眼底 ü", "\u202egpj.exe", "100% #1?", "byte \udcff"])
+def test_any_name_of_a_file_gives_a_page_that_finds_its_pictures(name: str, tmp_path: Path) -> None:
+    shown = write(tmp_path, record(name))
+    folder = tmp_path / "report"
+    assert (folder / "pictures" / name / "photograph.jpg").exists()
+    source = shown.attributes("img", "src")[0]
+    assert re.fullmatch(r"pictures/[\w.~%-]+/photograph\.jpg", source, flags=re.ASCII)
+
+
+def test_page_asks_for_nothing_from_outside_and_runs_its_own_script_only(tmp_path: Path) -> None:
+    shown = write(tmp_path, record())
+    assert not re.search(r"https?:|//[a-z]|@import|url\(", shown.source.replace("// a browser", ""))
+    policy = shown.attributes("meta", "content")[0]
+    (script,) = re.findall(r"<script>(.*?)</script>", shown.source, flags=re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in policy
+    assert policy.startswith("default-src 'none'")
+
+
+def test_page_is_named_in_its_language(tmp_path: Path) -> None:
+    shown = write(tmp_path, record())
+    assert shown.source.startswith('<!DOCTYPE html>\n<html lang="en">')
+    assert shown.attributes("img", "alt")[0] == "Fundus photograph eye"
+    assert all(shown.attributes("img", "alt"))
+    assert "width=device-width, initial-scale=1" in shown.attributes("meta", "content")
+
+
+def test_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
+    contents = []
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        write(folder, record())
+        contents.append({p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()})
+    assert contents[0] == contents[1]
+
+
+def test_page_comes_last_and_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full_disk(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(page, "write_overlay", full_disk)
+    with pytest.raises(OSError, match="disk full"):
+        write(tmp_path, record())
+    assert not (tmp_path / "report/eye.html").exists()
+    assert {path.name for path in tmp_path.rglob("*.*")} == {"photograph.jpg", "thumbnail.jpg"}

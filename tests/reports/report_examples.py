@@ -1,0 +1,87 @@
+"""Photographs, records and parsed pages for the tests of the report."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vmnet_monai.reports.record import DiseaseFinding, Record
+
+EVIL = "<script>alert('x')</script>\"&{{ 7 * 7 }}"
+
+
+def photograph(height: int = 60, width: int = 90) -> np.ndarray:
+    """Red, with a bright disc."""
+    rows, columns = np.mgrid[:height, :width]
+    pixels = np.full((height, width, 3), (180, 70, 30), dtype=np.uint8)
+    pixels[(rows - height / 2) ** 2 + (columns - width / 2) ** 2 < (height / 8) ** 2] = (250, 220, 150)
+    return pixels
+
+
+def vessels(height: int = 60, width: int = 90) -> np.ndarray:
+    mask = np.zeros((height, width), dtype=bool)
+    mask[height // 2 : height // 2 + 3] = True
+    return mask
+
+
+def heat(height: int = 60, width: int = 90) -> np.ndarray:
+    return np.tile(np.linspace(0, 1, width, dtype=np.float32), (height, 1))
+
+
+def finding(disease: str, probability: float | None, threshold: float = 0.5) -> DiseaseFinding:
+    decision = None if probability is None else int(probability >= threshold)
+    return {"disease": disease, "probability": probability, "threshold": threshold, "decision": decision}
+
+
+def record(name: str = "eye", **changes: Any) -> Record:
+    """A photograph with glaucoma and without age-related macular degeneration."""
+    made: Record = {
+        "id": name,
+        "image": f"/photographs/{name}.jpg",
+        "status": "ok",
+        "reason": "",
+        "seconds": 1.0,
+        "model_version": "0.3.0",
+        "thresholds_version": "7",
+        "width_px": 90,
+        "height_px": 60,
+        "findings": [finding("glaucoma", 0.8), finding("amd", 0.25)],
+        "measures": {"vessel_density_fov_share": 0.08125, "vessel_width_mean_px": None},
+        "warnings": [],
+        "structures": ["vessel"],
+        "heat_maps": ["glaucoma"],
+        "made_from": {"flips": False},
+        "files": [],
+    }
+    return {**made, **changes}  # type: ignore[typeddict-item]
+
+
+def unusable(name: str, status: str, reason: str) -> Record:
+    """A refused or failed input, of which only the first fields are known."""
+    whole = record(name, status=status, reason=reason)
+    known = ("id", "image", "status", "reason", "seconds", "model_version", "thresholds_version")
+    return {key: whole[key] for key in known}  # type: ignore[return-value, literal-required]
+
+
+class Page(HTMLParser):
+    """Elements of a page with their attributes, and the text between them."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.source = path.read_text(encoding="utf-8")
+        self.feed(self.source)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data.strip())
+
+    def attributes(self, tag: str, name: str) -> list[str]:
+        """Values of an attribute, in the order of the page."""
+        return [values[name] or "" for found, values in self.elements if found == tag and name in values]

@@ -1,0 +1,7 @@
+"""What is measured on the structures of a retina."""
+
+from __future__ import annotations
+
+from vmnet_monai.biomarkers.vessel_measures import vessel_measures
+
+__all__ = ["vessel_measures"]

@@ -1,0 +1,86 @@
+"""The operating point, chosen from what a network answered on validation images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vmnet_monai.calibration.operating_point import OperatingPoint
+from vmnet_monai.calibration.platt import platt_scaled, platt_scaling
+from vmnet_monai.calibration.thresholds import DEFAULT_THRESHOLD, best_dice_threshold, best_thresholds
+from vmnet_monai.datasets.confounding import confounded_labels
+
+__all__ = ["fit_operating_point", "labels_for_calibration"]
+
+
+def fit_operating_point(
+    *,
+    diseases: Sequence[str],
+    probabilities: NDArray[np.float64],
+    labels: NDArray[np.float64],
+    datasets: Sequence[str],
+    histograms: Mapping[str, NDArray[np.int64]],
+    grid_size: int,
+    disease_size: int | None,
+    contrast: str,
+    field_of_view: str,
+    network: str,
+) -> OperatingPoint:
+    """Choose thresholds and calibration on validation images.
+
+    The threshold of each structure maximises the Dice over all pixels inside the fields of view
+    (:func:`~vmnet_monai.calibration.best_dice_threshold`). Each disease is calibrated by Platt scaling on the labels of
+    :func:`labels_for_calibration`, and its threshold maximises Youden's J of the calibrated probabilities. Where the
+    images give no choice, probabilities stay as they are and thresholds are 0.5.
+
+    Args:
+        diseases: keys of the K diseases.
+        probabilities: (N, K), 0 to 1; rows of NaN, from a network without disease head, are left out.
+        labels: (N, K), 1 present, 0 absent, NaN unknown.
+        datasets: N dataset names.
+        histograms: structure -> (2, 65536) counts of background and structure.
+        grid_size: side in pixels of the grid to which the field of view is scaled.
+        disease_size: width in pixels to which the disease head averages the grid down; None where it does not.
+        contrast: contrast method of the preprocessing.
+        field_of_view: where the preprocessing finds the field of view.
+        network: see :func:`~vmnet_monai.calibration.network_settings`.
+    """
+    answered = ~np.isnan(probabilities).any(axis=1)
+    scored = probabilities[answered]
+    known = labels_for_calibration(labels, datasets)[answered]
+    calibration = tuple(platt_scaling(p, y) for p, y in zip(scored.T, known.T, strict=True))
+    return OperatingPoint(
+        diseases=tuple(diseases),
+        grid_size=grid_size,
+        disease_size=disease_size,
+        contrast=contrast,
+        field_of_view=field_of_view,
+        network=network,
+        structures=tuple(histograms),
+        structure_thresholds=tuple(
+            best_dice_threshold(histogram) if histogram[1].any() else DEFAULT_THRESHOLD
+            for histogram in histograms.values()
+        ),
+        disease_calibration=calibration,
+        disease_thresholds=tuple(best_thresholds(platt_scaled(scored, calibration), known)),
+    )
+
+
+def labels_for_calibration(labels: NDArray[np.float64], datasets: Sequence[str]) -> NDArray[np.float64]:
+    """Leave out labels that are confounded with their source, of diseases that another source shows both ways.
+
+    A dataset without a healthy eye would pull the probability of health down for every dataset. A disease that no
+    dataset shows both ways keeps all its labels.
+
+    Args:
+        labels: (N, K), 1 present, 0 absent, NaN unknown.
+        datasets: N dataset names.
+
+    Returns:
+        (N, K), with NaN where a label is left out.
+    """
+    kept = np.where(confounded_labels(labels, datasets), np.nan, labels)
+    both_ways = (kept == 0).any(axis=0) & (kept == 1).any(axis=0)
+    return np.where(both_ways, kept, labels)

@@ -1,0 +1,279 @@
+"""Photographs named by the user, as files, folders and lists, in any mixture."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from vmnet_monai.datasets.item import (
+    FIRST_ROW,
+    IMAGE_SUFFIXES,
+    SEPARATORS,
+    DatasetError,
+    Item,
+    make_item,
+    read_rows,
+    unique_names,
+    without_suffix,
+)
+from vmnet_monai.errors import UnreadableImageError
+from vmnet_monai.io.dicom import (
+    DICOM_INDEX,
+    HEADER_TAGS,
+    check_image_object,
+    frame_count,
+    instance_uid,
+    is_dicom,
+    read_header,
+)
+from vmnet_monai.io.dicom import eye as eye_of
+from vmnet_monai.io.slices import parse_slice_address, slice_address
+
+__all__ = ["find_images"]
+
+NAME = "photographs"
+
+_EYES = ("left", "right")
+
+
+class _Named(NamedTuple):
+    """A photograph as it was named, or what was named in its place."""
+
+    image: str
+    """Its path."""
+    name: str
+    """What its id is made from, such as its path within the folder that was named."""
+    key: str
+    """What tells it apart from all others: its path without symbolic links."""
+    refused: str = ""
+    """Why it cannot be a photograph; blank where it may be one."""
+    patient: str = ""
+    eye: str = ""
+    fov: str = ""
+    instance: tuple[str, int] | None = None
+    """SOP Instance UID and frame of a DICOM photograph, by which its copies are known; None without a valid UID."""
+
+
+def find_images(
+    inputs: str | Path | Sequence[str | Path], diseases: Sequence[str] = (), exclude: str | Path | None = None
+) -> list[Item]:
+    """Items of all photographs that are named; nothing is known about their diseases.
+
+    An input is
+
+    - a folder: all its pictures (by suffix), its DICOM files (by content, where the suffix is no picture's and no
+      list's), and those of its subfolders, sorted by path; hidden files and folders, links to folders, and DICOMDIR
+      files are passed over;
+    - a list, a ``.csv`` or ``.tsv`` file with the column ``image`` and any of ``id``, ``fov``, ``patient`` and ``eye``
+      (left or right); paths are relative to the list, other columns and blank lines are ignored;
+    - any other file, whatever its suffix, and the address of a frame (:func:`vmnet_monai.io.slices.slice_address`).
+
+    Pictures are not opened here. Of DICOM files the header is read: several frames become as many items, ``image`` the
+    address of a frame and the id ending in ``-frame-1``, ``-frame-2`` and so on; the eye is taken from it where no list
+    says it; and what is no photograph is refused with the reason.
+
+    A photograph that is named more than once, also through links, counts once, as it was named first. A DICOM
+    photograph that another file holds too, by SOP Instance UID and frame, is refused with the path of the first. What
+    cannot be one (a path that does not exist, a folder without pictures, a list that cannot be read, a row without
+    image, ...) still becomes an item, so that nothing is passed over in silence: the reader of pictures refuses it, or
+    it has the key ``refused``, a sentence that says why.
+
+    The id is the column ``id`` or the file's name without suffix, with its subfolders before it, made file-safe
+    (:func:`vmnet_monai.datasets.item.unique_names`). Where several photographs would have the same id, ignoring case,
+    each of them gets digits made from its absolute path, whatever the order of the inputs.
+
+    Args:
+        inputs: one input, or several.
+        diseases: the requested columns of ``disease``, all unknown.
+        exclude: a folder whose content is passed over where a folder is searched: the output folder.
+    """
+    named = [inputs] if isinstance(inputs, (str, os.PathLike)) else inputs
+    excluded = None if exclude is None else _real(str(exclude))
+    found: dict[str, _Named] = {}
+    images: dict[tuple[str, int], str] = {}
+    for path in named:
+        for one in _of_input(os.path.expanduser(path), excluded):
+            if one.key not in found:
+                found[one.key] = _refuse_copy(one, images)
+    if not found:
+        found[""] = _refused("", NAME, "no photograph is named: name files, folders or lists (.csv, .tsv).")
+    ids = unique_names([one.name for one in found.values()], list(found))
+    return [_item(one, name, diseases) for one, name in zip(found.values(), ids, strict=True)]
+
+
+def _refuse_copy(one: _Named, images: dict[tuple[str, int], str]) -> _Named:
+    """Refuse a photograph that another file holds too; otherwise note its image."""
+    if one.instance is None:
+        return one
+    first = images.setdefault(one.instance, one.image)
+    if first == one.image:
+        return one
+    return one._replace(
+        refused=f"the same photograph (SOP Instance UID) was named before as {first}: leave one of the two out."
+    )
+
+
+def _item(one: _Named, name: str, diseases: Sequence[str]) -> Item:
+    item = make_item(
+        reader=NAME,
+        name=name,
+        image=one.image,
+        labels={},
+        diseases=diseases,
+        patient=one.patient or None,
+        eye=one.eye,
+        fov=one.fov or None,
+    )
+    return item | {"id": name} | ({"refused": one.refused} if one.refused else {})
+
+
+def _of_input(path: str, excluded: str | None) -> Iterator[_Named]:
+    if not path.strip():
+        yield _refused(path, NAME, "an input is blank: name a file, a folder or a list.")
+    elif os.path.isdir(path):
+        yield from _of_folder(path, excluded)
+    elif os.path.splitext(path)[1].lower() in SEPARATORS:
+        yield from _of_list(path)
+    else:
+        yield from _of_file(path, os.path.basename(path), _real(path))
+
+
+def _of_folder(folder: str, excluded: str | None) -> Iterator[_Named]:
+    real = _real(folder)
+    images: list[tuple[str, bool]] = []
+    unopened: list[_Named] = []
+    waiting = [""]
+    while waiting:
+        inside = waiting.pop()
+        if excluded is not None and _is_inside(os.path.join(real, inside), excluded):
+            continue
+        try:
+            with os.scandir(os.path.join(folder, inside)) as entries:
+                shown = [entry for entry in entries if not entry.name.startswith(".")]
+        except OSError as error:
+            path = os.path.join(folder, inside)
+            unopened.append(_refused(path, path, f"the folder {path} cannot be opened ({error.strerror}): allow it."))
+            continue
+        for entry in shown:
+            path = os.path.join(inside, entry.name)
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(path)
+            elif _may_be_image(entry):
+                images.append((path, entry.is_symlink()))
+    for inside, is_link in sorted(images, key=lambda image: image[0].split(os.sep)):
+        path = os.path.join(folder, inside)
+        yield from _of_file(path, inside, _real(path) if is_link else os.path.join(real, inside))
+    yield from unopened
+    if not images and not unopened:
+        suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
+        yield _refused(
+            folder,
+            os.path.basename(real),
+            f"the folder holds no picture ({suffixes}) and no DICOM file, in subfolders neither; hidden files, links "
+            "to folders and the output folder are passed over. Name the photographs' folder.",
+        )
+
+
+def _of_list(path: str) -> Iterator[_Named]:
+    name = os.path.basename(path)
+    if os.path.exists(path) and not os.path.isfile(path):
+        yield _refused(path, name, "the list is a device or a pipe, not a file: save it as a file.")
+        return
+    try:
+        rows = read_rows(Path(path), required=("image",), separator=SEPARATORS[os.path.splitext(path)[1].lower()])
+    except DatasetError as error:
+        yield _refused(path, name, str(error))
+        return
+    folder = os.path.dirname(path)
+    for number, row in enumerate(rows.to_dict("records"), start=FIRST_ROW):
+        if not row["image"]:
+            place = f"{path}, row {number}"
+            yield _refused(place, f"{name}-row-{number}", f"{place}: image is blank; fill it in or remove the row.")
+            continue
+        image = os.path.join(folder, os.path.expanduser(row["image"]))
+        inside = os.path.basename(image) if os.path.isabs(row["image"]) else os.path.normpath(row["image"])
+        eye = row.get("eye", "").lower()
+        for one in _of_file(image, inside, _real(image), row.get("id", "")):
+            yield one._replace(
+                patient=row.get("patient", ""),
+                eye=eye if eye in _EYES else one.eye,
+                fov=os.path.join(folder, os.path.expanduser(row["fov"])) if row.get("fov") else "",
+            )
+
+
+def _may_be_image(entry: os.DirEntry[str]) -> bool:
+    """Whether a file of a folder is a picture by its suffix, or DICOM by its content, but no index of DICOM files."""
+    suffix = os.path.splitext(entry.name)[1].lower()
+    if suffix in IMAGE_SUFFIXES:
+        return True
+    return suffix not in SEPARATORS and entry.name.upper() != DICOM_INDEX and is_dicom(entry.path)
+
+
+def _of_file(path: str, inside: str, key: str, name: str = "") -> Iterator[_Named]:
+    """The photograph of a file, or those of a DICOM file's frames.
+
+    Args:
+        path: the file, or the address of a frame.
+        inside: the part of the path that the name is made from, where none is given.
+        key: the path without symbolic links.
+        name: the name of the photograph, or blank.
+    """
+    try:
+        address = parse_slice_address(path)
+    except ValueError:  # which the reader refuses
+        address = None
+    name = name or without_suffix(inside).replace(os.sep, "-")
+    whole = _image(path, name, key)
+    file = path if address is None else address.path
+    if whole.refused or not is_dicom(file):
+        yield whole
+        return
+    try:
+        header = read_header(file, HEADER_TAGS)
+        check_image_object(header)
+        count, uid = frame_count(header), instance_uid(header)
+        for frame in range(count) if address is None else (address.index,):
+            yield (
+                _image(slice_address(file, frame), f"{name}-frame-{frame + 1}", slice_address(_real(file), frame))
+                if count > 1 or frame > 0
+                else _image(file, name, _real(file))
+            )._replace(eye=eye_of(header, frame), instance=(uid, frame) if uid else None)
+    except UnreadableImageError as error:
+        yield whole._replace(refused=str(error))
+
+
+def _image(path: str, name: str, key: str) -> _Named:
+    """A photograph at a path."""
+    image = str(Path(path))
+    if not _is_text(image):
+        return _refused(image, name, "the name is no valid Unicode text: rename the file.")
+    if image.startswith("~"):  # which LoadImage would take for somebody's home
+        image = os.path.abspath(image)
+    return _Named(image, name, key)
+
+
+def _refused(path: str, name: str, reason: str) -> _Named:
+    printable = path.encode("utf-8", "replace").decode()
+    return _Named(printable, name, f"refused {_real(path)}", refused=reason)
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be written to a table; the names of files may hold any bytes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_inside(path: str, folder: str) -> bool:
+    return os.path.join(path, "").startswith(os.path.join(folder, ""))
+
+
+def _real(path: str) -> str:
+    try:
+        return os.path.realpath(path)
+    except (OSError, ValueError):  # such as a null byte in the name
+        return os.path.abspath(path)

@@ -1,1 +1,0 @@
-"""DICOM: photographs are read from it, results are written as it."""

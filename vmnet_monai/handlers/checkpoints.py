@@ -1,0 +1,77 @@
+"""Checkpoints from which an interrupted training goes on."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+from ignite.engine import Events
+from ignite.handlers import EarlyStopping
+from monai.engines import Evaluator, Trainer
+from monai.handlers import CheckpointLoader, CheckpointSaver
+
+__all__ = ["attach_checkpoints", "latest_checkpoint", "training_summary"]
+
+
+def attach_checkpoints(
+    trainer: Trainer,
+    evaluator: Evaluator,
+    early_stop: EarlyStopping,
+    saver: CheckpointSaver | None = None,
+    loader: CheckpointLoader | None = None,
+) -> None:
+    """Attach what lets a training go on where it stood: checkpoints, the best metric so far, and early stopping.
+
+    Args:
+        trainer: writes and reads the checkpoints.
+        evaluator: its best metric becomes part of its state.
+        early_stop: counts the validations of the evaluator.
+        saver: None in all processes but the main one.
+        loader: None for a training from the start.
+    """
+    evaluator.state_dict_user_keys.extend(["best_metric", "best_metric_epoch"])
+    evaluator.add_event_handler(Events.EPOCH_COMPLETED, early_stop)
+    for handler in (saver, loader):
+        if handler is not None:
+            handler.attach(trainer)
+
+
+def latest_checkpoint(folder: str, resume: bool = True) -> str:
+    """Return the newest whole checkpoint that a training left in a folder, "" where none is asked for.
+
+    Args:
+        folder: where ``CheckpointSaver`` wrote ``checkpoint_epoch=*.pt``.
+        resume: whether a training is to go on.
+
+    Raises:
+        FileNotFoundError: if there is none.
+    """
+    if not resume:
+        return ""
+    found = sorted(Path(folder).glob("checkpoint_epoch=*.pt"), key=lambda path: int(path.stem.rpartition("=")[2]))
+    whole = [path for path in found if zipfile.is_zipfile(path)]
+    if not whole:
+        raise FileNotFoundError(
+            f"{folder} holds no checkpoint to resume from: give the `--output_dir` of the interrupted training, or "
+            "leave out `--resume`."
+        )
+    return str(whole[-1])
+
+
+def training_summary(output_dir: str, model_dir: str, tracking_uri: str) -> str:
+    """Say where a training left its results.
+
+    Args:
+        output_dir: the training's output folder.
+        model_dir: folder of the weights.
+        tracking_uri: MLflow's store.
+    """
+    return "\n".join(
+        [
+            "",
+            f"Weights and operating point: {model_dir}",
+            f"Validation pictures: {output_dir}/validation",
+            f"Checkpoints to resume from: {output_dir}/checkpoints",
+            f"MLflow store: {tracking_uri}",
+        ]
+    )

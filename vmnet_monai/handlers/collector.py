@@ -1,0 +1,152 @@
+"""Gathers, over one evaluation and all processes, what scores and thresholds are computed from."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from ignite.engine import Engine, Events
+
+from vmnet_monai.handlers.multi_task import decollated
+from vmnet_monai.metrics import PROBABILITY_LEVELS, probability_histogram, segmentation_scores
+
+__all__ = ["ImageScores", "PredictionCollector"]
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageScores:
+    """What one photograph contributes to the scores."""
+
+    id: str
+    dataset: str
+    patient: str
+    probabilities: tuple[float, ...]
+    """Probability per disease."""
+    labels: tuple[float, ...]
+    """1 present, 0 absent, NaN unknown, per disease."""
+    structures: dict[str, dict[str, dict[str, float]]]
+    """Scores by structure and region, "inside_fov" and "whole_image"; a structure without mask is left out."""
+
+
+class PredictionCollector:
+    """Collects the records of an evaluation and the pooled histograms of its segmentation probabilities.
+
+    Attach it before the handlers that use it. It expects the engine's decollated output to hold ``pred_disease`` (K,),
+    probabilities, ``label_disease`` (K,), ``fov_reference`` (1, H, W) and per structure ``pred_<structure>``,
+    probabilities, and ``<structure>_reference`` (1, H, W), and the batch to hold ``id``, ``dataset``, ``patient`` and
+    ``has_<structure>``. A network of a single task leaves its other keys out.
+
+    Args:
+        structures: keys of the structures.
+        thresholds: threshold of each structure's mask for scores per photograph, which are costly; None leaves them
+            out and collects histograms of the field of view only.
+
+    Raises:
+        ValueError: if there is not one threshold per structure.
+
+    Attributes:
+        records: one per photograph, of all processes, sorted by id, after the epoch.
+        histograms: structure -> region -> dataset -> (2, 65536) counts, of all processes, after the epoch.
+    """
+
+    def __init__(self, structures: Sequence[str] = ("vessel",), thresholds: Sequence[float] | None = None) -> None:
+        self.structures = tuple(structures)
+        if thresholds is not None and (not isinstance(thresholds, Sequence) or len(thresholds) != len(structures)):
+            raise ValueError(
+                f"structure_thresholds must be a list with one threshold for each of {', '.join(structures)}, "
+                f"got {thresholds}."
+            )
+        self.thresholds = None if thresholds is None else dict(zip(structures, thresholds, strict=True))
+        self.records: list[ImageScores] = []
+        self.histograms: dict[str, dict[str, dict[str, np.ndarray]]] = {}
+
+    def attach(self, engine: Engine) -> None:
+        """Register with an evaluator, once: metrics that read the records attach the collector before themselves."""
+        if engine.has_event_handler(self.gather, Events.EPOCH_COMPLETED):
+            return
+        engine.add_event_handler(Events.EPOCH_STARTED, self.reset)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.update)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.gather)
+
+    def reset(self) -> None:
+        """Forget the last evaluation."""
+        self.records = []
+        self.histograms = {structure: defaultdict(dict) for structure in self.structures}
+
+    def update(self, engine: Engine) -> None:
+        """Add the photographs of one iteration."""
+        for batch, output in decollated(engine):
+            labels = _floats(output["label_disease"])
+            unknown = (np.nan,) * len(labels)
+            self.records.append(
+                ImageScores(
+                    id=batch["id"],
+                    dataset=batch["dataset"],
+                    patient=batch["patient"],
+                    probabilities=_floats(output["pred_disease"]) if "pred_disease" in output else unknown,
+                    labels=labels,
+                    structures={
+                        structure: self._scores(structure, batch["dataset"], output)
+                        for structure in self.structures
+                        if bool(batch[f"has_{structure}"]) and f"pred_{structure}" in output
+                    },
+                )
+            )
+
+    def _scores(self, structure: str, dataset: str, output: dict[str, Any]) -> dict[str, dict[str, float]]:
+        probability = output[f"pred_{structure}"][0].float().cpu().numpy()
+        reference = output[f"{structure}_reference"][0].cpu().numpy() > 0
+        regions: dict[str, np.ndarray | None] = {"inside_fov": output["fov_reference"][0].cpu().numpy() > 0}
+        if self.thresholds is not None:
+            regions["whole_image"] = None
+        scores = {}
+        for name, region in regions.items():
+            self._add(structure, name, dataset, probability_histogram(probability, reference, region))
+            if self.thresholds is not None:
+                scores[name] = segmentation_scores(probability, reference, self.thresholds[structure], region)
+        return scores
+
+    def _add(self, structure: str, region: str, dataset: str, histogram: np.ndarray) -> None:
+        by_dataset = self.histograms[structure][region]
+        by_dataset[dataset] = by_dataset.get(dataset, 0) + histogram
+
+    def gather(self) -> None:
+        """Bring the records and histograms of all processes together, in every process."""
+        own = (self.records, self.histograms)
+        parts: list[Any] = [own]
+        if dist.is_available() and dist.is_initialized():
+            parts = [None] * dist.get_world_size()
+            dist.all_gather_object(parts, own)
+        self.reset()
+        for records, histograms in parts:
+            self.records.extend(records)
+            for structure, by_region in histograms.items():
+                for region, by_dataset in by_region.items():
+                    for dataset, histogram in by_dataset.items():
+                        self._add(structure, region, dataset, histogram)
+        self.records.sort(key=lambda record: record.id)
+
+    def pooled_histogram(self, structure: str) -> np.ndarray:
+        """Return the (2, 65536) counts inside the field of view over all datasets; all zero without any mask."""
+        counts = self.histograms[structure].get("inside_fov", {})
+        return sum(counts.values(), np.zeros((2, PROBABILITY_LEVELS), dtype=np.int64))
+
+    def datasets(self) -> list[str]:
+        """Return the dataset of each of the N records, in the order of :meth:`disease_table`."""
+        return [record.dataset for record in self.records]
+
+    def disease_table(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return probabilities and labels as two (N, K) arrays."""
+        return (
+            np.array([record.probabilities for record in self.records], dtype=np.float64),
+            np.array([record.labels for record in self.records], dtype=np.float64),
+        )
+
+
+def _floats(vector: torch.Tensor) -> tuple[float, ...]:
+    return tuple(vector.double().cpu().tolist())

@@ -1,0 +1,169 @@
+"""Which weights are best, and the operating point that is kept with them."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+from ignite.metrics import Metric
+from monai.handlers import IgniteMetricHandler
+
+from vmnet_monai.calibration import fit_operating_point, network_settings
+from vmnet_monai.handlers.collector import PredictionCollector
+from vmnet_monai.handlers.multi_task import disease_pairs
+from vmnet_monai.io.files import whole_file
+from vmnet_monai.io.weights import WEIGHTS_NAME
+from vmnet_monai.metrics import DiseaseROCAUC, mean_defined, within_source_auc
+
+__all__ = ["BestModelSaver", "MeanScore", "WithinSourceAUC", "is_better", "pooled_auc_metrics"]
+
+logger = logging.getLogger(__name__)
+
+
+class MeanScore:
+    """The mean of several metrics, as the key metric of an evaluator; what is undefined (NaN) is left out.
+
+    A validation part without vessel masks is judged by its diseases alone, and the other way round.
+
+    Args:
+        metrics: the metrics by name; each also appears under its name in ``engine.state.metrics``.
+    """
+
+    def __init__(self, metrics: Mapping[str, Metric]) -> None:
+        self.metrics = dict(metrics)
+
+    def attach(self, engine: Engine, name: str) -> None:
+        """Attach the metrics, then their mean under ``name``."""
+        for metric_name, metric in self.metrics.items():
+            metric.attach(engine, metric_name)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.completed, name)
+
+    def completed(self, engine: Engine, name: str) -> None:
+        """Write the mean; NaN where no metric is defined."""
+        values = [engine.state.metrics[metric_name] for metric_name in self.metrics]
+        engine.state.metrics[name] = mean_defined(values)
+
+
+class WithinSourceAUC:
+    """The mean disease AUC within each dataset, as a metric of an evaluator.
+
+    Between datasets the look of a dataset gives its diseases away; see
+    :func:`~vmnet_monai.metrics.within_source_auc`.
+
+    Args:
+        collector: gathers the predictions; attached here if it is not yet.
+        min_count: photographs of either class that a disease needs in a dataset to count.
+    """
+
+    def __init__(self, collector: PredictionCollector, min_count: int = 10) -> None:
+        self.collector = collector
+        self.min_count = min_count
+
+    def attach(self, engine: Engine, name: str) -> None:
+        """Write the mean under ``name`` after each evaluation; NaN where no disease counts."""
+        self.collector.attach(engine)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.completed, name)
+
+    def completed(self, engine: Engine, name: str) -> None:
+        """Compute the mean."""
+        probabilities, labels = self.collector.disease_table()
+        mean, _ = within_source_auc(probabilities, labels, self.collector.datasets(), self.min_count)
+        engine.state.metrics[name] = mean
+
+
+class BestModelSaver:
+    """Keeps the weights of the best validation together with the operating point chosen on it.
+
+    Both belong together, so both are written here, each whole or not at all: ``model.pt``, a plain state dict, and
+    ``operating_point.json``, see :func:`~vmnet_monai.calibration.fit_operating_point`.
+
+    Args:
+        model_dir: the folder of the weights.
+        network: the network, wrapped for distributed training or not.
+        collector: attached to the same evaluator before this handler; it names the structures.
+        diseases: keys of the diseases.
+        grid_size: side of the grid in pixels.
+        disease_size: width in pixels to which the disease head averages the grid down.
+        contrast: contrast method of the preprocessing.
+        field_of_view: where the preprocessing finds the field of view.
+    """
+
+    def __init__(
+        self,
+        model_dir: str,
+        network: torch.nn.Module,
+        collector: PredictionCollector,
+        diseases: Sequence[str],
+        grid_size: int,
+        disease_size: int,
+        contrast: str,
+        field_of_view: str = "estimate",
+    ) -> None:
+        self.model_dir = Path(model_dir)
+        self.network = network
+        self.collector = collector
+        self.diseases = tuple(diseases)
+        self.grid_size = grid_size
+        self.disease_size = disease_size
+        self.contrast = contrast
+        self.field_of_view = field_of_view
+
+    def attach(self, engine: Engine) -> None:
+        """Register with an evaluator."""
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Save when this validation is the best so far."""
+        state: Any = engine.state
+        if state.best_metric_epoch != state.epoch:
+            return
+        probabilities, labels = self.collector.disease_table()
+        point = fit_operating_point(
+            diseases=self.diseases,
+            probabilities=probabilities,
+            labels=labels,
+            datasets=self.collector.datasets(),
+            histograms={name: self.collector.pooled_histogram(name) for name in self.collector.structures},
+            grid_size=self.grid_size,
+            disease_size=self.disease_size,
+            contrast=self.contrast,
+            field_of_view=self.field_of_view,
+            network=network_settings(self.network),
+        )
+        network = getattr(self.network, "module", self.network)
+        with whole_file(self.model_dir / WEIGHTS_NAME) as path:
+            torch.save({key: value.cpu() for key, value in network.state_dict().items()}, path)
+        point.save(self.model_dir)
+        logger.info(f"Best validation so far, at epoch {state.epoch}: saved {self.model_dir / WEIGHTS_NAME}")
+
+
+def is_better(current: float, best: float) -> bool:
+    """Tell whether a validation is better than the best so far; any is better than an undefined one (NaN).
+
+    Example:
+        >>> is_better(0.5, float("nan")), is_better(float("nan"), 0.5)
+        (True, False)
+    """
+    return current > best or math.isnan(best)
+
+
+def pooled_auc_metrics(diseases: Sequence[str]) -> dict[str, IgniteMetricHandler]:
+    """Make the metrics ``val_pooled_auc_<disease>``: the AUC of each disease over all datasets together.
+
+    The look of a dataset gives its diseases away, so that these are higher than ``val_auc``, which
+    :class:`WithinSourceAUC` takes within each dataset.
+
+    Args:
+        diseases: keys of the diseases in the order of the logits.
+    """
+    return {
+        f"val_pooled_auc_{disease}": IgniteMetricHandler(
+            metric_fn=DiseaseROCAUC(column=column), output_transform=disease_pairs, save_details=False
+        )
+        for column, disease in enumerate(diseases)
+    }

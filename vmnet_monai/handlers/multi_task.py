@@ -1,0 +1,152 @@
+"""How MONAI's engines feed a network with two heads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from ignite.engine import Engine
+from monai.engines import PrepareBatch
+from monai.inferers import Inferer
+
+__all__ = [
+    "MultiTaskInferer",
+    "PrepareMultiTaskBatch",
+    "bfloat16_is_fast",
+    "decollated",
+    "disease_pairs",
+    "structure_pairs",
+]
+
+FLIPS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
+"""Axes of (B, C, H, W) along which each mirror image is mirrored; the first is the photograph as it is."""
+
+PROBABILITY_EPS = torch.finfo(torch.float32).eps
+"""Distance that mean probabilities keep from 0 and 1, so that their logits stay finite."""
+
+
+class PrepareMultiTaskBatch(PrepareBatch):
+    """Splits a batch into the network's input and a dictionary of targets.
+
+    The input is ``image`` (B, 3, H, W) float32; the targets are ``fov`` (B, 1, H, W), ``disease`` (B, K) and per
+    structure, such as ``vessel``, its mask (B, 1, H, W) and ``has_<structure>`` (B,).
+
+    Args:
+        structures: keys of the masks.
+    """
+
+    def __init__(self, structures: Sequence[str] = ("vessel",)) -> None:
+        self.target_keys = ("fov", "disease", *structures, *(f"has_{structure}" for structure in structures))
+
+    def __call__(
+        self,
+        batchdata: Mapping[str, Any],
+        device: str | torch.device | None = None,
+        non_blocking: bool = False,
+        **kwargs: Any,
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Move input and targets to the device."""
+        image = batchdata["image"].to(device=device, non_blocking=non_blocking, **kwargs)
+        targets = {key: batchdata[key].to(device=device, non_blocking=non_blocking) for key in self.target_keys}
+        return image, targets
+
+
+class MultiTaskInferer(Inferer):
+    """Runs the network on whole photographs; in bfloat16, and on their mirror images too, where that is asked for.
+
+    bfloat16 has the exponent range of float32, so that no gradient scaling is needed, on CPU and on GPU alike.
+
+    With flips the network sees each photograph as it is, mirrored left to right, mirrored top to bottom, and both: one
+    after the other, because four at once would need four times the memory. Outputs of four dimensions are mirrored
+    back. Every output, vessels and diseases alike, is then the logit of the mean probability,
+    ``logit(mean(sigmoid(logits)))``, so that the sigmoid further down gives the mean probability.
+
+    Args:
+        autocast: whether to compute in bfloat16.
+        flips: whether to average over the four mirror images.
+    """
+
+    def __init__(self, autocast: bool = False, flips: bool = False) -> None:
+        self.autocast = autocast
+        self.flips = flips
+
+    def __call__(
+        self, inputs: torch.Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> dict[str, torch.Tensor]:
+        """Return the network's dictionary of logits, float32, for ``inputs`` (B, 3, H, W)."""
+        if not self.flips:
+            return self._logits(inputs, network, *args, **kwargs)
+        views = []
+        for axes in FLIPS:
+            logits = self._logits(inputs.flip(axes), network, *args, **kwargs)
+            views.append({name: value.flip(axes) if value.ndim == 4 else value for name, value in logits.items()})
+        return {
+            name: torch.stack([view[name] for view in views]).sigmoid().mean(0).logit(eps=PROBABILITY_EPS)
+            for name in views[0]
+        }
+
+    def _logits(
+        self, inputs: torch.Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> dict[str, torch.Tensor]:
+        if self.autocast:
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(inputs.device.type, dtype=torch.bfloat16, enabled=self.autocast):
+            outputs = network(inputs, *args, **kwargs)
+        return {name: logits.float() for name, logits in outputs.items()}
+
+
+def bfloat16_is_fast(device: str | torch.device) -> bool:
+    """Tell whether bfloat16 is faster than float32 on a device: GPUs, and CPUs with matrix units (Intel AMX).
+
+    Args:
+        device: a device or its name.
+    """
+    if torch.device(device).type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older PyTorch does not tell
+    return bool(capabilities.get("amx_bf16", False))
+
+
+def decollated(engine: Engine) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Iterate over the photographs of an engine's last iteration, each as its decollated batch and output."""
+    state: Any = engine.state
+    return zip(state.batch, state.output, strict=True)
+
+
+Pairs = tuple[list[torch.Tensor], list[torch.Tensor]]
+
+
+def structure_pairs(structures: Sequence[str]) -> Callable[[Sequence[Mapping[str, torch.Tensor]]], Pairs]:
+    """Pick masks and references inside the field of view out of an engine's output, for a MONAI metric.
+
+    Each structure of each image is one pair, so that the metric is a mean over images and structures. A reference is
+    NaN where the image has none (``label_has_<structure>``), or the network does not segment the structure.
+
+    Args:
+        structures: keys of the masks.
+    """
+
+    def pair(item: Mapping[str, torch.Tensor], structure: str) -> tuple[torch.Tensor, torch.Tensor]:
+        reference = item[f"{structure}_reference_inside_fov"].float()
+        prediction = item.get(f"pred_{structure}_inside_fov")
+        if prediction is None or not bool(item[f"label_has_{structure}"]):
+            return torch.zeros_like(reference), torch.full_like(reference, torch.nan)
+        return prediction, reference
+
+    def pairs(output: Sequence[Mapping[str, torch.Tensor]]) -> Pairs:
+        predictions, references = zip(*(pair(item, key) for item in output for key in structures), strict=True)
+        return list(predictions), list(references)
+
+    return pairs
+
+
+def disease_pairs(output: Sequence[Mapping[str, torch.Tensor]]) -> Pairs:
+    """Pick the disease probabilities and labels out of an engine's output, for a MONAI metric.
+
+    A network without disease head answers with NaN.
+    """
+    labels = [entry["label_disease"] for entry in output]
+    if "pred_disease" not in output[0]:
+        return [torch.full_like(label, torch.nan) for label in labels], labels
+    return [entry["pred_disease"] for entry in output], labels

@@ -1,0 +1,127 @@
+"""A sampler that keeps the share of photographs with masks in every batch."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch.distributed as dist
+from torch.utils.data import DistributedSampler
+
+__all__ = ["MixedSampler"]
+
+
+class MixedSampler(DistributedSampler):
+    """Orders photographs so that each batch holds a set share with vessel masks and the rest with known diseases.
+
+    Photographs with a mask of vessels, or of another structure, form one pool, photographs with at least one known
+    disease the other; a photograph may be in both. Each pool is gone through in random order, reshuffled whenever it
+    is used up, so a small pool repeats within an epoch. When one pool is empty the whole batch comes from the other. An
+    epoch has as many batches as it takes to offer ``len(items)`` photographs, over all processes.
+
+    With ``balance`` above 0 the photographs with known diseases are drawn with replacement instead: a photograph
+    counts among the n photographs of its dataset that show the same disease, and is drawn with a probability
+    proportional to ``n ** -balance`` (its mean over the diseases it shows), so that rare diseases and small datasets
+    come up more often. The photographs of a dataset that show no disease form a group of their own.
+
+    In distributed training every process draws its own batches of the same shares from one common order, so that no
+    two processes get the same position of it. MONAI's workflows call ``set_epoch``.
+
+    Args:
+        items: the photographs, with ``vessel`` or other structures where a mask exists and ``disease``, a list of
+            floats with NaN.
+        batch_size: photographs in one batch of one process; the loader must use the same.
+        segmentation_fraction: share of each batch that comes from the pool with masks, in [0, 1]; rounded to whole
+            photographs.
+        seed: seed of the order, the same in all processes.
+        balance: 0 offers every photograph alike, 1 every disease of every dataset alike.
+        structures: keys of the masks.
+
+    Raises:
+        ValueError: if ``segmentation_fraction`` or ``balance`` is outside [0, 1], a batch is too small to hold both at
+            that share, or no photograph has a vessel mask or known disease.
+    """
+
+    def __init__(
+        self,
+        items: Sequence[Mapping[str, Any]],
+        batch_size: int,
+        segmentation_fraction: float = 0.5,
+        seed: int = 0,
+        balance: float = 0.0,
+        structures: Sequence[str] = ("vessel",),
+    ) -> None:
+        distributed = dist.is_available() and dist.is_initialized()
+        super().__init__(
+            list(items),  # type: ignore[arg-type]
+            num_replicas=dist.get_world_size() if distributed else 1,
+            rank=dist.get_rank() if distributed else 0,
+            seed=seed,
+        )
+        if not 0.0 <= segmentation_fraction <= 1.0:
+            raise ValueError(f"segmentation_fraction must lie in [0, 1], got {segmentation_fraction}.")
+        if not 0.0 <= balance <= 1.0:
+            raise ValueError(f"balance must lie in [0, 1], got {balance}: 0 is no balancing, 1 is full balancing.")
+        self.batch_size = batch_size
+        self.segmentation_pool = np.array(
+            [i for i, item in enumerate(items) if not item.keys().isdisjoint(structures)], dtype=np.int64
+        )
+        self.disease_pool = np.array(
+            [i for i, item in enumerate(items) if not np.isnan(item["disease"]).all()], dtype=np.int64
+        )
+        if self.segmentation_pool.size + self.disease_pool.size == 0:
+            raise ValueError(
+                f"none of the {len(items)} photographs has a mask of {', '.join(structures)} or a known disease: "
+                "nothing can be learnt. Add a dataset with one of them."
+            )
+        self.masks_per_batch = math.floor(batch_size * segmentation_fraction + 0.5)
+        if self.disease_pool.size == 0:
+            self.masks_per_batch = batch_size
+        elif self.segmentation_pool.size == 0:
+            self.masks_per_batch = 0
+        elif 0.0 < segmentation_fraction < 1.0 and self.masks_per_batch in (0, batch_size):
+            raise ValueError(
+                f"a batch of {batch_size} cannot hold a fraction of {segmentation_fraction} with masks and photographs "
+                "with known diseases beside it: make batch_size larger, or segmentation_fraction 0 or 1."
+            )
+        self.disease_weights = _rarity([items[i] for i in self.disease_pool], balance) if balance else None
+        self.num_batches = max(1, math.ceil(len(items) / (batch_size * self.num_replicas)))
+
+    def __len__(self) -> int:
+        return self.num_batches * self.batch_size
+
+    def __iter__(self) -> Iterator[int]:
+        generator = np.random.default_rng([self.seed, self.epoch])
+        rounds = self.num_batches * self.num_replicas
+        vessels, diseases = rounds * self.masks_per_batch, rounds * (self.batch_size - self.masks_per_batch)
+        draws = [
+            _endless_permutations(self.segmentation_pool, vessels, generator),
+            _endless_permutations(self.disease_pool, diseases, generator)
+            if self.disease_weights is None or not diseases
+            else generator.choice(self.disease_pool, diseases, p=self.disease_weights),
+        ]
+        streams = [drawn.reshape(self.num_batches, self.num_replicas, -1) for drawn in draws]
+        own = np.concatenate([stream[:, self.rank] for stream in streams], axis=1)
+        return iter(own.reshape(-1).tolist())
+
+
+def _rarity(items: Sequence[Mapping[str, Any]], balance: float) -> np.ndarray:
+    """Return the probability of each photograph to be drawn, by how rare its diseases are in its dataset."""
+    groups: list[list[tuple[str, int | None]]] = [
+        [(item["dataset"], k) for k, label in enumerate(item["disease"]) if label == 1] or [(item["dataset"], None)]
+        for item in items
+    ]
+    sizes = Counter(group for shown in groups for group in shown)
+    weights = np.array([np.mean([sizes[group] ** -balance for group in shown]) for shown in groups])
+    return weights / weights.sum()
+
+
+def _endless_permutations(pool: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
+    """Return ``count`` draws from the pool, one random permutation after the other."""
+    if count == 0:
+        return np.empty(0, dtype=np.int64)
+    rounds = math.ceil(count / pool.size)
+    return np.concatenate([generator.permutation(pool) for _ in range(rounds)])[:count]

@@ -1,0 +1,90 @@
+"""MLflow tracking of a training."""
+
+from __future__ import annotations
+
+import math
+import os
+import shlex
+import sys
+import uuid
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+from ignite.handlers import ProgressBar
+from mlflow.entities import RunStatus
+from monai.handlers import MLFlowHandler
+
+__all__ = ["LossProgressBar", "RunTracker", "count_parameters", "tracking_uri", "unique_run_name"]
+
+
+def unique_run_name(dataset_name: str | list[str]) -> str:
+    """Name a run by its datasets, the time and a random suffix, so that no run adopts an unfinished other one."""
+    names = [dataset_name] if isinstance(dataset_name, str) else dataset_name
+    return f"{'+'.join(names)}-{datetime.now():%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
+
+
+def tracking_uri(output_dir: str) -> str:
+    """Return MLflow's store: what ``MLFLOW_TRACKING_URI`` names, or a database in the output folder.
+
+    Args:
+        output_dir: the training's output folder.
+    """
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{os.path.abspath(output_dir)}/mlruns.db"
+
+
+def count_parameters(network: torch.nn.Module) -> int:
+    """Return the number of a network's parameters."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+class RunTracker(MLFlowHandler):
+    """MONAI's MLflow handler, made safe for undefined metrics and crashed runs.
+
+    Metrics that are not finite are not sent, since a database may refuse them. A run that ends by an error is closed
+    as failed, so that it shows as such. The command line is kept as the tag ``command``. The arguments are those of
+    :class:`monai.handlers.MLFlowHandler`; give each run a ``run_name`` of its own (:func:`unique_run_name`), shared by
+    its trainer and evaluator. List it before handlers that hand errors on, such as StatsHandler: ignite calls none
+    after them.
+    """
+
+    def attach(self, engine: Engine) -> None:
+        """Register with a trainer or evaluator."""
+        super().attach(engine)
+        engine.add_event_handler(Events.EXCEPTION_RAISED, self.fail)
+
+    def start(self, engine: Engine) -> None:
+        """Start or join the run, and note the command line."""
+        super().start(engine)
+        self.client.set_tag(self.cur_run.info.run_id, "command", shlex.join(sys.argv))
+
+    def fail(self, engine: Engine, error: BaseException) -> None:
+        """Close the run as failed and hand the error on."""
+        if self.cur_run is not None:
+            self.client.set_terminated(self.cur_run.info.run_id, RunStatus.to_string(RunStatus.FAILED))
+        raise error
+
+    def _log_metrics(self, metrics: dict[str, Any], step: int | None = None) -> None:
+        finite = {name: value for name, value in metrics.items() if math.isfinite(float(value))}
+        if finite:
+            super()._log_metrics(finite, step)
+
+    def complete(self) -> None:
+        """Send the artifacts, those inside a folder below the folder's name."""
+        if self.cur_run is None:
+            return
+        for path in map(Path, filter(None, self.artifacts)):
+            if path.is_dir():
+                self.client.log_artifacts(self.cur_run.info.run_id, str(path), path.name)
+            elif path.is_file():
+                self.client.log_artifact(self.cur_run.info.run_id, str(path))
+
+
+class LossProgressBar(ProgressBar):
+    """Ignite's progress bar over the iterations of an epoch, with the loss beside it."""
+
+    def attach(self, engine: Engine) -> None:  # type: ignore[override]
+        """Register with a trainer."""
+        super().attach(engine, output_transform=lambda output: {"loss": float(output[0]["loss"])})

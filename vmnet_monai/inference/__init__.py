@@ -1,0 +1,1 @@
+"""A bundle applied to images: predictor, manifest of a run, runtimes, writer."""

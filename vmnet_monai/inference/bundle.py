@@ -1,0 +1,107 @@
+"""A bundle on disk: where the one that came with the package lies, and its inference config with what is laid over."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vmnet_monai.calibration.operating_point import OPERATING_POINT_NAME
+from vmnet_monai.io.weights import TORCHSCRIPT_NAME, torchscript_extra
+
+if TYPE_CHECKING:
+    from monai.bundle import ConfigParser
+
+__all__ = ["CONFIG_NAME", "bundle_path", "literal", "read_inference_config"]
+
+CONFIG_NAME = "configs/inference.json"
+"""Path of the config in a bundle."""
+
+
+def bundle_path() -> Path:
+    """Return the folder of the bundle that came with the package: inside it, or beside it in a clone.
+
+    Raises:
+        FileNotFoundError: if the installation lacks it.
+    """
+    package = Path(__file__).parents[1]
+    for path in (package / "bundle", package.parent / "bundles/vmnet"):
+        if (path / CONFIG_NAME).is_file():
+            return path
+    raise FileNotFoundError(f"{package / 'bundle'} is missing: install vmnet_monai again, or give `--bundle`.")
+
+
+def read_inference_config(
+    bundle: str | Path | None = None, overlays: Sequence[str | Path] = (), **overrides: Any
+) -> ConfigParser:
+    """Read a bundle's ``inference.json`` and lay overlays and overrides over it.
+
+    Args:
+        bundle: folder of the bundle, by default :func:`bundle_path`; or a ``model.ts`` of ``vmnet export``, whose
+            ``runtime`` is then ``torchscript``: it is unpacked into a folder that lives as long as the config.
+        overlays: files that are merged over the config, such as ``configs/networks/resnet18.json``.
+        **overrides: keys of the config and their values.
+
+    Raises:
+        FileNotFoundError: if the folder is no bundle.
+        ValueError: if the config has no such key, the file was not written by ``vmnet export``, or the runtime needs
+            another file.
+    """
+    from monai.bundle import ConfigParser  # seconds, which those who ask for the path alone need not wait
+
+    bundle = bundle_path() if bundle is None else bundle
+    unpacked = None
+    if Path(bundle).is_file():
+        unpacked = _unpacked(Path(bundle))
+        overrides = {"runtime": "torchscript", **overrides}
+        if overrides["runtime"] not in ("torch", "torchscript"):
+            raise ValueError(
+                f"a TorchScript file runs by torchscript or torch, got {overrides['runtime']!r}: give the bundle "
+                "beside whose weights `vmnet export` wrote that runtime's file."
+            )
+        bundle = unpacked.name
+    path = Path(bundle) / CONFIG_NAME
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{bundle} is no bundle, {path} is missing: give the folder of the bundle (`--bundle`), or leave it "
+            "out for the one that came with the package."
+        )
+    config = ConfigParser(ConfigParser.load_config_files([path, *overlays]))
+    if unpacked is not None:
+        weakref.finalize(config, unpacked.cleanup)
+    unknown = [key for key in overrides if key not in config]
+    if unknown:
+        raise ValueError(f"{path} has no key {', '.join(unknown)}: see docs/reference/config-keys.md.")
+    config.update({"bundle_root": literal(bundle), **overrides})
+    return config
+
+
+def _unpacked(torchscript: Path) -> tempfile.TemporaryDirectory[str]:
+    """A temporary bundle of what a TorchScript file holds.
+
+    Raises:
+        ValueError: if it was not written by ``vmnet export``.
+    """
+    extras = {f"models/{OPERATING_POINT_NAME}": OPERATING_POINT_NAME, CONFIG_NAME: Path(CONFIG_NAME).name}
+    contents = {name: torchscript_extra(torchscript, extra) for name, extra in extras.items()}
+    folder = tempfile.TemporaryDirectory(prefix="vmnet-")
+    for name, content in contents.items():
+        path = Path(folder.name) / name
+        path.parent.mkdir()
+        path.write_bytes(content)
+    shutil.copyfile(torchscript, Path(folder.name) / "models" / TORCHSCRIPT_NAME)
+    return folder
+
+
+def literal(text: str | Path) -> str:
+    """Write a text such that a config holds it as it is: MONAI evaluates what begins with ``$``, ``@`` or ``%``.
+
+    Args:
+        text: any text, such as the name of a file.
+    """
+    return f"$bytes.fromhex('{os.fsencode(text).hex()}').decode({sys.getfilesystemencoding()!r}, 'surrogateescape')"

@@ -1,0 +1,138 @@
+"""Batches of the photographs that can be used; the others are noted with the reason, and the run goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+from monai.data import DataLoader, Dataset
+from monai.data.utils import list_data_collate
+from monai.engines import SupervisedEvaluator
+from monai.engines.utils import IterationEvents
+from monai.utils.enums import CommonKeys as Keys
+
+from vmnet_monai.errors import ImageError, root_cause
+from vmnet_monai.inference.manifest import Manifest
+from vmnet_monai.reports.record import Status
+
+__all__ = ["SkipFailedIteration", "SkipInvalidDataLoader"]
+
+
+class _Outcome(NamedTuple):
+    item: dict[str, Any]
+    entry: dict[str, Any] | None
+    status: Status
+    reason: str
+    seconds: float
+
+
+class _Guarded(torch.utils.data.Dataset[_Outcome]):
+    """Gives for each photograph what the transforms made of it, or why they could not."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> _Outcome:
+        started = time.perf_counter()
+        item = self.dataset.data[index]
+        entry: dict[str, Any] | None = None
+        status: Status = "ok"
+        reason = ""
+        if "refused" in item:
+            status, reason = "refused", item["refused"]
+        else:
+            try:
+                entry = self.dataset[index]
+            except Exception as error:
+                status, reason = _blame(error)
+        return _Outcome(item, entry, status, reason, time.perf_counter() - started)
+
+
+def _only(outcomes: list[_Outcome]) -> _Outcome:
+    return outcomes[0]
+
+
+class SkipInvalidDataLoader:
+    """Iterates over the photographs of a dataset in batches for a MONAI engine.
+
+    A photograph whose transforms raise is no part of any batch: it is added to the manifest, as ``refused`` for a
+    :class:`~vmnet_monai.errors.ImageError`, as ``failed`` for any other error. How many batches there will be is
+    not known before, so an engine runs until they end.
+
+    Args:
+        dataset: photographs and transforms. Entries get ``seconds``, the time that reading took.
+        manifest: where the unusable ones are noted.
+        batch_size: photographs per batch.
+        num_workers: processes that read; 0 reads in the own process.
+
+    Raises:
+        ValueError: if the batch size is below 1.
+    """
+
+    def __init__(self, dataset: Dataset, manifest: Manifest, batch_size: int = 4, num_workers: int = 0) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
+        self.dataset = dataset
+        self.manifest = manifest
+        self.batch_size = batch_size
+        self.loader = DataLoader(_Guarded(dataset), batch_size=1, num_workers=num_workers, collate_fn=_only)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        usable: list[dict[str, Any]] = []
+        for outcome in self.loader:
+            if outcome.entry is None:
+                item = outcome.item
+                self.manifest.add(self.manifest.unusable(item["id"], outcome.status, outcome.reason, outcome.seconds))
+                continue
+            usable.append(outcome.entry | {"seconds": outcome.seconds})
+            if len(usable) == self.batch_size:
+                yield list_data_collate(usable)
+                usable = []
+        if usable:
+            yield list_data_collate(usable)
+
+
+class SkipFailedIteration:
+    """One iteration of an evaluator; a batch that the network or the postprocessing fails at fails alone.
+
+    Its images are noted as failed, and the engine goes on with an empty batch. For the argument ``iteration_update`` of
+    :class:`monai.engines.SupervisedEvaluator`, whose own iteration does the same without the exception.
+
+    Args:
+        manifest: where the failed ones are noted.
+    """
+
+    def __init__(self, manifest: Manifest) -> None:
+        self.manifest = manifest
+
+    def __call__(self, engine: SupervisedEvaluator, batchdata: dict[str, Any]) -> Any:
+        """Run one iteration and return the engine's output, empty where it failed."""
+        try:
+            inputs, targets = engine.prepare_batch(
+                batchdata, engine.state.device, engine.non_blocking, **engine.to_kwargs
+            )
+            engine.state.output = {Keys.IMAGE: inputs, Keys.LABEL: targets}
+            with engine.mode(engine.network):
+                engine.state.output[Keys.PRED] = engine.inferer(inputs, engine.network)
+            engine.fire_event(IterationEvents.FORWARD_COMPLETED)
+            engine.fire_event(IterationEvents.MODEL_COMPLETED)
+        except Exception as error:
+            cause = root_cause(error)
+            reason = " ".join(f"{type(cause).__name__}: {cause}".split())
+            for name in batchdata["id"]:
+                self.manifest.add(self.manifest.unusable(name, "failed", reason, 0.0))
+            engine.state.batch, engine.state.output = [], []
+        return engine.state.output
+
+
+def _blame(error: Exception) -> tuple[Status, str]:
+    """Tell whether the input is at fault, and the reason in one line."""
+    cause = root_cause(error)
+    if isinstance(cause, ImageError):
+        return "refused", " ".join(str(cause).split())
+    return "failed", " ".join(f"{type(cause).__name__}: {cause}".split())

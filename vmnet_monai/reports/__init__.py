@@ -1,0 +1,1 @@
+"""A prediction as files to read: HTML, PDF and DICOM."""

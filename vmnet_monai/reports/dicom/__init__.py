@@ -1,0 +1,1 @@
+"""Results as DICOM objects of the study that the image belongs to."""

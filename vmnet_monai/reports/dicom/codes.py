@@ -1,0 +1,147 @@
+"""Codes of what DICOM results say: SNOMED CT, DICOM and UCUM where a term was verified, 99VMNET otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from highdicom.coding_schemes import CodingSchemeIdentificationItem
+from highdicom.sr import FindingSite
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
+
+from vmnet_monai.diseases import VOCABULARY
+from vmnet_monai.reports.wording import disease_name, readable
+
+__all__ = [
+    "ABSENT",
+    "COMMENT",
+    "DECISION",
+    "ENGLISH",
+    "EYE",
+    "FUNDUS_PHOTOGRAPHY",
+    "IMAGE_QUALITY",
+    "NOT_EVALUATED",
+    "PRESENT",
+    "PRIVATE_SCHEME",
+    "PROBABILITY",
+    "QUALITATIVE_EVALUATIONS",
+    "RETINA",
+    "STRUCTURES",
+    "THRESHOLD",
+    "disease_code",
+    "finding_site",
+    "laterality_code",
+    "measure_code",
+    "measure_unit",
+    "private_scheme",
+]
+
+PRIVATE_SCHEME = "99VMNET"
+"""Designator of this package's own codes; DICOM reserves names that begin with 99 for private schemes (PS3.16, 8)."""
+
+MEANING_CHARACTERS = 64
+"""Most characters of a code's meaning: value representation LO (PS3.5, 6.2)."""
+
+
+def _private(value: str, meaning: str) -> Code:
+    return Code(value, PRIVATE_SCHEME, meaning[:MEANING_CHARACTERS])
+
+
+RETINA: Code = codes.SCT.Retina
+"""Where vessels lie: SNOMED CT 5665001, in CID 4209 Ophthalmic Anatomic Structure Imaged."""
+
+EYE = codes.SCT.Eye
+"""Where diseases are found: SNOMED CT 81745001, in CID 4209. Not the retina: a cataract lies in the lens."""
+
+FUNDUS_PHOTOGRAPHY = Code("20067007", "SCT", "Ocular fundus photography")
+"""The procedure reported. Not in DICOM's own lists; a member of the value set Retinal or Dilated Eye Exam of the US
+quality measures (VSAC 2.16.840.1.113883.3.464.1003.115.12.1088)."""
+
+ENGLISH = Code("en", "RFC5646", "English")
+"""Language of the report, a tag of RFC 5646 as CID 5000 asks for."""
+
+PROBABILITY = codes.DCM.Probability
+"""DCM 122157."""
+
+THRESHOLD = codes.DCM.ThresholdValue
+"""DCM 122411."""
+
+DECISION = _private("decision", "Decision: probability against threshold")
+"""Name of the evaluation that is :data:`PRESENT`, :data:`ABSENT` or :data:`NOT_EVALUATED`; DICOM has no such name."""
+
+PRESENT, ABSENT = codes.SCT.Present, codes.SCT.Absent
+"""SNOMED CT 52101004 and 272519000, in CID 240 Present-Absent."""
+
+NOT_EVALUATED = codes.SCT.NotEvaluated
+"""SNOMED CT 373121007, in CID 3703; of a disease without probability."""
+
+QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
+"""The container of text in TID 1500 Measurement Report."""
+
+COMMENT = codes.DCM.Comment
+"""DCM 121106."""
+
+IMAGE_QUALITY = codes.DCM.ImageQuality
+"""DCM 111101; names the remarks on the quality of the photograph."""
+
+STRUCTURES: Mapping[str, Code] = {"vessel": codes.SCT.BloodVessel}
+"""Structure -> property type of its segment: SNOMED CT 59820001, in CID 7151. DICOM has no code for all vessels of the
+retina together: the region beside it says where they lie. Structures without verified code are not here."""
+
+
+def private_scheme() -> CodingSchemeIdentificationItem:
+    """What a DICOM object says of the private codes in it."""
+    return CodingSchemeIdentificationItem(
+        designator=PRIVATE_SCHEME, name="Private codes of vmnet_monai", responsible_organization="vmnet_monai"
+    )
+
+
+def disease_code(disease: str) -> Code:
+    """The code of a disease: SNOMED CT where the vocabulary has a concept, otherwise its key in 99VMNET.
+
+    Args:
+        disease: key of the disease.
+    """
+    concept = VOCABULARY[disease].snomed_ct if disease in VOCABULARY else None
+    name = disease_name(disease)
+    return Code(concept, "SCT", name) if concept else _private(disease, name)
+
+
+def measure_code(measure: str) -> Code:
+    """The code of a vessel measure: its name in 99VMNET, because DICOM's lengths and widths are defined otherwise.
+
+    Args:
+        measure: name of the measure, see docs/reference/measures.md.
+    """
+    return _private(measure, readable(measure))
+
+
+def measure_unit(measure: str) -> Code:
+    """The UCUM unit of a measure by the end of its name: pixels, counts, or 1 for shares and ratios.
+
+    Args:
+        measure: name of the measure.
+    """
+    if measure.endswith("_px"):
+        return Code("{pixels}", "UCUM", "Pixels")
+    unit: Code = codes.UCUM.Counts if measure.endswith("_count") else codes.UCUM.NoUnits
+    return unit
+
+
+def laterality_code(eye: str) -> Code | None:
+    """The SNOMED CT code of a side, CID 247; None where it is unknown.
+
+    Args:
+        eye: ``"left"``, ``"right"`` or ``""``.
+    """
+    return {"left": codes.SCT.Left, "right": codes.SCT.Right}.get(eye)
+
+
+def finding_site(structure: Code, eye: str) -> FindingSite:
+    """Where something was found.
+
+    Args:
+        structure: :data:`EYE` or :data:`RETINA`.
+        eye: ``"left"``, ``"right"`` or ``""``.
+    """
+    return FindingSite(structure, laterality=laterality_code(eye))

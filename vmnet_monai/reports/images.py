@@ -1,0 +1,133 @@
+"""Pictures of a report: scaled down, and coloured with transparency."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib import colormaps
+from numpy.typing import NDArray
+from PIL import Image
+
+from vmnet_monai.explain.overlay import HEAT_COLOURS, HEAT_OPACITY, STRUCTURE_COLOURS
+from vmnet_monai.io.files import whole_file
+
+__all__ = [
+    "PAGE_SIDE_PX",
+    "THUMBNAIL_SIDE_PX",
+    "heat_palette",
+    "lay_over",
+    "levels",
+    "shrink",
+    "structure_palette",
+    "write_jpeg",
+    "write_overlay",
+]
+
+PAGE_SIDE_PX = 1400
+"""Longer side of a page's pictures: sharp on a screen of 1920 pixels, and quick to load from a slow disk."""
+
+THUMBNAIL_SIDE_PX = 160
+"""Longer side of a thumbnail: twice its size on the index, for dense screens."""
+
+JPEG_QUALITY = 90
+"""JPEG quality of photographs, at which no blocks show around fine vessels."""
+
+
+REDUCING_GAP = 1.1
+"""How much larger than its final size a picture may still be after whole pixels were averaged: quick, and as good as
+needed here, where the last step is antialiased."""
+
+
+def shrink(pixels: NDArray[np.uint8], longer_side_px: int) -> NDArray[np.uint8]:
+    """Scale a picture down, antialiased, until it fits; a smaller one is left as it is.
+
+    Args:
+        pixels: (H, W) or (H, W, 3) uint8.
+        longer_side_px: what the longer side may have.
+
+    Returns:
+        (h, w) or (h, w, 3) uint8.
+    """
+    height, width = pixels.shape[:2]
+    scale = longer_side_px / max(height, width)
+    if scale >= 1:
+        return pixels
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR, reducing_gap=REDUCING_GAP))
+
+
+def levels(values: NDArray[np.bool_] | NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Write a mask or a map in [0, 1] as levels 0 to 255."""
+    if values.dtype == np.bool_:
+        return values.astype(np.uint8) * np.uint8(255)
+    return (values * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+
+
+def structure_palette(position: int) -> NDArray[np.uint8]:
+    """Colours of the levels of one structure: one colour, opaque where the structure fills the pixel.
+
+    Scaled down, a vessel thinner than a pixel has a level between, and stays as a trace.
+
+    Args:
+        position: which structure; further ones start the colours over.
+
+    Returns:
+        (256, 4) uint8 RGBA.
+    """
+    colours = np.empty((256, 4), dtype=np.uint8)
+    colours[:, :3] = STRUCTURE_COLOURS[position % len(STRUCTURE_COLOURS)]
+    colours[:, 3] = np.arange(256)
+    return colours
+
+
+def heat_palette() -> NDArray[np.uint8]:
+    """Colours of the levels of a heat map, those of :func:`~vmnet_monai.explain.draw_heat_map`.
+
+    Returns:
+        (256, 4) uint8 RGBA; opacity grows with the heat.
+    """
+    heat = np.linspace(0, 1, 256)
+    colours = colormaps[HEAT_COLOURS](heat)
+    colours[:, 3] = HEAT_OPACITY * heat
+    return (colours * 255).round().astype(np.uint8)
+
+
+def lay_over(image: NDArray[np.uint8], overlay: NDArray[np.uint8], palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Lay coloured levels over a photograph of the same size.
+
+    Args:
+        photograph: (H, W, 3) uint8 RGB.
+        overlay: (H, W) uint8 levels.
+        palette: (256, 4) uint8 RGBA.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    opacity = palette[overlay, 3:] / np.float32(255)
+    return (image * (1 - opacity) + palette[overlay, :3] * opacity).round().astype(np.uint8)
+
+
+def write_overlay(path: Path, overlay: NDArray[np.uint8], palette: NDArray[np.uint8]) -> None:
+    """Write coloured levels as a transparent PNG with a palette: a quarter of the size of four channels.
+
+    Args:
+        path: the final name.
+        overlay: (H, W) uint8 levels.
+        palette: (256, 4) uint8 RGBA.
+    """
+    image = Image.fromarray(overlay)
+    image.putpalette(palette[:, :3].tobytes())
+    with whole_file(path) as temporary:
+        image.save(temporary, format="PNG", transparency=palette[:, 3].tobytes(), compress_level=3)
+
+
+def write_jpeg(path: Path, pixels: NDArray[np.uint8]) -> None:
+    """Write a photograph as JPEG, whole or not at all.
+
+    Args:
+        path: the final name.
+        pixels: (H, W, 3) uint8 RGB.
+    """
+    with whole_file(path) as temporary:
+        Image.fromarray(pixels).save(temporary, format="JPEG", quality=JPEG_QUALITY)

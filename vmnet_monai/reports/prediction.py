@@ -1,0 +1,80 @@
+"""The prediction of one image: what every report, table and door shows of it.
+
+It stands in this room, below the code that makes it, because the reports are made from it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vmnet_monai.reports.record import Description, DiseaseFinding
+
+__all__ = ["Prediction"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """What the network says about one photograph; every map is on the photograph's own H x W pixels.
+
+    Attributes:
+        id: name of the photograph.
+        structure_probabilities: structure -> (H, W) float32 in [0, 1], 0 outside the field of view.
+        structure_masks: structure -> (H, W) bool, where the probability reaches the threshold.
+        findings: per disease its calibrated probability, threshold and decision; empty without disease head.
+        heat_maps: disease -> (H, W) float32 in [0, 1], share of the map's own maximum, 0 outside the field of view.
+        field_of_view: (H, W) bool.
+        measures: measures of the vessels, name with unit -> value or None where it is undefined.
+        warnings: remarks on the quality of the photograph, whole sentences.
+    """
+
+    id: str
+    structure_probabilities: dict[str, NDArray[np.float32]]
+    structure_masks: dict[str, NDArray[np.bool_]]
+    findings: list[DiseaseFinding]
+    heat_maps: dict[str, NDArray[np.float32]]
+    field_of_view: NDArray[np.bool_]
+    measures: dict[str, float | None]
+    warnings: list[str]
+
+    @property
+    def vessel_probability(self) -> NDArray[np.float32]:
+        """(H, W) float32 in [0, 1]; a KeyError for networks that find no vessels."""
+        return self.structure_probabilities["vessel"]
+
+    @property
+    def vessel_mask(self) -> NDArray[np.bool_]:
+        """(H, W) bool; a KeyError for networks that find no vessels."""
+        return self.structure_masks["vessel"]
+
+    @property
+    def probabilities(self) -> dict[str, float]:
+        """Disease -> calibrated probability in [0, 1], NaN where the network gives none."""
+        return {
+            finding["disease"]: math.nan if finding["probability"] is None else finding["probability"]
+            for finding in self.findings
+        }
+
+    @property
+    def decisions(self) -> dict[str, bool | None]:
+        """Disease -> whether its probability reaches the threshold, None without probability."""
+        return {
+            finding["disease"]: None if finding["decision"] is None else bool(finding["decision"])
+            for finding in self.findings
+        }
+
+    def description(self) -> Description:
+        """What records say about the photograph, as JSON can hold it."""
+        height, width = self.field_of_view.shape
+        return {
+            "width_px": width,
+            "height_px": height,
+            "findings": self.findings,
+            "measures": self.measures,
+            "warnings": self.warnings,
+            "structures": list(self.structure_masks),
+            "heat_maps": list(self.heat_maps),
+        }

@@ -1,0 +1,186 @@
+"""The steps that training, evaluation and inference share, each a list of MONAI transforms defined once.
+
+A config names them as parts of its ``preprocessing`` and ``postprocessing``, which :func:`chain` joins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from monai.transforms import (
+    Activationsd,
+    AsDiscreted,
+    Compose,
+    CopyItemsd,
+    EnsureChannelFirstd,
+    EnsureTyped,
+    FlattenSubKeysd,
+    LoadImaged,
+    MaskIntensityd,
+    ScaleIntensityRanged,
+    SelectItemsd,
+    ToDeviced,
+    Transform,
+)
+
+from vmnet_monai.io.images import FundusImageReader, to_mask, to_rgb
+from vmnet_monai.transforms.contrast import EnhanceContrastd
+from vmnet_monai.transforms.field_of_view import CropToFieldOfViewd, FieldOfViewd, RestoreToImaged
+from vmnet_monai.transforms.labels import FillMissingMasksd, LabelVectord, LoadReferenceMasksd, RecordLabelPathsd
+
+__all__ = [
+    "chain",
+    "contrast_and_labels",
+    "finish_augmentation",
+    "load_and_crop",
+    "normalise",
+    "references_for_scoring",
+    "restore_predictions",
+]
+
+
+def chain(steps: Sequence[Any]) -> Compose:
+    """Join transforms, lists of transforms and dictionaries of named transforms, in their order, into one Compose.
+
+    Nothing stays nested, so that MONAI's cached datasets find the first random transform; an overlay changes a named
+    transform by its name.
+
+    Args:
+        steps: transforms; lists of them; dictionaries of them, of which the values count.
+
+    Example:
+        >>> from monai.transforms import FlipD, RandFlipD
+        >>> [type(step).__name__ for step in chain([[FlipD("image")], {"mirror": RandFlipD("image")}]).transforms]
+        ['Flipd', 'RandFlipd']
+    """
+    transforms: list[Any] = []
+    for step in steps:
+        if isinstance(step, Mapping):
+            transforms.extend(step.values())
+        elif isinstance(step, Sequence):
+            transforms.extend(step)
+        else:
+            transforms.append(step)
+    return Compose(transforms)
+
+
+def load_and_crop(structures: Sequence[str], grid_size: int, field_of_view: str = "estimate") -> list[Transform]:
+    """Read an item's files, find the field of view, and scale the square around it to the network's grid.
+
+    Args:
+        structures: keys of the masks.
+        grid_size: side S of the grid in pixels.
+        field_of_view: where the field of view lies, see :class:`~vmnet_monai.transforms.FieldOfViewd`.
+
+    Returns:
+        Transforms from an item of paths to ``image`` (3, S, S), the masks that it has, and ``fov`` (1, S, S), uint8 0
+        to 255, with ``fov_box``, ``has_<structure>`` and ``<key>_path``.
+    """
+    masks = [*structures, "fov"]
+    read_image, read_mask = FundusImageReader(to_rgb), FundusImageReader(to_mask)
+    return [
+        RecordLabelPathsd(structures),
+        LoadImaged("image", reader=read_image, image_only=True, dtype=np.uint8, expanduser=False),
+        LoadImaged(masks, reader=read_mask, image_only=True, allow_missing_keys=True),
+        EnsureChannelFirstd("image", channel_dim=-1),
+        EnsureChannelFirstd(masks, channel_dim="no_channel", allow_missing_keys=True),
+        FieldOfViewd(method=field_of_view),
+        CropToFieldOfViewd(["image", *masks], size_px=grid_size, allow_missing_keys=True),
+    ]
+
+
+def contrast_and_labels(structures: Sequence[str], num_diseases: int, contrast: str = "none") -> list[Transform]:
+    """Enhance the contrast, fill masks that are unknown with zeros, and turn the disease labels into a vector.
+
+    Args:
+        structures: keys of the masks.
+        num_diseases: number K of labels.
+        contrast: see :func:`~vmnet_monai.transforms.enhance_contrast`.
+    """
+    return [
+        EnhanceContrastd("image", method=contrast),
+        FillMissingMasksd(structures),
+        LabelVectord("disease", num_labels=num_diseases),
+    ]
+
+
+def normalise(structures: Sequence[str]) -> list[Transform]:
+    """Scale image and masks from 0 to 255 to 0 to 1, and blacken the image outside the field of view.
+
+    Args:
+        structures: keys of the masks.
+    """
+    keys = ["image", *structures, "fov"]
+    return [
+        ScaleIntensityRanged(keys, a_min=0, a_max=255, b_min=0.0, b_max=1.0),
+        AsDiscreted("fov", threshold=0.5),
+        MaskIntensityd("image", mask_key="fov"),
+        EnsureTyped(keys, track_meta=False),
+    ]
+
+
+def finish_augmentation(structures: Sequence[str]) -> list[Transform]:
+    """Bring augmented items back into range, and keep only what the trainer reads.
+
+    Args:
+        structures: keys of the masks.
+    """
+    keys = ["image", *structures, "fov"]
+    return [
+        AsDiscreted("fov", threshold=0.5),
+        ScaleIntensityRanged("image", a_min=0.0, a_max=1.0, b_min=0.0, b_max=1.0, clip=True),
+        MaskIntensityd("image", mask_key="fov"),
+        EnsureTyped(keys, dtype=torch.float32, track_meta=False),
+        SelectItemsd([*keys, *(f"has_{structure}" for structure in structures), "disease"]),
+    ]
+
+
+def restore_predictions(structures: Sequence[str]) -> list[Transform]:
+    """Turn the network's logits into probabilities on the image's own pixels, 0 outside the field of view.
+
+    Args:
+        structures: keys of the structures.
+
+    Returns:
+        Transforms from an item with ``pred``, a dictionary of logits, to ``pred_<structure>`` (1, H, W) and
+        ``pred_disease`` (K,), float32 in [0, 1], and ``fov`` (1, H, W) of 0 and 1. Keys that a network of a single task
+        lacks stay absent.
+    """
+    maps = [f"pred_{structure}" for structure in structures]
+    predictions = [*maps, "pred_disease"]
+    return [
+        FlattenSubKeysd("pred", prefix="pred"),
+        ToDeviced(predictions, device="cpu", allow_missing_keys=True),
+        Activationsd(predictions, sigmoid=True, allow_missing_keys=True),
+        RestoreToImaged([*maps, "fov"], allow_missing_keys=True),
+        AsDiscreted("fov", threshold=0.5),
+        MaskIntensityd(maps, mask_key="fov", allow_missing_keys=True),
+    ]
+
+
+def references_for_scoring(structures: Sequence[str], thresholds: Sequence[float]) -> list[Transform]:
+    """Load the references on the image's own pixels, and add what metrics compare inside the field of view.
+
+    Args:
+        structures: keys of the structures.
+        thresholds: threshold of each structure, 0 to 1.
+
+    Returns:
+        Transforms that add ``<structure>_reference`` and ``fov_reference``, see
+        :class:`~vmnet_monai.transforms.LoadReferenceMasksd`, and, ending in ``_inside_fov``, the reference and the mask
+        ``pred_<structure>``, both 0 outside the field of view.
+    """
+    maps = [f"pred_{structure}" for structure in structures]
+    scored = [*maps, *(f"{structure}_reference" for structure in structures)]
+    inside = [f"{key}_inside_fov" for key in scored]
+    return [
+        FlattenSubKeysd("label", prefix="label"),
+        ToDeviced("label_disease", device="cpu"),
+        LoadReferenceMasksd(structures),
+        CopyItemsd(scored, names=inside, allow_missing_keys=True),
+        AsDiscreted(inside[: len(maps)], threshold=list(thresholds), allow_missing_keys=True),
+        MaskIntensityd(inside, mask_key="fov_reference", allow_missing_keys=True),
+    ]
