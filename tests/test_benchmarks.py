@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import fire
+import image_time
 import numpy as np
 import pandas as pd
-import photograph_time
 import pytest
 import source_probe
 import torch
@@ -121,8 +121,8 @@ def test_colours_are_those_of_the_field_of_view() -> None:
     assert source_probe.colour_statistics(image, fov) == pytest.approx([0.3, 0.5, 0.5, 0.1, 0.0, 0.5])
 
 
-def test_photograph_time_measures_the_bundle_and_the_plain_network(tmp_path: Path) -> None:
-    table = photograph_time.photograph_time(str(small_bundle(tmp_path)), repeats=1)
+def test_image_time_measures_the_bundle_and_the_plain_network(tmp_path: Path) -> None:
+    table = image_time.image_time(str(small_bundle(tmp_path)), repeats=1)
     assert "network, bfloat16" in table
-    assert table.splitlines()[-1].startswith(f"| {photograph_time.PLAIN} ")
+    assert table.splitlines()[-1].startswith(f"| {image_time.PLAIN} ")
     assert table.splitlines()[-1].endswith("| 1.0 |")

@@ -9,28 +9,10 @@ from typing import Any
 
 import pytest
 import torch
+from bundle_configs import ROOT, SMALL, TRAIN
 from monai.bundle import run
 
 from vmnet_monai.datasets.phantom import write_phantoms
-
-ROOT = Path(__file__).parents[2]
-CONFIGS = "bundles/vmnet/configs"
-TRAIN = f"{CONFIGS}/train.json"
-EVALUATE = f"{CONFIGS}/evaluate.json"
-CALIBRATE = f"{CONFIGS}/calibrate.json"
-INFERENCE = f"{CONFIGS}/inference.json"
-MULTI_GPU = f"{CONFIGS}/multi_gpu_train.json"
-
-SMALL: dict[str, Any] = {
-    "device": "cpu",
-    "grid_size": 64,
-    "val_interval": 1,
-    "network_def#features": [8, 12, 16, 24],
-    "network_def#guided_levels": 2,
-}
-"""Overrides that make a training a matter of seconds."""
-
-SMALL_NETWORK = {key: value for key, value in SMALL.items() if key.startswith("network_def")}
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from conftest import CONFIGS, INFERENCE, ROOT, SMALL_NETWORK, TRAIN
+from bundle_configs import CONFIGS, INFERENCE, ROOT, SMALL_NETWORK, TRAIN
 from monai.bundle import ConfigParser, ConfigWorkflow, ckpt_export, load_bundle_config, onnx_export, verify_metadata
 
 from vmnet_monai.networks import VMNet

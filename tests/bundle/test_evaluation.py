@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import skimage.data
 import torch
-from conftest import CALIBRATE, EVALUATE, INFERENCE, SMALL, SMALL_NETWORK, TRAIN
+from bundle_configs import CALIBRATE, EVALUATE, INFERENCE, SMALL, SMALL_NETWORK, TRAIN
 from monai.bundle import run
 from PIL import Image
 
@@ -19,7 +19,13 @@ from vmnet_monai.calibration.operating_point import OperatingPoint
 
 
 def _evaluate(trained: Path, phantoms: Path, **overrides: Any) -> None:
-    settings = {"dataset_name": "phantom", "dataset_dir": str(phantoms), "output_dir": str(trained), **SMALL, **overrides}
+    settings = {
+        "dataset_name": "phantom",
+        "dataset_dir": str(phantoms),
+        "output_dir": str(trained),
+        **SMALL,
+        **overrides,
+    }
     run("evaluating", config_file=[TRAIN, EVALUATE], **settings)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import EVALUATE, INFERENCE, ROOT, SMALL, SMALL_NETWORK, TRAIN
+from bundle_configs import EVALUATE, INFERENCE, ROOT, SMALL, SMALL_NETWORK, TRAIN
 from mlflow import MlflowClient
 from monai.bundle import ConfigParser, run
 

@@ -10,7 +10,7 @@ import itk
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import EVALUATE, INFERENCE, TRAIN
+from bundle_configs import EVALUATE, INFERENCE, TRAIN
 from monai.bundle import run
 from PIL import Image
 from skimage.draw import disk

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import EVALUATE, MULTI_GPU, ROOT, SMALL, TRAIN
+from bundle_configs import EVALUATE, MULTI_GPU, ROOT, SMALL, TRAIN
 from mlflow import MlflowClient
 
 TWO_PROCESSES = [

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-from conftest import CALIBRATE, EVALUATE, SMALL, TRAIN
+from bundle_configs import CALIBRATE, EVALUATE, SMALL, TRAIN
 from monai.bundle import run
 
 VESSELS = "configs/experiments/vessels.json"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,9 @@ import pytest
 from ignite.engine import Engine, Events
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from monai.bundle import ConfigParser
 from monai.handlers import StatsHandler
 
-from vmnet_monai.handlers import LossProgressBar, RunTracker, unique_run_name, write_executed_config
+from vmnet_monai.handlers import LossProgressBar, RunTracker, unique_run_name
 
 EXPERIMENT = "vmnet"
 
@@ -142,25 +140,10 @@ def test_run_names_say_the_datasets_and_never_repeat() -> None:
     assert unique_run_name(["drive", "odir5k"]).startswith("drive+odir5k-")
 
 
-def test_executed_config_is_written_from_an_expression_with_overrides_applied(tmp_path: Path) -> None:
-    parser = ConfigParser(
-        {
-            "imports": ["$import vmnet_monai", "$import vmnet_monai.handlers"],
-            "seed": 0,
-            "rate": "$0.1 * @seed",
-            "record": f"$vmnet_monai.handlers.write_executed_config('{tmp_path}/out/config.json')",
-        }
-    )
-    parser.update({"seed": 7})
-    assert parser.get_parsed_content("record") == f"{tmp_path}/out/config.json"
-    written = json.loads((tmp_path / "out" / "config.json").read_text())
-    assert written["seed"] == 7
-    assert written["rate"] == "$0.1 * @seed", "as it stands in the files, so that it can be run again"
-
-
-def test_executed_config_needs_a_config(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="call it from an expression of a bundle config"):
-        write_executed_config(str(tmp_path / "config.json"))
+def test_command_line_is_kept_with_the_run(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["run", "training", "--dataset_dir", "my eyes"])
+    train(tracker(uri, "r"))
+    assert runs(uri)["r"].data.tags["command"] == "run training --dataset_dir 'my eyes'"
 
 
 def test_progress_bar_shows_the_loss(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from feeding import feed
 from monai.data import Dataset
 
 from vmnet_monai.errors import ImageError
-from vmnet_monai.handlers import SkipInvalidDataLoader
+from vmnet_monai.inference.loader import SkipInvalidDataLoader
 from vmnet_monai.inference.manifest import Manifest
 
 

@@ -16,8 +16,9 @@ from PIL import Image
 
 from vmnet_monai.calibration.operating_point import OperatingPoint
 from vmnet_monai.explain.explainer import Explainer
-from vmnet_monai.handlers import PredictionWriter, ValidationImages
+from vmnet_monai.handlers import ValidationImages
 from vmnet_monai.inference.manifest import Manifest
+from vmnet_monai.inference.writer import PredictionWriter
 
 POINT = operating_point(0.3, 0.7)
 

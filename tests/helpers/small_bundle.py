@@ -10,7 +10,7 @@ import torch
 from vmnet_monai.calibration.operating_point import OperatingPoint, network_settings
 from vmnet_monai.networks import VMNet
 
-BUNDLE = Path(__file__).parents[1] / "bundles/vmnet"
+BUNDLE = Path(__file__).parents[2] / "bundles/vmnet"
 DISEASES = ("normal", "glaucoma")
 SIZE_PX = 256
 

@@ -1,0 +1,25 @@
+"""Where the bundle's configs lie, and what makes a training small."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+CONFIGS = "bundles/vmnet/configs"
+TRAIN = f"{CONFIGS}/train.json"
+EVALUATE = f"{CONFIGS}/evaluate.json"
+CALIBRATE = f"{CONFIGS}/calibrate.json"
+INFERENCE = f"{CONFIGS}/inference.json"
+MULTI_GPU = f"{CONFIGS}/multi_gpu_train.json"
+
+SMALL: dict[str, Any] = {
+    "device": "cpu",
+    "grid_size": 64,
+    "val_interval": 1,
+    "network_def#features": [8, 12, 16, 24],
+    "network_def#guided_levels": 2,
+}
+"""Overrides that make a training a matter of seconds."""
+
+SMALL_NETWORK = {key: value for key, value in SMALL.items() if key.startswith("network_def")}
