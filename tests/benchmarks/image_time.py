@@ -1,6 +1,6 @@
 """How long the bundle takes for one photograph, beside a plain U-Net, measured in one run.
 
-    python tests/benchmarks/photograph_time.py [--repeats 5]
+    python tests/benchmarks/image_time.py [--repeats 5]
 
 Everything before and after the network (reading, checks, putting the maps back, vessel measures) counts in the first
 row. The

@@ -1,6 +1,6 @@
 """Whether a large folder takes more memory, or more time per photograph, than a small one.
 
-``python tests/benchmarks/many_photographs.py [--counts 100 2000] [--size 512] [--bundle DIR] [-- OPTION ...]`` runs
+``python tests/benchmarks/many_images.py [--counts 100 2000] [--size 512] [--bundle DIR] [-- OPTION ...]`` runs
 ``vmnet predict`` on folders of that many photographs, turned copies of scikit-image's retina, and prints for each the
 peak memory of the process, the seconds per photograph, and their ratios to the first. Options after ``--`` are handed
 to ``vmnet predict``.

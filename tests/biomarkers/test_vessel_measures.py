@@ -19,7 +19,7 @@ Mask = NDArray[np.bool_]
 
 ANGLES = (0.0, 15.0, 61.0, float(np.random.default_rng(7).uniform(0, 180)))
 COUNTS = ("branch_points_count", "end_points_count")
-CHASEDB1 = Path(__file__).parents[1] / "../shared/data/CHASEDB1"
+CHASEDB1 = Path(__file__).parents[2] / "../shared/data/CHASEDB1"
 
 
 def disc(side_px: int) -> Mask:

@@ -140,7 +140,7 @@ def test_weights_count_where_there_is_a_torchscript_file_too(folder: Path) -> No
 
 
 def test_weights_in_the_bundle_belong_to_their_operating_point() -> None:
-    OperatingPoint.load(Path(__file__).parents[1] / "bundles/vmnet/models")
+    OperatingPoint.load(Path(__file__).parents[2] / "bundles/vmnet/models")
 
 
 def test_network_whose_settings_differ_is_refused_though_its_weights_would_load(folder: Path) -> None:

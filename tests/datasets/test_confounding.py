@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from vmnet_monai.datasets import mask_confounded_labels
+from vmnet_monai.datasets import confounded_labels, mask_confounded_labels
 
 NAN = math.nan
 
@@ -29,14 +29,14 @@ def test_label_is_forgotten_only_in_the_dataset_where_one_class_is_missing() -> 
     assert photographs[0]["disease"] == [1.0, 0.0]  # the caller's items are left alone
 
 
-def test_share_of_either_class_decides() -> None:
+def test_fraction_of_either_class_decides() -> None:
     photographs = items("a", [[1.0, 0.0, NAN]] + [[0.0, 1.0, NAN]] * 19)
     assert column(mask_confounded_labels(photographs, min_fraction=0.05), "a", 0) == [1.0] + [0.0] * 19
     for k in (0, 1):
         assert math.isnan(column(mask_confounded_labels(photographs, min_fraction=0.06, keep_fraction=0), "a", k)[0])
 
 
-def test_kept_share_is_drawn_with_the_seed() -> None:
+def test_kept_fraction_is_drawn_with_the_seed() -> None:
     photographs = items("a", [[0.0]] * 1000)
 
     def kept(**options: Any) -> list[int]:
@@ -49,7 +49,13 @@ def test_kept_share_is_drawn_with_the_seed() -> None:
     assert len(kept(keep_fraction=1.0)) == 1000
 
 
-@pytest.mark.parametrize("shares", [{"min_fraction": 0.6}, {"keep_fraction": -0.1}])
-def test_share_out_of_range_is_refused(shares: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="min_fraction must lie in"):
-        mask_confounded_labels([], **shares)
+@pytest.mark.parametrize(("name", "value"), [("min_fraction", 0.6), ("keep_fraction", -0.1)])
+def test_fraction_out_of_range_is_refused(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=rf"{name} must lie in .* got {value}"):
+        mask_confounded_labels(items("a", [[1.0]]), **{name: value})
+
+
+def test_labels_are_confounded_by_their_source_alone() -> None:
+    labels = [[1.0, NAN], [1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]
+    found = confounded_labels(labels, ["a", "a", "b", "b"])
+    assert found.tolist() == [[True, False], [True, True], [False, False], [False, False]]

@@ -78,9 +78,8 @@ def test_what_is_copied_exists_and_is_not_ignored_by_git() -> None:
 
 def test_folders_are_those_that_the_sdk_reads_from_its_environment() -> None:
     variables = environment()
-    assert {"HOLOSCAN_INPUT_PATH", "HOLOSCAN_OUTPUT_PATH", "HOLOSCAN_MODEL_PATH"} <= variables.keys()
-    ((_, target),) = [copy for copy in copies() if copy[0] == ["bundles/vmnet"]]
-    assert Path(target).parent == Path(variables["HOLOSCAN_MODEL_PATH"])
+    assert {"HOLOSCAN_INPUT_PATH", "HOLOSCAN_OUTPUT_PATH"} <= variables.keys()
+    assert "HOLOSCAN_MODEL_PATH" not in variables, "the model is a part of the package"
 
 
 def test_torch_is_a_version_that_the_project_supports() -> None:
@@ -112,7 +111,7 @@ def test_its_copy_and_install_steps_give_a_package_that_starts(tmp_path: Path) -
     code = (
         "import vmnet_monai.deploy.model as model, vmnet_monai.deploy.__main__, pathlib; "
         f"assert pathlib.Path(model.__file__).is_relative_to({str(site)!r}); "
-        f"print(model.find_model(pathlib.Path({str(tmp_path / 'opt/holoscan/models')!r})))"
+        "print(model.find_model(None))"
     )
     found = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code],
@@ -121,7 +120,7 @@ def test_its_copy_and_install_steps_give_a_package_that_starts(tmp_path: Path) -
         capture_output=True,
         text=True,
     )
-    assert found.stdout.strip() == str(tmp_path / "opt/holoscan/models/vmnet"), found.stderr[-2000:]
+    assert found.stdout.strip() == str(site / "vmnet_monai/bundle"), found.stderr[-2000:]
 
 
 def requirements(option: str, section: str = "options") -> list[str]:

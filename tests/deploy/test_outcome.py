@@ -162,7 +162,7 @@ def test_a_folder_that_cannot_be_written_to_fails_the_photograph(
 def test_place_of_an_error_is_the_innermost_line_of_this_package(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as caught:
         model_identity(tmp_path)
-    assert place_of(caught.value).startswith("FileNotFoundError in predict.py, line ")
+    assert place_of(caught.value).startswith("FileNotFoundError in bundle.py, line ")
 
 
 def test_an_error_from_elsewhere_has_no_place_in_this_package_and_no_text() -> None:

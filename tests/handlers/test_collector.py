@@ -52,7 +52,7 @@ def test_with_a_threshold_photographs_are_scored_inside_and_as_a_whole() -> None
 
 
 def test_histograms_are_pooled_within_and_over_datasets() -> None:
-    one: dict[str, Any] = {"vessel": VESSEL, "truth": TRUTH}
+    one: dict[str, Any] = {"vessel": VESSEL, "reference": TRUTH}
     collector = PredictionCollector()
     feed([[photograph("a", "drive", **one), photograph("b", "hrf", **one)], [photograph("c", "hrf", **one)]], collector)
     by_dataset = {name: int(counts.sum()) for name, counts in collector.histograms["vessel"]["inside_fov"].items()}

@@ -27,7 +27,7 @@ from vmnet_monai.handlers import (
 from vmnet_monai.metrics import DiseaseROCAUC
 
 # Dice is best, 1, for thresholds above 0.2 and up to 0.6; the middle is 0.4.
-SEPARABLE: dict[str, Any] = {"vessel": [[0.6, 0.8, 0.2, 0.1]], "truth": [[1, 1, 0, 0]]}
+SEPARABLE: dict[str, Any] = {"vessel": [[0.6, 0.8, 0.2, 0.1]], "reference": [[1, 1, 0, 0]]}
 
 
 class BestAt:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from feeding import small_network
+from feeding import NAN, small_network
 
 from vmnet_monai.handlers import MultiTaskInferer, PrepareMultiTaskBatch, bfloat16_is_fast, structure_pairs
 
@@ -47,17 +47,18 @@ def test_pairs_of_a_metric_are_one_per_photograph_and_structure() -> None:
     output = [
         {f"pred_{name}_inside_fov": torch.tensor(2 * n + k) for k, name in enumerate(names)}
         | {f"{name}_reference_inside_fov": torch.tensor(10 + 2 * n + k) for k, name in enumerate(names)}
+        | {"label_has_irf": torch.tensor(True), "label_has_srf": torch.tensor(n == 0)}
         for n in range(2)
     ]
-    masks, truths = structure_pairs(*names)(output)
-    assert [int(mask) for mask in masks] == [0, 1, 2, 3]
-    assert [int(truth) for truth in truths] == [10, 11, 12, 13]
+    masks, references = structure_pairs(names)(output)
+    assert [int(mask) for mask in masks] == [0, 1, 2, 0]
+    assert [float(reference) for reference in references] == pytest.approx([10, 11, 12, NAN], nan_ok=True)
 
 
 def test_network_without_segmentation_head_is_not_scored() -> None:
-    masks, truths = structure_pairs(["vessel"])([{"vessel_reference_inside_fov": torch.ones(1, 2, 2)}])
-    assert not masks[0].any()
-    assert not truths[0].any()
+    item = {"vessel_reference_inside_fov": torch.ones(1, 2, 2), "label_has_vessel": torch.tensor(True)}
+    _, references = structure_pairs(["vessel"])([item])
+    assert references[0].isnan().all()
 
 
 def test_mixed_precision_is_close_to_float32() -> None:

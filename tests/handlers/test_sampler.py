@@ -108,7 +108,7 @@ def test_nothing_to_learn_is_refused() -> None:
 
 
 def test_a_batch_too_small_for_both_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"a batch of 1 cannot hold a share of 0.5"):
+    with pytest.raises(ValueError, match=r"a batch of 1 cannot hold a fraction of 0.5"):
         MixedSampler(items(vessels=2, diseases=2), 1, 0.5)
 
 

@@ -16,9 +16,9 @@ from vmnet_monai.handlers import PredictionCollector, ScoreWriter
 
 POINT = operating_point(0.5, 0.9)
 
-HALF_FOUND: dict[str, Any] = {"vessel": [[0.9, 0.1, 0.9, 0.0]], "truth": [[1, 1, 0, 0]]}
+HALF_FOUND: dict[str, Any] = {"vessel": [[0.9, 0.1, 0.9, 0.0]], "reference": [[1, 1, 0, 0]]}
 """One vessel pixel of two is found, beside one false alarm: Dice 1/2."""
-ALL_FOUND: dict[str, Any] = {"vessel": [[0.9, 0.8, 0.1, 0.0]], "truth": [[1, 1, 0, 0]]}
+ALL_FOUND: dict[str, Any] = {"vessel": [[0.9, 0.8, 0.1, 0.0]], "reference": [[1, 1, 0, 0]]}
 
 
 def strict_json(path: Path) -> dict[str, Any]:

@@ -63,17 +63,17 @@ def photograph(
     probabilities: Sequence[float] | None = (0.5, 0.5),
     labels: Sequence[float] = (NAN, NAN),
     vessel: list[list[float]] | None = None,
-    truth: list[list[int]] | None = None,
+    reference: list[list[int]] | None = None,
     fov: list[list[int]] | None = None,
 ) -> dict[str, Any]:
-    """What batch and output hold of one photograph; ``vessel`` are probabilities, ``truth`` None is unknown."""
+    """What batch and output hold of one photograph; ``vessel`` are probabilities, ``reference`` None is unknown."""
     height, width = (1, 1) if vessel is None else (len(vessel), len(vessel[0]))
     entry: dict[str, Any] = {
         "id": name,
         "dataset": dataset,
         "patient": f"patient of {name}",
         "image_path": f"{name}.png",
-        "has_vessel": torch.tensor(truth is not None),
+        "has_vessel": torch.tensor(reference is not None),
         "label_disease": torch.tensor(labels),
         "seconds": 0.0,
         "image": torch.zeros(3, 8, 8),
@@ -84,7 +84,7 @@ def photograph(
         entry["pred_disease"] = torch.tensor(probabilities)
     if vessel is not None:
         entry["pred_vessel"] = torch.tensor([vessel])
-        entry["vessel_reference"] = torch.tensor([truth or [[0] * len(row) for row in vessel]], dtype=torch.uint8)
+        entry["vessel_reference"] = torch.tensor([reference or [[0] * len(row) for row in vessel]], dtype=torch.uint8)
         entry["fov_reference"] = torch.tensor([fov or [[1] * len(row) for row in vessel]], dtype=torch.uint8)
     return entry
 

@@ -183,11 +183,9 @@ def write_retouch(
     return root
 
 
-def write_table(
-    root: Path, lines: Sequence[str], name: str = "photographs.csv", photographs: Sequence[str] = ()
-) -> Path:
-    for photograph in photographs:
-        picture(root / photograph)
+def write_table(root: Path, lines: Sequence[str], name: str = "photographs.csv", images: Sequence[str] = ()) -> Path:
+    for image in images:
+        picture(root / image)
     path = root / name
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path

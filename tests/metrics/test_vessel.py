@@ -229,7 +229,7 @@ def test_cldice_metric_refuses_what_is_no_binary_vessel_map(y_pred: torch.Tensor
         ClDiceMetric()(y_pred=y_pred, y=y)
 
 
-def dice_of(*pairs: tuple[list[int], list[int]]) -> float:
+def dice_of(*pairs: tuple[list[int], list[float]]) -> float:
     """Mean Dice of rows of pixels, each called and true, as MONAI's engines hand them over: lists of (1, H, W)."""
     metric = LabelledDiceMetric()
     for called, truth in pairs:
@@ -242,12 +242,21 @@ def test_vessel_dice_is_averaged_over_photographs_of_any_size() -> None:
     assert dice_of(([1, 0, 0], [1, 1, 0]), ([1, 0], [1, 0])) == pytest.approx((2 / 3 + 1) / 2)
 
 
-def test_vessel_dice_leaves_out_photographs_whose_vessels_are_unknown() -> None:
-    assert dice_of(([1, 0, 0], [1, 1, 0]), ([1, 1], [0, 0]), ([0, 0], [0, 0])) == pytest.approx(2 / 3)
+UNKNOWN = [float("nan"), float("nan")]
+
+
+def test_dice_leaves_out_images_whose_reference_is_unknown() -> None:
+    assert dice_of(([1, 0, 0], [1, 1, 0]), ([1, 1], UNKNOWN), ([0, 0], UNKNOWN)) == pytest.approx(2 / 3)
+
+
+def test_empty_reference_is_a_fact_that_a_false_positive_contradicts() -> None:
+    """A perfect slice and an all-false-positive one: 1 and 0; an empty prediction of an empty reference is right."""
+    assert dice_of(([1, 0], [1, 0]), ([1, 1], [0, 0])) == pytest.approx(0.5)
+    assert dice_of(([0, 0], [0, 0])) == 1
 
 
 def test_vessel_dice_is_nan_where_all_is_unknown() -> None:
-    assert np.isnan(dice_of(([1, 1], [0, 0]), ([0, 0], [0, 0])))
+    assert np.isnan(dice_of(([1, 1], UNKNOWN), ([0, 0], UNKNOWN)))
 
 
 def test_vessel_dice_is_zero_where_nothing_is_found() -> None:

@@ -18,13 +18,13 @@ DISEASES = ("normal", "glaucoma", "amd")
 
 def vessels() -> SingleTask:
     torch.manual_seed(0)
-    return SingleTask(UNet(2, in_channels=3, out_channels=1, channels=(4, 8), strides=(2,)), "vessel")
+    return SingleTask(UNet(2, in_channels=3, out_channels=1, channels=(4, 8), strides=(2,)), "segmentation")
 
 
 def diseases() -> SingleTask:
     torch.manual_seed(0)
     network = DenseNet(2, in_channels=3, out_channels=3, init_features=4, growth_rate=2, block_config=(1, 1))
-    return SingleTask(network, "disease", DISEASES)
+    return SingleTask(network, "classification", DISEASES)
 
 
 def test_vessel_network_gives_one_logit_per_pixel() -> None:
@@ -55,27 +55,27 @@ def test_torchscript_equals_eager(make: Callable[[], SingleTask], task: str) -> 
 
 
 def test_unknown_task_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="task must be one of vessel, disease, got 'lesion': name"):
+    with pytest.raises(ValueError, match="task must be one of segmentation, classification, got 'lesion'"):
         SingleTask(torch.nn.Identity(), "lesion")
 
 
-@pytest.mark.parametrize("task", TASKS)
-def test_one_head_leaves_the_other_out(task: str) -> None:
+@pytest.mark.parametrize(("task", "key"), [("segmentation", "vessel"), ("classification", "disease")])
+def test_one_head_leaves_the_other_out(task: str, key: str) -> None:
     network = VMNet(("normal", "amd"), features=(4, 8), guided_levels=1).eval()
     image = torch.rand(1, 3, 16, 16)
     outputs = OneHead(network, task)(image)
-    assert list(outputs) == [task]
-    torch.testing.assert_close(outputs[task], network(image)[task])
+    assert list(outputs) == [key]
+    torch.testing.assert_close(outputs[key], network(image)[key])
 
 
 def test_one_head_refuses_an_unknown_task() -> None:
-    with pytest.raises(ValueError, match="task must be one of vessel, disease, got 'fovea'"):
+    with pytest.raises(ValueError, match="task must be one of segmentation, classification, got 'fovea'"):
         OneHead(torch.nn.Identity(), "fovea")
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 def test_of_several_outputs_the_first_counts() -> None:
-    network = SingleTask(BasicUNetPlusPlus(2, 3, 1, features=(4, 4, 4, 4, 4, 4)), "vessel").eval()
+    network = SingleTask(BasicUNetPlusPlus(2, 3, 1, features=(4, 4, 4, 4, 4, 4)), "segmentation").eval()
     image = torch.rand(1, 3, 32, 32)
     with torch.no_grad():
         expected = network.network(image)[0]
@@ -84,7 +84,7 @@ def test_of_several_outputs_the_first_counts() -> None:
 
 
 def test_each_structure_gets_its_channel() -> None:
-    network = SingleTask(torch.nn.Identity(), "vessel", structures=("disc", "cup", "vessel"))
+    network = SingleTask(torch.nn.Identity(), "vessel", structures=("disc", "cup", "segmentation"))
     image = torch.rand(2, 3, 4, 4)
     outputs = network(image)
     assert list(outputs) == ["disc", "cup", "vessel"]
@@ -94,7 +94,7 @@ def test_each_structure_gets_its_channel() -> None:
 def test_classifier_of_one_size_sees_the_whole_photograph_scaled_to_it() -> None:
     torch.manual_seed(0)
     vit = ViT(3, 16, 8, 12, 24, 1, 2, classification=True, num_classes=3, spatial_dims=2, post_activation=None)
-    network = SingleTask(vit, "disease", DISEASES, input_size=16).eval()
+    network = SingleTask(vit, "classification", DISEASES, input_size=16).eval()
     image = torch.rand(1, 3, 16, 16)
     with torch.no_grad():
         outputs = network(image)
@@ -121,7 +121,7 @@ def test_windows_are_averaged_in_place() -> None:
 
 def test_efficientnet_u_net_learns_four_phantoms_by_heart_with_focal_dice() -> None:
     torch.manual_seed(0)
-    network = SingleTask(FlexibleUNet(3, 1, "efficientnet-b0"), "vessel")
+    network = SingleTask(FlexibleUNet(3, 1, "efficientnet-b0"), "segmentation")
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = 0.1  # EfficientNet's 0.01 follows over hundreds of steps

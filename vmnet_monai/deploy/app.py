@@ -94,7 +94,10 @@ def prepare(argv: Sequence[str]) -> VMNetApplication:
     output.mkdir(parents=True, exist_ok=True)
     if not os.access(output, os.W_OK | os.X_OK):
         raise PermissionError(f"the output must be a folder that can be written to, {output} is none: allow it.")
-    model_path = find_model(Path(context.model_path))
+    is_named = any(option.partition("=")[0] in ("-m", "--model") for option in argv) or os.environ.get(
+        "HOLOSCAN_MODEL_PATH"
+    )
+    model_path = find_model(Path(context.model_path) if is_named else None)
     return VMNetApplication(folder, output, Predictor(model_path), model_identity(model_path), argv)
 
 

@@ -5,25 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 from vmnet_monai.calibration.operating_point import weights_version
-from vmnet_monai.inference.bundle import read_inference_config
+from vmnet_monai.inference.bundle import CONFIG_NAME, bundle_path, read_inference_config
 from vmnet_monai.reports.dicom.origin import ModelIdentity
 
 __all__ = ["find_model", "model_identity"]
 
-CONFIG_NAME = "configs/inference.json"
-"""By which a folder is known as a bundle."""
 
-
-def find_model(path: Path) -> Path:
+def find_model(path: Path | None) -> Path:
     """Find the model in a container's folder of models, where packagers put it into a subfolder.
 
     Args:
-        path: a TorchScript export, a bundle, or a folder with one of these at any depth; a bundle goes before the
-            exports inside it.
+        path: None, for the bundle that came with the package; a TorchScript export, a bundle, or a folder with one of
+            these at any depth; a bundle goes before the exports inside it.
 
     Raises:
         FileNotFoundError: if there is none, or more than one.
     """
+    if path is None:
+        return bundle_path()
     if path.is_file() or (path / CONFIG_NAME).is_file():
         return path
     found = [config.parents[1] for config in path.rglob(CONFIG_NAME)] or list(path.rglob("*.ts"))

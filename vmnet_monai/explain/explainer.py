@@ -61,7 +61,9 @@ class Explainer:
             disease -> (1, S, S) float32 in [0, 1].
         """
         chosen = (
-            {"positive": positive, "all": self.diseases}[self.explain] if isinstance(self.explain, str) else self.explain
+            {"positive": positive, "all": self.diseases}[self.explain]
+            if isinstance(self.explain, str)
+            else self.explain
         )
         columns = {disease: self.diseases.index(disease) for disease in self.diseases if disease in chosen}
         if not columns:

@@ -1,6 +1,6 @@
 """Train, evaluate and compare all systems on the same data with the same seed, number of steps and grid.
 
-    python tests/benchmarks/systems.py --data_root data --output_dir output/systems [--seeds 0,1] [--processes 2]
+    python tests/benchmarks/papers/systems.py --data_root data --output_dir output/systems [--seeds 0,1] [--processes 2]
 
 The systems and the configs that they share are listed in systems.json. Every training and evaluation is a command of
 MONAI's bundle in a process of its own; what has been evaluated is not run again, so that an interrupted comparison goes

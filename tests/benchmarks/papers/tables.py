@@ -145,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         Exit code: 0, or 1 when a run cannot be read or has no such structure.
     """
-    parser = argparse.ArgumentParser(prog="python -m papers.tables", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python tests/benchmarks/papers/tables.py", description=__doc__)
     parser.add_argument("runs", nargs="+", metavar="RUN", help="output folder of an evaluation")
     parser.add_argument(
         "--region", nargs="+", choices=REGIONS, default=REGIONS, help="the pixels that count (default: both)"

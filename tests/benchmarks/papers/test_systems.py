@@ -11,12 +11,11 @@ import pytest
 
 from vmnet_monai.datasets.phantom import write_phantoms
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
 def program(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(ROOT / "tests/benchmarks"))
     monkeypatch.chdir(ROOT)
     import systems
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from papers.tables import main, multi_task_table, segmentation_table
+from tables import main, multi_task_table, segmentation_table
 
 from vmnet_monai.metrics import confusion_scores
 
@@ -137,7 +137,7 @@ def test_datasets_of_either_task_have_rows_and_so_have_all_together() -> None:
         ("all", POOLED),
         ("all", MEAN),
     ]
-    assert row(table, dataset_name="odir5k")[["JI vessel", "micro accuracy"]].isna().tolist() == [True, False]
+    assert row(table, dataset="odir5k")[["JI vessel", "micro accuracy"]].isna().tolist() == [True, False]
     assert set(segmentation_table({"ours": both}, "inside_fov")["dataset"]) == {"drive"}
 
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from vmnet_monai.networks import VMNet
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 TRAIN = f"{ROOT}/bundles/vmnet/configs/train.json"
 FEATURES, GUIDED_LEVELS = (4, 6, 8, 12), 2
 TWO_LAYERS = (

@@ -1,6 +1,6 @@
 """What networks cost beside V-MNet: parameters, multiply-adds, time and memory, measured in one run on the CPU.
 
-    python tests/benchmarks/cost.py --systems configs/networks/venet.json configs/networks/resnet18.json
+    python tests/benchmarks/papers/cost.py --systems configs/networks/venet.json configs/networks/resnet18.json
         [--size 512] [--crop 128] [--batch_size 16] [--repeats 5] [--output cost.csv]
 
 A system is an overlay over V-MNet's config, or several joined by commas; a name may stand in front, NAME=FILE,FILE. It
