@@ -56,7 +56,7 @@ def test_weights_of_another_folder_are_exported_into_it(bundle: Path, tmp_path: 
 def test_a_network_of_an_overlay_that_cannot_be_scripted_is_traced(bundle: Path, tmp_path: Path) -> None:
     """It segments in windows and has no disease head, whose difference is therefore unknown."""
     convolution = {"in_channels": 3, "out_channels": 1, "kernel_size": 3, "padding": 1}
-    network = SingleTask(SlidingWindows(torch.nn.Conv2d(**convolution), SIZE_PX // 2), "vessel")
+    network = SingleTask(SlidingWindows(torch.nn.Conv2d(**convolution), SIZE_PX // 2), "segmentation")
     torch.save(network.state_dict(), bundle / "models/model.pt")
     point = OperatingPoint.load(small_bundle(tmp_path / "other") / "models")
     dataclasses.replace(point, network=network_settings(network)).save(bundle / "models")
@@ -65,7 +65,7 @@ def test_a_network_of_an_overlay_that_cannot_be_scripted_is_traced(bundle: Path,
         "network": {"_target_": "torch.nn.Conv2d", **convolution},
         "window_size": SIZE_PX // 2,
     }
-    single_task = {"_target_": "vmnet_monai.networks.SingleTask", "task": "vessel", "network": windows}
+    single_task = {"_target_": "vmnet_monai.networks.SingleTask", "task": "segmentation", "network": windows}
     overlay = tmp_path / "overlay.json"
     overlay.write_text(json.dumps({"network_def": single_task}))
 

@@ -193,7 +193,8 @@ def test_store_holds_what_a_prediction_needs_and_no_more(logged: ModelInfo, uri:
         "artifacts/bundle/models/model.pt",
         "artifacts/bundle/models/operating_point.json",
     ]
-    assert (folder / "code/vmnet_monai/report/templates").is_dir()
+    assert (folder / "code/vmnet_monai/reports/html/templates").is_dir()
+    assert not (folder / "code/vmnet_monai/bundle").exists(), "the weights travel once, as an artifact"
     assert not list(folder.rglob("*.pyc"))
     assert not list(folder.rglob("*.pkl"))
     requirements = (folder / "requirements.txt").read_text()

@@ -141,6 +141,9 @@ def log_model(
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "bundle"
         _copy_bundle(bundle_path() if bundle is None else Path(bundle), folder, model_dir)
+        code = Path(temporary) / _PACKAGE
+        # Without the package's own bundle: the one that is logged is an artifact.
+        shutil.copytree(Path(__file__).parent, code, ignore=shutil.ignore_patterns("bundle", "__pycache__"))
         script = Path(temporary) / "fundus_model.py"
         script.write_text(_SCRIPT, encoding="utf-8")
         example = input_example()
@@ -153,7 +156,7 @@ def log_model(
                 name="vmnet",
                 python_model=str(script),
                 artifacts={"bundle": str(folder)},
-                code_paths=[str(Path(__file__).parent)],
+                code_paths=[str(code)],
                 pip_requirements=_requirements(),
                 signature=signature,
                 input_example=example,

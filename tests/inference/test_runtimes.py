@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from pathlib import Path
@@ -13,14 +12,13 @@ import pytest
 import skimage.data
 import torch
 from PIL import Image
-from small_bundle import BUNDLE, SIZE_PX, small_bundle
+from small_bundle import SIZE_PX, small_bundle
 
 from vmnet_monai import Prediction, Predictor
 from vmnet_monai.calibration.operating_point import weights_version
 from vmnet_monai.export import TOLERANCE, export_models
 from vmnet_monai.inference.run import predict_folder
 from vmnet_monai.inference.runtimes import EXPORTED, RUNTIMES, open_runtime
-from vmnet_monai.io.weights import torchscript_extra
 
 RETINA = np.ascontiguousarray(skimage.data.retina()[::4, ::4])
 PICTURES = {"report": False, "explain": "all"}
@@ -178,14 +176,3 @@ def test_a_missing_package_is_named(runtime: str, package: str, bundle: Path, mo
 def test_unknown_runtime_is_refused(bundle: Path) -> None:
     with pytest.raises(ValueError, match="one of torch, torchscript, onnx, openvino, got 'tensorrt'"):
         Predictor(bundle, runtime="tensorrt")
-
-
-def test_shipped_torchscript_is_that_of_the_shipped_bundle() -> None:
-    """Its config too, which is to be exported anew where inference.json changes."""
-    of_file = torchscript_extra(BUNDLE / "models/model.ts", "inference.json")
-    assert json.loads(of_file) == json.loads((BUNDLE / "configs/inference.json").read_text())
-    alone = Predictor(BUNDLE / "models/model.ts", device="cpu", explain=[])(RETINA)
-    of_bundle = Predictor(BUNDLE, device="cpu", amp=False, explain=[])(RETINA)
-    assert alone.decisions == of_bundle.decisions
-    assert alone.probabilities == pytest.approx(of_bundle.probabilities, abs=TOLERANCE)
-    np.testing.assert_allclose(alone.vessel_probability, of_bundle.vessel_probability, atol=TOLERANCE)

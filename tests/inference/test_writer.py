@@ -139,7 +139,7 @@ def test_real_inference_writes_pictures_of_the_photographs_size(tmp_path: Path) 
 
 def test_heat_is_drawn_inside_the_field_of_view_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hot = {"glaucoma": torch.ones(1, 8, 8)}
-    monkeypatch.setattr("vmnet_monai.inference.prediction.disease_heat_maps", lambda *_, **__: hot)
+    monkeypatch.setattr("vmnet_monai.explain.explainer.disease_heat_maps", lambda *_, **__: hot)
     entry = {
         **with_photograph(tmp_path, "a", [[0.1, 0.1, 0.1], [0.1, 0.1, 0.1]]),
         "image": torch.zeros(3, 8, 8),

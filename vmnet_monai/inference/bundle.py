@@ -74,11 +74,18 @@ def read_inference_config(
     config = ConfigParser(ConfigParser.load_config_files([path, *overlays]))
     if unpacked is not None:
         weakref.finalize(config, unpacked.cleanup)
-    unknown = [key for key in overrides if key not in config]
+    # A component takes further arguments of its class.
+    unknown = [key for key in overrides if key not in config and not _is_argument(config, key)]
     if unknown:
         raise ValueError(f"{path} has no key {', '.join(unknown)}: see docs/reference/config-keys.md.")
     config.update({"bundle_root": literal(bundle), **overrides})
     return config
+
+
+def _is_argument(config: ConfigParser, key: str) -> bool:
+    """Whether a key names an argument of a component of the config."""
+    component = key.rpartition("#")[0]
+    return bool(component) and component in config and "_target_" in (config[component] or {})
 
 
 def _unpacked(torchscript: Path) -> tempfile.TemporaryDirectory[str]:

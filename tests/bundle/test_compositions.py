@@ -1,0 +1,94 @@
+"""Every network overlay under every experiment overlay that the documentation allows: it composes, and it learns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from bundle_configs import ROOT, TRAIN
+from monai.bundle import ConfigParser
+
+NETWORKS = sorted(path.relative_to(ROOT / "configs/networks") for path in (ROOT / "configs/networks").rglob("*.json"))
+OVER_RESFORMER = {"resformer_parallel", "resformer_lower_rate"}
+"""Overlays that are laid over that of ResFormer."""
+
+TWO_HEADED = {"venet", "resformer", *OVER_RESFORMER}
+RECIPES = {
+    "alone": [],
+    "vessels": ["vessels"],
+    "joint": ["vessels", "joint"],
+    "comparison": ["vessels", "joint", "comparison"],
+    "vessels only": ["ablation/vessels_only"],
+    "diseases only": ["ablation/diseases_only"],
+    "auc margin": ["auc_margin"],
+    "convex": ["convex_focal_dice"],
+}
+ITEMS = [{"id": str(i), "dataset": "phantom", "disease": [float(i % 2)] * 5, "vessel": "a.png"} for i in range(4)]
+SIZE_PX = 64
+
+
+def allowed(network: Path, recipe: str) -> bool:
+    """Whether the documentation allows the two together."""
+    if recipe in ("vessels only", "diseases only"):
+        return network.stem in TWO_HEADED or network.parent.name == "layouts"
+    if recipe == "convex":
+        return network.stem == "efficientnet_b0_unet"
+    if recipe == "auc margin":
+        return network.parent.name == "layouts"
+    return True
+
+
+def composed(network: Path, recipe: str) -> ConfigParser:
+    files = [TRAIN, *(f"configs/experiments/{name}.json" for name in RECIPES[recipe] if "ablation" not in name)]
+    if network.stem in OVER_RESFORMER:
+        files.append("configs/networks/resformer.json")
+    files.append(f"configs/networks/{network.as_posix()}")
+    files += [f"configs/experiments/{name}.json" for name in RECIPES[recipe] if "ablation" in name]
+    if recipe in ("convex", "auc margin"):
+        files = [TRAIN, files[-1], f"configs/experiments/{RECIPES[recipe][0]}.json"]
+    parser = ConfigParser(ConfigParser.load_config_files(files))
+    small: dict[str, Any] = {"grid_size": SIZE_PX, "disease_size": SIZE_PX, "crop_size": SIZE_PX, "device": "cpu"}
+    parser.update({key: value for key, value in small.items() if key in parser})
+    parser["datalists"] = {"train": ITEMS, "val": ITEMS[:1]}
+    return parser
+
+
+CASES = [
+    pytest.param(network, recipe, id=f"{network.with_suffix('').as_posix()}, {recipe}")
+    for network in NETWORKS
+    for recipe in RECIPES
+    if allowed(network, recipe)
+]
+
+
+@pytest.mark.parametrize(("network", "recipe"), CASES)
+def test_overlays_compose(network: Path, recipe: str) -> None:
+    parser = composed(network, recipe)
+    for key in ("train#preprocessing", "validate#preprocessing", "train#sampler"):
+        assert parser.get_parsed_content(key) is not None
+
+
+def targets(structures: list[str]) -> dict[str, torch.Tensor]:
+    masks = {name: torch.zeros(2, 1, SIZE_PX, SIZE_PX) for name in structures}
+    known = {f"has_{name}": torch.tensor([True, True]) for name in structures}
+    disease = torch.nn.functional.one_hot(torch.tensor([0, 1]), 5).float()
+    return {**masks, **known, "fov": torch.ones(2, 1, SIZE_PX, SIZE_PX), "disease": disease}
+
+
+@pytest.mark.parametrize(
+    ("network", "recipe"),
+    [case for case in CASES if case.values[1] in ("alone", "vessels only", "diseases only", "convex")],
+)
+def test_the_loss_of_each_composition_reaches_its_network(network: Path, recipe: str) -> None:
+    parser = composed(network, recipe)
+    model, loss = parser.get_parsed_content("network"), parser.get_parsed_content("loss")
+    output = model.train()(torch.rand(2, 3, SIZE_PX, SIZE_PX))
+    expected = {"vessels only": {"vessel"}, "diseases only": {"disease"}}.get(recipe)
+    if expected:
+        assert {name for name in output if not name[-1].isdigit()} == expected
+    value = loss(output, targets(["vessel"]))
+    value.backward()
+    assert value.isfinite()
+    assert any(parameter.grad is not None and parameter.grad.any() for parameter in model.parameters())
