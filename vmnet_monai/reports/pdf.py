@@ -1,24 +1,34 @@
-"""Writes one photograph's report as a page to print."""
+"""Writes one photograph's report as pages to print."""
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from functools import cache
+from io import BytesIO
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 import numpy as np
-from matplotlib import colormaps, rc_context
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.font_manager import findfont, get_font
-from matplotlib.patches import Rectangle
+from matplotlib import colormaps, get_data_path
 from numpy.typing import NDArray
+from PIL.Image import fromarray
+from reportlab import rl_config
+from reportlab.graphics.shapes import Drawing, Rect
+from reportlab.lib.colors import HexColor
+from reportlab.lib.enums import TA_LEFT, TA_RIGHT
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.styles import ParagraphStyle
+from reportlab.lib.units import mm
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.ttfonts import TTFont
+from reportlab.pdfgen.canvas import Canvas
+from reportlab.platypus import BaseDocTemplate, Flowable, Frame, HRFlowable, Image, PageTemplate, Paragraph, Table
 
 from vmnet_monai.explain.overlay import HEAT_COLOURS
 from vmnet_monai.io.files import whole_file
-from vmnet_monai.reports.images import heat_palette, lay_over, levels, shrink, structure_palette
+from vmnet_monai.reports.images import JPEG_QUALITY, heat_palette, lay_over, levels, shrink, structure_palette
 from vmnet_monai.reports.record import DiseaseFinding, Record
 from vmnet_monai.reports.wording import (
     DISCLAIMER,
@@ -33,39 +43,35 @@ from vmnet_monai.reports.wording import (
 
 __all__ = ["write_pdf"]
 
-PAGE_MM = (210.0, 297.0)
-"""Width and height of A4 (ISO 216)."""
+rl_config.useA85 = 0  # streams as bytes; as letters they take a quarter more
 
-LEFT_MM, RIGHT_MM, BOTTOM_MM = 15.0, 195.0, 284.0
-"""Edges of what is printed, from the page's upper left corner."""
+MARGIN = 15 * mm
+"""Left, right, above and below what is printed."""
 
-PICTURE_SIDE_PX = 800
-"""Longer side of the photograph: 88 mm at 230 dpi."""
+FOOT = 9 * mm
+"""Baseline of the foot's first line, from the lower edge of the page."""
+
+WIDTH = A4[0] - 2 * MARGIN
+"""Width of what is printed."""
+
+IMAGE_SIDE_PX = 1040
+"""Longer side of the photograph: 88 mm at 300 dpi."""
 
 HEAT_MAP_SIDE_PX = 360
 """Longer side of a heat map, which is smooth."""
 
-PICTURE_HEIGHT_MM = 86.0
-"""Greatest height of the photograph."""
+HEAT_MAPS_PER_ROW = 6
 
-MAX_HEAT_MAPS = 6
-"""Heat maps that fit side by side; of more, those of the greatest probabilities are printed."""
-
-MAX_WARNING_LINES = 6
-"""Lines for remarks on quality; the web page has them all."""
-
-INK, QUIET, LINE, TRACK, ACCENT, BELOW = "#1b2126", "#556069", "#d9dee1", "#e3e7ea", "#0b5f7c", "#6f7b83"
+INK, QUIET, LINE, TRACK, ACCENT, BELOW = map(
+    HexColor, ("#1b2126", "#556069", "#d9dee1", "#e3e7ea", "#0b5f7c", "#6f7b83")
+)
 """The colours of the web page on white."""
 
-FONT = "DejaVu Sans"
-"""Comes with Matplotlib, so that the page is the same everywhere."""
+REGULAR, BOLD = "DejaVuSans", "DejaVuSans-Bold"
+"""Come with Matplotlib, so that the page is the same everywhere."""
 
-SETTINGS: dict[Any, Any] = {
-    "font.family": FONT,
-    "text.parse_math": False,  # a dollar in a file's name is no formula
-    "text.usetex": False,
-    "image.composite_image": False,
-}
+SIZE = 6.5
+"""Points of most text."""
 
 
 def write_pdf(
@@ -75,196 +81,227 @@ def write_pdf(
     masks: Mapping[str, NDArray[np.bool_]],
     heat_maps: Mapping[str, NDArray[np.floating]],
 ) -> None:
-    """Write one A4 page with the photograph, what was found on it, and the numbers.
+    """Write the photograph, what was found on it and the numbers as A4 pages: one, and more where one is too small.
 
-    Text is vector text; a character that Matplotlib's font lacks, such as a Chinese one, is printed as U+FFFD. Long
-    names are shortened in the middle. The same input gives the same bytes.
+    Text is vector text in DejaVu Sans; a character that it lacks, such as a Chinese one, is printed as U+FFFD, and an
+    id with such characters a second time with their code points, as in ``\\u773c``. The same input gives the same
+    bytes; the file appears whole or not at all.
 
     Args:
         path: the final name.
         record: what is said about the photograph.
-        photograph: (H, W, 3) uint8 RGB.
+        image: (H, W, 3) uint8 RGB.
         masks: structure -> (H, W) bool.
         heat_maps: disease -> (H, W) float in [0, 1].
     """
-    with rc_context(SETTINGS):
-        figure = Figure(figsize=(PAGE_MM[0] / 25.4, PAGE_MM[1] / 25.4))
-        page = figure.add_axes((0.0, 0.0, 1.0, 1.0), xlim=(0, PAGE_MM[0]), ylim=(PAGE_MM[1], 0), autoscale_on=False)
-        page.set_axis_off()
-        y = _draw_heading(page, record)
-        y = _draw_image(page, y, image, masks)
-        y = _draw_heat_maps(page, y, image, heat_maps, record["findings"])
-        y = _draw_warnings(page, y, record["warnings"])
-        _draw_findings(page, y, record["findings"])
-        _draw_measures(page, y, record)
-        metadata = {"Title": _printable(record["id"]), "CreationDate": None}
-        with whole_file(path) as temporary:
-            figure.savefig(temporary, format="pdf", metadata=metadata)
+    name = record["id"]
+    origin = (
+        f"{record['width_px']} × {record['height_px']} pixels · {record['image']}",
+        f"Model {record['model_version']} · thresholds {record['thresholds_version']}",
+    )
+    story = [
+        *_heading(name, origin),
+        _images(image, masks),
+        *_heat_maps(image, heat_maps),
+        *_remarks(record["warnings"]),
+        _findings_and_measures(record["findings"], record["measures"]),
+        _PageCount(),
+    ]
+    with whole_file(path) as temporary:
+        document = BaseDocTemplate(
+            str(temporary),
+            pagesize=A4,
+            title=_printable(name),
+            author="",
+            creator="",
+            subject=DISCLAIMER,
+            lang="en",
+            invariant=1,
+        )
+        frame = Frame(MARGIN, MARGIN, WIDTH, A4[1] - 2 * MARGIN, 0, 0, 0, 0)
+        document.addPageTemplates(PageTemplate(frames=frame, onPageEnd=lambda canvas, _: _draw_foot(canvas, name)))
+        document.build(story)
 
 
 @cache
 def _glyphs() -> frozenset[int]:
-    return frozenset(get_font(findfont(FONT)).get_charmap())
+    """Register the fonts, and tell which characters both have."""
+    fonts = [TTFont(name, f"{get_data_path()}/fonts/ttf/{name}.ttf") for name in (REGULAR, BOLD)]
+    for font in fonts:
+        pdfmetrics.registerFont(font)
+    regular, bold = (font.face.charToGlyph for font in fonts)
+    return frozenset(regular.keys() & bold.keys())
 
 
-def _printable(text: str, characters: int = 1000) -> str:
-    """One line of what the font has, shortened in the middle."""
-    line = "".join(sign if ord(sign) in _glyphs() else "\ufffd" for sign in " ".join(text.split()))
-    half = characters // 2
-    return line if len(line) <= characters else f"{line[: half - 1]}…{line[-half:]}"
+def _printable(text: str) -> str:
+    """One line of what the fonts have."""
+    return "".join(sign if ord(sign) in _glyphs() else "\ufffd" for sign in " ".join(text.split()))
 
 
-def _write(
-    page: Axes,
-    x: float,
-    y: float,
-    text: str,
-    size: float = 8,
-    colour: str = INK,
-    bold: bool = False,
-    right: bool = False,
-) -> None:
-    """Write one line whose baseline lies at y."""
-    weight, side = "bold" if bold else "normal", "right" if right else "left"
-    page.text(x, y, text, size=size, color=colour, weight=weight, ha=side, va="baseline")
+def _text(
+    text: str, colour: HexColor = INK, size: float = SIZE, bold: bool = False, right: bool = False, **spacing: float
+) -> Paragraph:
+    """Lines of text, as many as it takes."""
+    font, side = BOLD if bold else REGULAR, TA_RIGHT if right else TA_LEFT
+    look = {"fontName": font, "fontSize": size, "leading": 1.3 * size, "textColor": colour, "alignment": side}
+    style = ParagraphStyle("", **look, **spacing)
+    return Paragraph(escape(_printable(text)), style)
 
 
-def _title(page: Axes, x: float, y: float, text: str) -> None:
-    _write(page, x, y, text.upper(), size=6.5, colour=QUIET, bold=True)
+def _section(title: str) -> Paragraph:
+    return _text(title.upper(), QUIET, bold=True, keepWithNext=1, spaceBefore=4 * mm, spaceAfter=1 * mm)
 
 
-def _rule(page: Axes, x0: float, x1: float, y: float) -> None:
-    page.plot([x0, x1], [y, y], color=LINE, linewidth=0.5)
+def _picture(pixels: NDArray[np.uint8], width: float, height: float) -> Image:
+    """A picture that is as large as fits into width and height."""
+    packed = BytesIO()
+    # colours at full resolution, or those of fine vessels fade
+    fromarray(pixels).save(packed, format="JPEG", quality=JPEG_QUALITY, subsampling=0)
+    return Image(packed, width, height, kind="proportional", hAlign="LEFT")
 
 
-def _box(page: Axes, x: float, y: float, width: float, height: float, colour: str) -> None:
-    page.add_patch(Rectangle((x, y), width, height, facecolor=colour, edgecolor="none"))
+def _table(rows: Sequence[Sequence[Any]], widths: Sequence[float], *styles: tuple[Any, ...], **settings: Any) -> Table:
+    """A table flush left, whose rows go on overleaf."""
+    plain = [(padding, (0, 0), (-1, -1), 0) for padding in ("LEFTPADDING", "RIGHTPADDING", "TOPPADDING")]
+    return Table(rows, widths, style=[*plain, ("VALIGN", (0, 0), (-1, -1), "TOP"), *styles], hAlign="LEFT", **settings)
 
 
-def _image(page: Axes, x: float, y: float, width: float, height: float, pixels: NDArray[np.uint8]) -> None:
-    page.imshow(pixels, extent=(x, x + width, y + height, y), aspect="auto", interpolation="none")
+class _PageCount(Flowable):
+    """Takes no room; as the last of a story it knows the number of pages, which every foot refers to."""
+
+    def draw(self) -> None:
+        self.canv.beginForm("pages")
+        _draw_foot_line(self.canv, _text(str(self.canv.getPageNumber()), QUIET), A4[0] - MARGIN - 3 * mm, 5 * mm)
+        self.canv.endForm()
 
 
-def _draw_heading(page: Axes, record: Record) -> float:
-    _write(page, LEFT_MM, 20, _printable(record["id"], 44), size=15, bold=True)
-    size = f"{record['width_px']} × {record['height_px']} pixels · "
-    _write(page, LEFT_MM, 26, size + _printable(record["image"], 100), size=7.5, colour=QUIET)
-    versions = f"Model {record['model_version']} · thresholds {record['thresholds_version']}"
-    _write(page, LEFT_MM, 30.5, _printable(versions, 125), size=7.5, colour=QUIET)
-    _write(page, LEFT_MM, 36, DISCLAIMER, size=8, bold=True)
-    _rule(page, LEFT_MM, RIGHT_MM, 38.5)
-    return 42.0
+def _draw_foot_line(canvas: Canvas, text: Paragraph, x: float, width: float) -> None:
+    _, height = text.wrapOn(canvas, width, MARGIN)
+    text.drawOn(canvas, x, FOOT + SIZE - height)
 
 
-def _draw_image(page: Axes, y: float, image: NDArray[np.uint8], masks: Mapping[str, NDArray[np.bool_]]) -> float:
+def _draw_foot(canvas: Canvas, name: str) -> None:
+    """Write whose page it is, which of how many, and the disclaimer where the heading does not have it."""
+    page = canvas.getPageNumber()
+    owner = name if page == 1 else f"{name} · {DISCLAIMER}"
+    _draw_foot_line(canvas, _text(owner, QUIET), MARGIN, WIDTH - 25 * mm)
+    _draw_foot_line(canvas, _text(f"Page {page} of", QUIET, right=True), MARGIN, WIDTH - 4 * mm)
+    canvas.doForm("pages")
+    canvas.setDateFormatter(lambda *_: "")  # no date, rather than a constant one
+
+
+def _heading(name: str, origin: Sequence[str]) -> list[Flowable]:
+    lines = [_text(name, size=15, bold=True, spaceAfter=1.5 * mm)]
+    if "\ufffd" in _printable(name):
+        lines.append(_text(name.encode("unicode_escape").decode(), QUIET))
+    lines += [_text(line, QUIET, 7.5) for line in origin]
+    rule = HRFlowable("100%", 0.5, color=LINE, spaceBefore=1.5 * mm, spaceAfter=3 * mm)
+    return [*lines, _text(DISCLAIMER, size=8, bold=True, spaceBefore=1.5 * mm), rule]
+
+
+def _images(image: NDArray[np.uint8], masks: Mapping[str, NDArray[np.bool_]]) -> Table:
     """The photograph, and beside it the structures over it."""
-    small = shrink(image, PICTURE_SIDE_PX)
-    height = min(PICTURE_HEIGHT_MM, 88 * small.shape[0] / small.shape[1])
-    width = height * small.shape[1] / small.shape[0]
-    _image(page, LEFT_MM, y, width, height, small)
+    size = 88 * mm, 86 * mm
+    small = drawn = shrink(image, IMAGE_SIDE_PX)
+    columns = [(_picture(small, *size), _text("Photograph", QUIET))]
     if masks:
-        drawn = small
-        for position, mask in enumerate(masks.values()):
-            drawn = lay_over(drawn, shrink(levels(mask), PICTURE_SIDE_PX), structure_palette(position))
-        x = LEFT_MM + width + 4
-        _image(page, x, y, width, height, drawn)
-        names = ", ".join(readable(structure) for structure in masks)
-        _write(page, x, y + height + 3.5, _printable(names, 60), size=7, colour=QUIET)
-    _write(page, LEFT_MM, y + height + 3.5, "Photograph", size=7, colour=QUIET)
-    return y + height + 10
+        legend = []
+        for position, (structure, mask) in enumerate(masks.items()):
+            palette = structure_palette(position)
+            drawn = lay_over(drawn, shrink(levels(mask), IMAGE_SIDE_PX), palette)
+            square = f'<font color="#{bytes(palette[255, :3]).hex()}">■</font>'
+            legend.append(f"{square} {escape(_printable(readable(structure)))}")
+        caption = Paragraph(" &nbsp; ".join(legend), columns[0][1].style)
+        columns.append((_picture(drawn, *size), caption))
+    return _table(list(zip(*columns, strict=True)), [WIDTH / 2] * len(columns))
 
 
-def _draw_heat_maps(
-    page: Axes,
-    y: float,
-    image: NDArray[np.uint8],
-    heat_maps: Mapping[str, NDArray[np.floating]],
-    findings: Sequence[DiseaseFinding],
-) -> float:
+def _heat_maps(image: NDArray[np.uint8], heat_maps: Mapping[str, NDArray[np.floating]]) -> list[Flowable]:
     """Heat maps side by side, with their scale and what they mean."""
     if not heat_maps:
-        return y
-    shown = list(heat_maps)
-    if len(shown) > MAX_HEAT_MAPS:
-        probability = {finding["disease"]: finding["probability"] or 0 for finding in findings}
-        shown = sorted(shown, key=lambda disease: -probability.get(disease, 0))[:MAX_HEAT_MAPS]
+        return []
     small = shrink(image, HEAT_MAP_SIDE_PX)
-    column = min(43.0, (RIGHT_MM - LEFT_MM + 3) / len(shown) - 3)
-    height = min(30.0, column * small.shape[0] / small.shape[1])
-    width = height * small.shape[1] / small.shape[0]
-    _title(page, LEFT_MM, y, "Heat maps")
-    for position, disease in enumerate(shown):
-        x = LEFT_MM + position * (column + 3)
-        heat = shrink(levels(heat_maps[disease]), HEAT_MAP_SIDE_PX)
-        _image(page, x, y + 2, width, height, lay_over(small, heat, heat_palette()))
+    in_row = min(len(heat_maps), HEAT_MAPS_PER_ROW)
+    column = min(WIDTH / in_row, 46 * mm)
+    cells = []
+    for disease, heat in heat_maps.items():
+        over = lay_over(small, shrink(levels(heat), HEAT_MAP_SIDE_PX), heat_palette())
         name = disease_name(disease) + ("" if heat.any() else " (empty)")
-        lines = textwrap.wrap(_printable(name), int(column / 1.3), max_lines=2, placeholder="…")
-        for row, line in enumerate(lines):
-            _write(page, x, y + height + 5.5 + 3 * row, line, size=6.5)
-    y += height + 14
+        cells.append([_picture(over, column - 3 * mm, 30 * mm), _text(name, spaceBefore=1 * mm)])
+    rows = [cells[start : start + in_row] for start in range(0, len(cells), in_row)]
     ramp = (colormaps[HEAT_COLOURS](np.linspace(0, 1, 256))[None, :, :3] * 255).round().astype(np.uint8)
-    _write(page, LEFT_MM, y, "0", size=6.5)
-    _image(page, LEFT_MM + 3, y - 2, 25, 2, ramp)
-    _write(page, LEFT_MM + 29.5, y, "1   share of this map’s maximum; the lower, the more transparent", size=6.5)
-    if len(shown) < len(heat_maps):
-        note = f"The {len(shown)} of the greatest probabilities of {len(heat_maps)}"
-        _write(page, RIGHT_MM, y, note, size=6.5, colour=QUIET, right=True)
-    for row, line in enumerate(textwrap.wrap(HEAT_MAP_NOTE, 130), start=1):
-        _write(page, LEFT_MM, y + 1 + 3 * row, line, size=6.5, colour=QUIET)
-    return y + 15
+    scale = [
+        _text("0"),
+        _picture(np.repeat(ramp, 20, axis=0), 25 * mm, 2 * mm),
+        _text("1 · fraction of this map’s maximum; the lower, the more transparent"),
+    ]
+    return [
+        _table(
+            [[_section("Heat maps")], *rows],
+            [column] * in_row,
+            ("SPAN", (0, 0), (-1, 0)),
+            ("BOTTOMPADDING", (0, 1), (-1, -1), 2 * mm),
+            repeatRows=1,
+            spaceBefore=4 * mm,
+        ),
+        _table([scale], [3 * mm, 27 * mm, WIDTH - 30 * mm], ("VALIGN", (0, 0), (-1, -1), "MIDDLE")),
+        _text(HEAT_MAP_NOTE, QUIET),
+    ]
 
 
-def _draw_warnings(page: Axes, y: float, warnings: Sequence[str]) -> float:
-    _title(page, LEFT_MM, y, "Quality of the photograph")
-    lines = [line for warning in warnings for line in textwrap.wrap(_printable(warning), 125)] or ["No remarks."]
-    if len(lines) > MAX_WARNING_LINES:
-        lines = [*lines[: MAX_WARNING_LINES - 1], "…"]
-    for row, line in enumerate(lines, start=1):
-        _write(page, LEFT_MM, y + 4.2 * row, line, size=7.5)
-    return y + 4.2 * len(lines) + 8
+def _remarks(warnings: Sequence[str]) -> list[Flowable]:
+    lines = [_text(warning, size=7.5) for warning in warnings or ["No remarks."]]
+    return [_section("Quality of the photograph"), *lines]
 
 
-def _row_height(y: float, rows: int) -> float:
-    """Height of a row of a table, less than usual where the rows would not fit."""
-    return min(6.0, (BOTTOM_MM - y) / max(rows, 1))
+def _finding_row(finding: DiseaseFinding) -> list[Flowable]:
+    """Disease, bar with threshold, probability, threshold, decision."""
+    probability, threshold = finding["probability"], finding["threshold"]
+    reached = finding["decision"] == 1
+    return [
+        _text(disease_name(finding["disease"]), bold=reached),
+        _bar(probability, threshold, ACCENT if reached else BELOW) if known(probability) else "",
+        _text(probability_text(probability), bold=reached, right=True),
+        _text(probability_text(threshold), right=True),
+        _text(f"{'▲ ' if reached else ''}{decision_text(finding)}", ACCENT if reached else INK),
+    ]
 
 
-def _draw_findings(page: Axes, y: float, findings: Sequence[DiseaseFinding]) -> None:
-    """A table on the left: disease, bar with threshold, probability, threshold, decision."""
-    _title(page, LEFT_MM, y, "Diseases")
-    if not findings:
-        _write(page, LEFT_MM, y + 4.2, "This network gives no probabilities of diseases.", size=7.5)
-        return
-    for x, label in ((82.0, "probability"), (94.5, "threshold")):
-        _write(page, x, y, label, size=6, colour=QUIET, right=True)
-    bar_x, bar_width = 62.0, 10.0
-    step = _row_height(y, len(findings))
-    size = min(6.5, 2 * step)
-    for row, finding in enumerate(findings, start=1):
-        baseline = y + step * row
-        reached = finding["decision"] == 1
-        _write(page, LEFT_MM, baseline, _printable(disease_name(finding["disease"]), 33), size, bold=reached)
-        probability = finding["probability"]
-        if known(probability):
-            thickness = 0.3 * step
-            _box(page, bar_x, baseline - thickness, bar_width, thickness, TRACK)
-            _box(page, bar_x, baseline - thickness, bar_width * probability, thickness, ACCENT if reached else BELOW)
-            _box(page, bar_x + bar_width * finding["threshold"] - 0.2, baseline - 0.45 * step, 0.4, 0.6 * step, INK)
-        _write(page, 82, baseline, probability_text(probability), size, bold=reached, right=True)
-        _write(page, 94.5, baseline, probability_text(finding["threshold"]), size, right=True)
-        decision = f"{'▲ ' if reached else ''}{decision_text(finding)}"
-        _write(page, 97, baseline, decision, size, colour=ACCENT if reached else INK)
+def _bar(probability: float, threshold: float, colour: HexColor) -> Drawing:
+    """A bar as long as the probability, and a tick at the threshold."""
+    width, height = 10 * mm, 2.6 * mm
+    return Drawing(
+        width,
+        height,
+        Rect(0, 0.4 * mm, width, 1.8 * mm, fillColor=TRACK, strokeColor=None),
+        Rect(0, 0.4 * mm, width * probability, 1.8 * mm, fillColor=colour, strokeColor=None),
+        Rect(width * threshold - 0.2 * mm, 0, 0.4 * mm, height, fillColor=INK, strokeColor=None),
+    )
 
 
-def _draw_measures(page: Axes, y: float, record: Record) -> None:
-    """A table on the right: measures."""
-    x = 131.0
-    if not record["measures"]:
-        return
-    _title(page, x, y, "Measures")
-    step = _row_height(y, len(record["measures"]))
-    size = min(6.0, 2 * step)
-    for row, (name, value) in enumerate(record["measures"].items(), start=1):
-        baseline = y + step * row
-        _write(page, x, baseline, _printable(readable(name), 46), size)
-        _write(page, RIGHT_MM, baseline, number(value), size, right=True)
+def _findings_and_measures(findings: Sequence[DiseaseFinding], measures: Mapping[str, float | None]) -> Table:
+    """Two tables side by side in one, so that both go on overleaf."""
+    left: list[list[Any]] = [[_section("Diseases"), *[""] * 4]]
+    right: list[list[Any]] = []
+    if findings:
+        left[0][2:4] = (_text(name, QUIET, 6, right=True) for name in ("probability", "threshold"))
+        left += map(_finding_row, findings)
+    else:
+        left.append([_text("This network gives no probabilities of diseases.", size=7.5), *[""] * 4])
+    if measures:
+        right.append([_section("Measures"), ""])
+        right += [[_text(readable(name)), _text(number(value), right=True)] for name, value in measures.items()]
+    rows = [[*(finding or [""] * 5), "", *(measure or [""] * 2)] for finding, measure in zip_longest(left, right)]
+    widths = [width * mm for width in (46, 12, 13, 13, 33, 3, 46, 14)]
+    return _table(
+        rows,
+        widths,
+        ("VALIGN", (0, 0), (-1, -1), "MIDDLE"),
+        *((padding, (0, 0), (-1, -1), 2.5) for padding in ("TOPPADDING", "BOTTOMPADDING")),
+        ("LEFTPADDING", (4, 0), (4, -1), 3 * mm),
+        ("LINEBELOW", (0, 0), (4, len(left) - 1), 0.4, LINE),
+        ("LINEBELOW", (6, 0), (-1, len(right) - 1), 0.4, LINE),
+        *([] if findings else [("SPAN", (0, 1), (4, 1))]),
+        repeatRows=1,
+        spaceBefore=4 * mm,
+    )
