@@ -198,7 +198,7 @@ def _add_export(commands: Commands) -> None:
     )
     export.set_defaults(run=_export, stopped="Files that were finished stay.")
     export.add_argument(
-        "photographs",
+        "images",
         nargs="*",
         metavar="PHOTO",
         help="photographs to compare on (default: the one that comes with scikit-image)",
