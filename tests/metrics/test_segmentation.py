@@ -1,4 +1,4 @@
-"""Vessel scores against hand-computed tables, drawn vessels, scikit-learn and a human second observer."""
+"""Scores of a structure against hand-computed tables, drawn vessels, scikit-learn and a human second observer."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ import torch
 from skimage.io import imread
 from sklearn.metrics import average_precision_score, matthews_corrcoef, roc_auc_score
 
-from vmnet_monai.calibration.thresholds import best_dice_threshold
 from vmnet_monai.metrics import (
     PROBABILITY_LEVELS,
     ClDiceMetric,
     LabelledDiceMetric,
     centreline_dice,
     components_difference,
-    confusion_scores,
     histogram_scores,
     probability_histogram,
     segmentation_scores,
@@ -82,24 +80,6 @@ def test_agrees_with_scikit_learn(seed: int) -> None:
     assert scores["iou"] == pytest.approx(scores["dice"] / (2 - scores["dice"]))
 
 
-def test_large_pooled_counts_keep_double_precision() -> None:
-    # A single precision count would lose the odd pixel above 2**24.
-    assert confusion_scores(tp=2**24 + 1, fp=0, tn=0, fn=2**24 + 1)["sensitivity"] == 0.5
-    assert confusion_scores(tp=10**8, fp=0, tn=10**9, fn=0)["mcc"] == pytest.approx(1)
-
-
-def test_two_class_mean_counts_the_background_as_much_as_the_vessels() -> None:
-    """IoU of the vessels 2 / (2 + 1 + 1), of the background 16 / (16 + 1 + 1)."""
-    scores = confusion_scores(tp=2, fp=1, tn=16, fn=1)
-    assert scores["iou"] == pytest.approx(1 / 2)
-    assert scores["iou_two_class_mean"] == pytest.approx((1 / 2 + 8 / 9) / 2)
-
-
-def test_two_class_mean_is_the_same_with_the_classes_exchanged() -> None:
-    scores, exchanged = confusion_scores(tp=3, fp=1, tn=7, fn=2), confusion_scores(tp=7, fp=2, tn=3, fn=1)
-    assert scores["iou_two_class_mean"] == exchanged["iou_two_class_mean"] == pytest.approx((3 / 6 + 7 / 10) / 2)
-
-
 def test_sum_of_histograms_scores_the_concatenated_pixels() -> None:
     first, second = random_photograph(0), random_photograph(1)
     pooled = probability_histogram(*first) + probability_histogram(*second)
@@ -150,27 +130,6 @@ def test_precision_is_nan_when_nothing_is_called_vessel() -> None:
     assert scores["dice"] == 0
 
 
-def test_best_dice_threshold_lies_midway_between_separable_classes() -> None:
-    histogram = probability_histogram(np.array([[0.2, 0.6]]), np.array([[False, True]]))
-    assert best_dice_threshold(histogram) == pytest.approx(0.4, abs=1e-4)
-
-
-def test_best_dice_threshold_beats_every_other_threshold() -> None:
-    histogram = probability_histogram(*random_photograph(2))
-    best = histogram_scores(histogram, best_dice_threshold(histogram))["dice"]
-    assert best == max(histogram_scores(histogram, threshold)["dice"] for threshold in np.linspace(0, 1, 101))
-
-
-def test_best_dice_threshold_calls_all_when_all_is_vessel() -> None:
-    histogram = probability_histogram(np.array([[0.3, 0.9]]), np.array([[True, True]]))
-    assert best_dice_threshold(histogram) <= 0.3
-
-
-def test_best_dice_threshold_needs_a_vessel_pixel() -> None:
-    with pytest.raises(ValueError, match="needs vessel pixels"):
-        best_dice_threshold(probability_histogram(ONE_OF_EACH, np.zeros((2, 2), dtype=bool)))
-
-
 def test_a_gap_lowers_cldice_by_the_share_of_the_line_that_it_takes() -> None:
     # The prediction's skeleton lies on the truth; 20 of the truth's 100 centreline pixels are missed.
     score = centreline_dice(line(gap=slice(50, 70)), line())
@@ -219,7 +178,7 @@ def test_cldice_metric_averages_photographs_that_have_vessels() -> None:
 @pytest.mark.parametrize(
     ("y_pred", "y", "rule"),
     [
-        (torch.zeros(1, 2, 4, 4), torch.zeros(1, 2, 4, 4), "select the vessel channel"),
+        (torch.zeros(1, 2, 4, 4), torch.zeros(1, 2, 4, 4), "select the channel of one structure"),
         (torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 4, 5), "same shape"),
         (torch.full((1, 1, 4, 4), 0.3), torch.zeros(1, 1, 4, 4), "y_pred must hold only 0 and 1"),
     ],
@@ -286,10 +245,10 @@ def test_cldice_metric_refuses_to_aggregate_nothing() -> None:
     [
         (ONE_OF_EACH * 2, ONE_OF_EACH_TRUTH, None, "within 0 to 1"),
         (ONE_OF_EACH * np.nan, ONE_OF_EACH_TRUTH, None, "within 0 to 1"),
-        (ONE_OF_EACH, ONE_OF_EACH_TRUTH.astype(np.uint8), None, "truth must be a boolean array"),
-        (ONE_OF_EACH, ONE_OF_EACH_TRUTH[:1], None, "truth must have the shape"),
+        (ONE_OF_EACH, ONE_OF_EACH_TRUTH.astype(np.uint8), None, "reference must be a boolean array"),
+        (ONE_OF_EACH, ONE_OF_EACH_TRUTH[:1], None, "reference must have the shape"),
         (ONE_OF_EACH, ONE_OF_EACH_TRUTH, np.ones((3, 3), dtype=bool), "region must have the shape"),
-        (ONE_OF_EACH[None], ONE_OF_EACH_TRUTH, None, "one photograph at a time"),
+        (ONE_OF_EACH[None], ONE_OF_EACH_TRUTH, None, "one image at a time"),
     ],
 )
 def test_wrong_input_is_named(probability: np.ndarray, truth: np.ndarray, region: np.ndarray | None, rule: str) -> None:
