@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
-from scipy.cluster.hierarchy import DisjointSet
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import KDTree
 from scipy.spatial.distance import pdist
-from skimage.draw import line
-from skimage.graph import pixel_graph
-from skimage.morphology import remove_small_holes, skeletonize
+from skimage.morphology import remove_small_holes
+
+from vmnet_monai.biomarkers.graph import EIGHT_NEIGHBOURS, vessel_graph
 
 __all__ = ["field_of_view_diameter", "vessel_measures"]
 
@@ -26,21 +20,8 @@ spurs. This and the constants below were chosen on rotated CHASE_DB1 and HRF mas
 SMOOTHING_LEVEL = 0.2
 """Level at which the smoothed mask is cut. Below one half, so that vessels one pixel wide stay whole."""
 
-PATH_SMOOTHING_PX = 2.5
-"""Standard deviation, in mask pixels along the path, of the Gaussian that turns pixel stairs into a curve."""
-
 HOLE_DIAMETERS = 5 / 900
 """Side of the largest square hole in a vessel that is filled, in diameters of the field of view."""
-
-GAP_DIAMETERS = 15 / 900
-"""Longest gap between an end and another fragment that is bridged, in diameters of the field of view."""
-
-SPUR_DIAMETERS = 18 / 900
-"""A branch with a free end is pruned below this length, or below the vessel's width, in diameters of the field of
-view."""
-
-FRAGMENT_DIAMETERS = 40 / 900
-"""A fragment of the skeleton below this length is left out, in diameters of the field of view."""
 
 CHORD_DIAMETERS = 15 / 900
 """Shortest chord of a segment that counts for the tortuosity, in diameters of the field of view."""
@@ -55,18 +36,15 @@ BOX_DIAMETERS = 2.0 ** -np.arange(3.0, 7.0, 0.5)
 BOX_GRIDS = 6
 """Grids, turned and shifted, over which the number of boxes is averaged in each of the turns above."""
 
-EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=np.uint8)
-"""Pixels that touch at a side or a corner are connected."""
-
 
 def vessel_measures(mask: NDArray[np.bool_], fov: NDArray[np.bool_], pixel_px: float = 1.0) -> dict[str, float | None]:
     """Measure a vessel mask inside the field of view.
 
     The mask is smoothed and thinned (Zhang & Suen, 1984, doi:10.1145/357994.358023), gaps of the skeleton are bridged
     and spurs pruned. What remains is a graph: nodes are branch points and free ends, segments the smoothed centre lines
-    between them. All this is done in three orientations of the grid; the measures are the means. Tolerances are shares
-    of the field of view's diameter; the rounding of pixel stairs is in mask pixels. How rotation and another grid move
-    each measure is in docs/reference/measures.md.
+    between them. All this is done in three orientations of the grid; the measures are the means. Tolerances are
+    fractions of the field of view's diameter; the rounding of pixel stairs is in mask pixels. How rotation and another
+    grid move each measure is in docs/reference/measures.md.
 
     - ``vessel_density_fov_share``: vessel pixels / pixels of the field of view.
     - ``skeleton_length_px``, ``skeleton_length_fov_diameters``: sum of the lengths of the segments.
@@ -91,6 +69,15 @@ def vessel_measures(mask: NDArray[np.bool_], fov: NDArray[np.bool_], pixel_px: f
 
     Raises:
         ValueError: if the masks differ in shape or are not two-dimensional.
+
+    Example:
+        A straight vessel, 4 pixels wide and 80 long, in a field of view of 90 by 90 pixels:
+
+        >>> mask = np.zeros((90, 90), dtype=bool)
+        >>> mask[43:47, 5:85] = True
+        >>> measures = vessel_measures(mask, np.ones_like(mask))
+        >>> round(measures["vessel_width_mean_px"]), measures["branch_points_count"], measures["end_points_count"]
+        (4, 0.0, 2.0)
     """
     if mask.ndim != 2 or mask.shape != fov.shape:
         raise ValueError(
@@ -103,12 +90,12 @@ def vessel_measures(mask: NDArray[np.bool_], fov: NDArray[np.bool_], pixel_px: f
     smooth = ndimage.gaussian_filter(mask.astype(np.float32), SMOOTHING_PX, mode="constant")
     image = Image.fromarray(smooth)
     turned = [image.rotate(turn, Image.Resampling.BICUBIC, expand=True) for turn in TURNS_DEG]
-    measured = [_graph_measures(np.asarray(tubes) > SMOOTHING_LEVEL, diameter) for tubes in turned]
+    measured = [_graph_measures(np.asarray(one) > SMOOTHING_LEVEL, diameter) for one in turned]
     mean = {key: _mean([one[key] for one in measured]) for key in measured[0]}
     length, area = mean["length"] or 0.0, mean["area"] or 0.0
-    # The smoothed mask is wider than the mask; only the share of it that has a skeleton is taken from it.
-    tubes_area = float((smooth > SMOOTHING_LEVEL).sum())
-    width = mask.sum() * area / tubes_area / length if length else None
+    # The smoothed mask is wider than the mask: only the fraction of it whose skeleton was kept is taken from it.
+    smooth_area = float((smooth > SMOOTHING_LEVEL).sum())
+    width = mask.sum() * area / smooth_area / length if length else None
     return {
         "vessel_density_fov_share": float(mask.sum() / fov.sum()) if diameter else None,
         "skeleton_length_px": length * pixel_px,
@@ -122,15 +109,15 @@ def vessel_measures(mask: NDArray[np.bool_], fov: NDArray[np.bool_], pixel_px: f
     }
 
 
-def _graph_measures(tubes: NDArray[np.bool_], diameter: float) -> dict[str, float | None]:
-    """Measure the graph of the vessels on one grid, in mask pixels; ``area`` is that of the tubes that are kept."""
-    tubes = remove_small_holes(tubes, max_size=int((HOLE_DIAMETERS * diameter) ** 2))
-    graph = _vessel_graph(tubes, diameter)
+def _graph_measures(smooth: NDArray[np.bool_], diameter: float) -> dict[str, float | None]:
+    """Measure the graph of a smoothed mask, in mask pixels; ``area`` is that of the vessels whose skeleton was kept."""
+    smooth = remove_small_holes(smooth, max_size=int((HOLE_DIAMETERS * diameter) ** 2))
+    graph = vessel_graph(smooth, diameter)
     paths = [path for *_, path in graph.edges(data="path")]
     lengths = [length for *_, length in graph.edges(data="length")]
     return {
         "length": float(sum(lengths)),
-        "area": float(_area_along(paths, tubes)) if paths else 0.0,
+        "area": float(_area_along(paths, smooth)) if paths else 0.0,
         "tortuosity": _mean_tortuosity(paths, lengths, CHORD_DIAMETERS * diameter),
         "dimension": _box_counting_dimension(paths, diameter),
         "branch_points": float(sum(degree - 2 for _, degree in graph.degree() if degree > 2)),
@@ -164,131 +151,9 @@ def field_of_view_diameter(fov: NDArray[np.bool_]) -> float:
     return float(pdist(rim).max()) + 1.0
 
 
-def _vessel_graph(tubes: NDArray[np.bool_], diameter: float) -> nx.MultiGraph:
-    """Return the graph of the cleaned skeleton; edges hold their ``path`` (N, 2) and ``length``, in mask pixels."""
-    skeleton = _bridge_gaps(skeletonize(tubes), GAP_DIAMETERS * diameter)
-    # The nearest background pixel is wanted of a few pixels only, a distance transform would find it of all.
-    rim = np.argwhere(ndimage.binary_dilation(tubes, EIGHT_NEIGHBOURS) & ~tubes)
-    graph = _trace_skeleton(skeleton, KDTree(rim) if rim.size else None)
-    _prune_spurs(graph, SPUR_DIAMETERS * diameter)
-    for fragment in list(nx.connected_components(graph)):
-        if sum(length for *_, length in graph.edges(fragment, data="length")) < FRAGMENT_DIAMETERS * diameter:
-            graph.remove_nodes_from(fragment)
-    return graph
-
-
-def _bridge_gaps(skeleton: NDArray[np.bool_], longest: float) -> NDArray[np.bool_]:
-    """Draw a line from ends to other fragments within reach, shortest first, until these are connected."""
-    pixels = np.argwhere(skeleton)
-    if pixels.size == 0:
-        return skeleton
-    labels, count = ndimage.label(skeleton, EIGHT_NEIGHBOURS)
-    fragment = labels[skeleton]
-    neighbours = ndimage.convolve(skeleton.astype(np.uint8), EIGHT_NEIGHBOURS, mode="constant") - 1
-    tree = KDTree(pixels)
-    gaps = []
-    for end in np.flatnonzero(neighbours[skeleton] <= 1):
-        near = np.array(tree.query_ball_point(pixels[end], longest), dtype=np.intp)
-        near = near[fragment[near] != fragment[end]]
-        distances = np.hypot(*(pixels[near] - pixels[end]).T)
-        gaps += [(distance, end, other) for distance, other in zip(distances, near, strict=True)]
-    bridged = skeleton.copy()
-    joined = DisjointSet(range(1, count + 1))
-    for _, end, other in sorted(gaps):
-        if joined.merge(fragment[end], fragment[other]):
-            bridged[line(*pixels[end], *pixels[other])] = True
-    return skeletonize(bridged)
-
-
-def _trace_skeleton(skeleton: NDArray[np.bool_], rim: KDTree | None) -> nx.MultiGraph:
-    """Turn a skeleton into a graph of junctions and ends, with ``position`` and ``radius``, and the paths between."""
-    graph = nx.MultiGraph()
-    if skeleton.sum() < 2:
-        return graph
-    adjacency, flat = pixel_graph(skeleton, connectivity=2)
-    rows, columns = np.unravel_index(flat, skeleton.shape)
-    points = np.column_stack([rows, columns]).astype(np.float64)
-    neighbours = [part.tolist() for part in np.split(adjacency.indices, adjacency.indptr[1:-1])]
-    degrees = np.diff(adjacency.indptr)
-    is_node = degrees != 2
-    count, part = connected_components(adjacency, directed=False)
-    rings = np.setdiff1d(np.arange(count), part[is_node])
-    is_node[[int(np.argmax(part == ring)) for ring in rings]] = True
-
-    # Pixels of one junction touch each other and are one node; every other pixel is a node of its own.
-    touching = adjacency.tocoo()
-    touching.data = (degrees[touching.row] > 2) & (degrees[touching.col] > 2)
-    touching.eliminate_zeros()
-    _, cluster = connected_components(touching, directed=False)
-    node_of = {int(pixel): int(cluster[pixel]) for pixel in np.flatnonzero(is_node)}
-    for node in set(node_of.values()):
-        pixels = np.flatnonzero(cluster == node)
-        radius = float(rim.query(points[pixels])[0].max()) if rim else 0.0
-        graph.add_node(node, position=points[pixels].mean(axis=0), radius=radius)
-
-    walked: set[tuple[int, int]] = set()
-    for start in node_of:
-        for step in neighbours[start]:
-            if (start, step) in walked or node_of.get(step) == node_of[start]:
-                continue
-            walk = [start, step]
-            while walk[-1] not in node_of:
-                one, other = neighbours[walk[-1]]
-                walk.append(other if one == walk[-2] else one)
-            walked.add((walk[-1], walk[-2]))
-            ends = node_of[walk[0]], node_of[walk[-1]]
-            path = points[walk]
-            path[0], path[-1] = (graph.nodes[end]["position"] for end in ends)
-            graph.add_edge(*ends, path=path, length=_length(path))
-    for node in list(graph):
-        _dissolve(graph, node)
-    return graph
-
-
-def _length(path: NDArray[np.float64]) -> float:
-    """Return the length of a path of pixels after its stairs are smoothed; its ends stay in place."""
-    reach = min(int(4 * PATH_SMOOTHING_PX), len(path) - 1)
-    extended = np.pad(path, ((reach, reach), (0, 0)), mode="reflect", reflect_type="odd")
-    smooth = ndimage.gaussian_filter1d(extended, PATH_SMOOTHING_PX, axis=0)[reach:-reach]
-    smooth[0], smooth[-1] = path[0], path[-1]
-    return float(np.hypot(*np.diff(smooth, axis=0).T).sum())
-
-
-def _dissolve(graph: nx.MultiGraph, node: int) -> None:
-    """Join the two segments that meet in a node; a node of a ring, an end or a junction stays."""
-    segments = list(graph.edges(node, data="path"))
-    if graph.degree(node) != 2 or len(segments) != 2:
-        return
-    position = graph.nodes[node]["position"]
-    (_, one, before), (_, other, after) = segments
-    before = before if np.array_equal(before[-1], position) else before[::-1]
-    after = after if np.array_equal(after[0], position) else after[::-1]
-    path = np.concatenate([before, after[1:]])
-    graph.remove_node(node)
-    graph.add_edge(one, other, path=path, length=_length(path))
-
-
-def _spurs(graph: nx.MultiGraph, shortest: float) -> Iterator[tuple[float, int, int]]:
-    """Yield length, free end and junction of each branch that is too short."""
-    for tip, degree in graph.degree():
-        if degree == 1:
-            ((_, root, length),) = graph.edges(tip, data="length")
-            if graph.degree(root) > 2 and length < max(shortest, 2 * graph.nodes[root]["radius"]):
-                yield length, tip, root
-
-
-def _prune_spurs(graph: nx.MultiGraph, shortest: float) -> None:
-    """Remove short branches with a free end, shortest first, until none is left."""
-    while spurs := sorted(_spurs(graph, shortest)):
-        for _, tip, root in spurs:
-            if root in graph and graph.degree(root) > 2:
-                graph.remove_node(tip)
-                _dissolve(graph, root)
-
-
-def _area_along(paths: list[NDArray[np.float64]], tubes: NDArray[np.bool_]) -> int:
+def _area_along(paths: list[NDArray[np.float64]], mask: NDArray[np.bool_]) -> int:
     """Count the pixels of those connected parts that the paths run through."""
-    parts, _ = ndimage.label(tubes, EIGHT_NEIGHBOURS)
+    parts, _ = ndimage.label(mask, EIGHT_NEIGHBOURS)
     rows, columns = np.concatenate(paths).round().astype(int).T
     kept = np.unique(parts[rows, columns])
     return int(np.isin(parts, kept[kept > 0]).sum())
