@@ -28,7 +28,7 @@ from mlflow.types.schema import ColSpec, DataType, Schema
 from packaging.requirements import Requirement
 from PIL import Image
 
-from vmnet_monai.biomarkers.vessel_measures import vessel_measures
+from vmnet_monai.biomarkers import vessel_measures
 from vmnet_monai.calibration.operating_point import OperatingPoint, weights_version
 from vmnet_monai.handlers import unique_run_name
 from vmnet_monai.inference.bundle import bundle_path
@@ -73,7 +73,7 @@ class FundusModel(PythonModel):
     Output, in which everything but ``error`` is None for a photograph that is refused, and ``error`` for the others:
 
     - ``probability_<disease>``, calibrated, in [0, 1], and ``decision_<disease>``, 0 or 1.
-    - the measures of :func:`~vmnet_monai.biomarkers.vessel_measures.vessel_measures`, None where one is undefined.
+    - the measures of :func:`~vmnet_monai.biomarkers.vessel_measures`, None where one is undefined.
     - ``warnings``: remarks on the quality of the photograph.
     - ``<structure>_mask``, such as ``vessel_mask``: base64 of a PNG of the photograph's own size, 0 and 255.
     - ``error``: why the photograph was refused.

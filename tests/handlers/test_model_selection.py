@@ -18,13 +18,12 @@ from monai.handlers import IgniteMetricHandler, from_engine
 from vmnet_monai.calibration.operating_point import OperatingPoint
 from vmnet_monai.handlers import (
     BestModelSaver,
-    ImageScores,
     MeanScore,
     PredictionCollector,
     WithinSourceAUC,
     latest_checkpoint,
 )
-from vmnet_monai.metrics import DiseaseROCAUC
+from vmnet_monai.metrics import DiseaseROCAUC, ImageScores
 
 # Dice is best, 1, for thresholds above 0.2 and up to 0.6; the middle is 0.4.
 SEPARABLE: dict[str, Any] = {"vessel": [[0.6, 0.8, 0.2, 0.1]], "reference": [[1, 1, 0, 0]]}

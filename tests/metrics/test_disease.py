@@ -22,8 +22,8 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from vmnet_monai.calibration.thresholds import best_threshold, best_thresholds
-from vmnet_monai.metrics import DiseaseROCAUC, brier_score, cohen_kappa, disease_scores, within_source_auc
+from vmnet_monai.metrics import DiseaseROCAUC, disease_scores, within_source_auc
+from vmnet_monai.metrics.disease import auc_of_rows
 
 NAN = float("nan")
 
@@ -68,17 +68,17 @@ def test_agrees_with_scikit_learn_and_monai_on_ties() -> None:
     for k, scores in enumerate(score(probabilities, labels)["per_disease"].values()):
         known = ~np.isnan(labels[:, k])
         p, y = probabilities[known, k], labels[known, k]
-        called = p >= 0.5
+        positive = p >= 0.5
         assert scores["auc"] == pytest.approx(roc_auc_score(y, p))
         assert scores["auc"] == pytest.approx(compute_roc_auc(torch.tensor(p), torch.tensor(y)))
         assert scores["average_precision"] == pytest.approx(average_precision_score(y, p))
         assert scores["average_precision"] == pytest.approx(compute_average_precision(torch.tensor(p), torch.tensor(y)))
-        assert scores["f1"] == pytest.approx(f1_score(y, called))
-        assert scores["precision"] == pytest.approx(precision_score(y, called))
-        assert scores["sensitivity"] == pytest.approx(recall_score(y, called))
-        assert scores["specificity"] == pytest.approx(recall_score(y, called, pos_label=0))
-        assert scores["accuracy"] == pytest.approx(accuracy_score(y, called))
-        assert scores["kappa"] == pytest.approx(cohen_kappa_score(y, called))
+        assert scores["f1"] == pytest.approx(f1_score(y, positive))
+        assert scores["precision"] == pytest.approx(precision_score(y, positive))
+        assert scores["sensitivity"] == pytest.approx(recall_score(y, positive))
+        assert scores["specificity"] == pytest.approx(recall_score(y, positive, pos_label=0))
+        assert scores["accuracy"] == pytest.approx(accuracy_score(y, positive))
+        assert scores["kappa"] == pytest.approx(cohen_kappa_score(y, positive))
         assert scores["brier"] == pytest.approx(brier_score_loss(y, p))
 
 
@@ -190,37 +190,33 @@ def test_wrong_input_is_named(probabilities: list, labels: list, changes: dict[s
         score(np.array(probabilities), np.array(labels), **changes)
 
 
-@pytest.mark.parametrize(
-    ("probabilities", "labels", "threshold"),
-    [
-        ([0.1, 0.2, 0.8, 0.9], [0, 0, 1, 1], 0.5),
-        ([0.1, 0.2, 0.3, 0.9], [0, 0, 1, 1], 0.25),
-        ([0.1, 0.2, 0.3, 0.4], [0, 1, 0, 1], 0.15),  # J = 0.5 at 0.15 and at 0.35: the lower is more sensitive
-        ([0.1, 0.4, 0.8, 0.9], [0, NAN, 1, 1], 0.45),
-        ([0.1, 0.2], [0, 0], 0.5),
-        ([0.1, 0.2], [NAN, NAN], 0.5),
-        ([0.7, 0.7], [0, 1], 0.5),
-        ([0.9, 0.1], [0, 1], 0.5),  # no threshold is better than chance
-    ],
-)
-def test_best_threshold(probabilities: list[float], labels: list[float], threshold: float) -> None:
-    assert best_threshold(np.array(probabilities), np.array(labels)) == pytest.approx(threshold)
-
-
-def test_best_thresholds_are_those_of_the_columns() -> None:
-    probabilities = np.array([[0.1, 0.3], [0.2, 0.5]])
-    assert best_thresholds(probabilities, np.array([[0.0, 0.0], [1.0, 1.0]])) == pytest.approx([0.15, 0.4])
-
-
 def test_kappa_of_cohens_textbook_table() -> None:
-    # Observed agreement 35 / 50 = 0.7, by chance 0.5 * 0.6 + 0.5 * 0.4 = 0.5.
-    assert cohen_kappa(tp=20, fp=5, tn=15, fn=10) == pytest.approx((0.7 - 0.5) / (1 - 0.5))
-    assert np.isnan(cohen_kappa(tp=7, fp=0, tn=0, fn=0))
+    """20, 5, 15 and 10 of each kind: observed agreement 35 / 50 = 0.7, by chance 0.5 * 0.6 + 0.5 * 0.4 = 0.5."""
+    probabilities = np.array([[0.9]] * 25 + [[0.1]] * 25)
+    labels = np.array([[1]] * 20 + [[0]] * 5 + [[0]] * 15 + [[1]] * 10)
+    assert score(probabilities, labels)["micro"]["kappa"] == pytest.approx((0.7 - 0.5) / (1 - 0.5))
+
+
+@pytest.mark.parametrize(("probability", "label"), [(0.9, 1), (0.1, 0)])
+def test_kappa_is_undefined_where_labels_and_decisions_are_of_one_class(probability: float, label: float) -> None:
+    assert np.isnan(score(np.full((7, 1), probability), np.full((7, 1), label))["micro"]["kappa"])
+    assert score(np.full((7, 1), probability), np.full((7, 1), 1 - label))["micro"]["kappa"] == 0
 
 
 def test_brier_score_skips_unknown_labels() -> None:
-    assert brier_score(np.array([0.8, 0.4, 0.1]), np.array([1.0, 0.0, NAN])) == pytest.approx((0.04 + 0.16) / 2)
-    assert np.isnan(brier_score(np.array([0.8]), np.array([NAN])))
+    brier = score(np.array([[0.8], [0.4], [0.1]]), np.array([[1.0], [0.0], [NAN]]))["micro"]["brier"]
+    assert brier == pytest.approx((0.04 + 0.16) / 2)
+
+
+def test_auc_of_a_resample_is_that_of_its_rows() -> None:
+    probabilities, labels = random_table(k=1)
+    p, y = probabilities[:, 0], labels[:, 0]
+    auc = auc_of_rows(p, y)
+    generator = np.random.default_rng(3)
+    for _ in range(20):
+        rows = generator.integers(len(y), size=len(y))
+        known = rows[~np.isnan(y[rows])]
+        assert auc(rows) == pytest.approx(roc_auc_score(y[known], p[known]), abs=1e-12)
 
 
 def test_rocauc_metric_over_batches_is_that_of_the_whole_table() -> None:

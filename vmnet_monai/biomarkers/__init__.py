@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from vmnet_monai.biomarkers.vessel_measures import vessel_measures
+from vmnet_monai.biomarkers.measures import vessel_measures
 
 __all__ = ["vessel_measures"]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import roc_curve
 
-from vmnet_monai.metrics.disease import check_table, counts_by_rank
-from vmnet_monai.metrics.vessel import PROBABILITY_LEVELS, check_histogram
+from vmnet_monai.metrics.disease import check_table
+from vmnet_monai.metrics.segmentation import PROBABILITY_LEVELS, check_histogram
 
 __all__ = ["DEFAULT_THRESHOLD", "best_dice_threshold", "best_threshold", "best_thresholds"]
 
@@ -33,16 +34,15 @@ def best_threshold(probabilities: NDArray[np.floating], labels: NDArray[np.float
     probabilities, labels = np.asarray(probabilities, dtype=np.float64), np.asarray(labels, dtype=np.float64)
     check_table(probabilities[:, np.newaxis], labels[:, np.newaxis])
     known = ~np.isnan(labels)
-    scores, rank = np.unique(probabilities[known], return_inverse=True)
-    counts = counts_by_rank(rank, labels[known], len(scores))
-    true_negatives, false_negatives = np.cumsum(counts, axis=1)[:, :-1]
-    negatives, positives = counts.sum(axis=1)
-    # J times positives times negatives: whole numbers, so that equals are equal.
-    youden = true_negatives * positives - false_negatives * negatives
-    if not youden.size or youden.max() <= 0:
+    probabilities, labels = probabilities[known], labels[known]
+    pairs = (labels == 1).sum() * (labels == 0).sum()
+    if not pairs:
         return DEFAULT_THRESHOLD
-    cut = int(youden.argmax())
-    return float((scores[cut] + scores[cut + 1]) / 2)
+    false_positive_rate, sensitivity, scores = roc_curve(labels, probabilities, drop_intermediate=False)
+    # Times the number of pairs, J is a whole number, so that equals are equal. Scores descend.
+    youden = np.rint((sensitivity - false_positive_rate) * pairs)
+    cut = int(np.flatnonzero(youden == youden.max())[-1])
+    return float((scores[cut] + scores[cut + 1]) / 2) if youden[cut] > 0 else DEFAULT_THRESHOLD
 
 
 def best_thresholds(probabilities: NDArray[np.floating], labels: NDArray[np.floating]) -> list[float]:
@@ -58,20 +58,20 @@ def best_dice_threshold(histogram: NDArray[np.int64]) -> float:
     it would fall. Choose it on training or validation photographs, never on those that are scored with it.
 
     Args:
-        histogram: counts (2, 65536) of background and vessel.
+        histogram: counts (2, 65536) of background and structure.
 
     Returns:
         A probability, 0 to 1, that falls on a 16-bit level.
 
     Raises:
-        ValueError: when the histogram has another shape or holds no vessel pixel.
+        ValueError: when the histogram has another shape or holds no pixel of the structure.
     """
     check_histogram(histogram)
-    vessel_pixels = histogram[1].sum()
-    if vessel_pixels == 0:
-        raise ValueError("a Dice threshold needs vessel pixels, got none: add a photograph that has a vessel map")
+    structure_pixels = histogram[1].sum()
+    if structure_pixels == 0:
+        raise ValueError("a Dice threshold needs pixels of the structure, got none: add an image whose mask has some")
     fp, tp = np.cumsum(histogram[:, ::-1], axis=1)[:, ::-1]
-    dice = 2 * tp / (tp + fp + vessel_pixels)
+    dice = 2 * tp / (tp + fp + structure_pixels)
     first = int(dice.argmax())
     lower = np.flatnonzero(dice[first:] < dice[first])
     last = first + int(lower[0]) - 1 if lower.size else PROBABILITY_LEVELS - 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vmnet_monai.handlers.checkpoints import attach_checkpoints, latest_checkpoint, training_summary
-from vmnet_monai.handlers.collector import ImageScores, PredictionCollector
+from vmnet_monai.handlers.collector import PredictionCollector
 from vmnet_monai.handlers.distributed import (
     EpochSeed,
     distributed_network,
@@ -40,7 +40,6 @@ from vmnet_monai.handlers.validation_images import ValidationImages
 __all__ = [
     "BestModelSaver",
     "EpochSeed",
-    "ImageScores",
     "LossProgressBar",
     "MeanScore",
     "MixedSampler",

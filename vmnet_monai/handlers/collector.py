@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,24 +11,9 @@ import torch.distributed as dist
 from ignite.engine import Engine, Events
 
 from vmnet_monai.handlers.multi_task import decollated
-from vmnet_monai.metrics import PROBABILITY_LEVELS, probability_histogram, segmentation_scores
+from vmnet_monai.metrics import Histograms, ImageScores, add_histograms, pooled, score_regions
 
-__all__ = ["ImageScores", "PredictionCollector"]
-
-
-@dataclasses.dataclass(frozen=True)
-class ImageScores:
-    """What one photograph contributes to the scores."""
-
-    id: str
-    dataset: str
-    patient: str
-    probabilities: tuple[float, ...]
-    """Probability per disease."""
-    labels: tuple[float, ...]
-    """1 present, 0 absent, NaN unknown, per disease."""
-    structures: dict[str, dict[str, dict[str, float]]]
-    """Scores by structure and region, "inside_fov" and "whole_image"; a structure without mask is left out."""
+__all__ = ["PredictionCollector"]
 
 
 class PredictionCollector:
@@ -63,7 +46,7 @@ class PredictionCollector:
             )
         self.thresholds = None if thresholds is None else dict(zip(structures, thresholds, strict=True))
         self.records: list[ImageScores] = []
-        self.histograms: dict[str, dict[str, dict[str, np.ndarray]]] = {}
+        self.histograms: Histograms = {}
 
     def attach(self, engine: Engine) -> None:
         """Register with an evaluator, once: metrics that read the records attach the collector before themselves."""
@@ -76,7 +59,7 @@ class PredictionCollector:
     def reset(self) -> None:
         """Forget the last evaluation."""
         self.records = []
-        self.histograms = {structure: defaultdict(dict) for structure in self.structures}
+        self.histograms = {structure: {} for structure in self.structures}
 
     def update(self, engine: Engine) -> None:
         """Add the photographs of one iteration."""
@@ -91,29 +74,23 @@ class PredictionCollector:
                     probabilities=_floats(output["pred_disease"]) if "pred_disease" in output else unknown,
                     labels=labels,
                     structures={
-                        structure: self._scores(structure, batch["dataset"], output)
+                        structure: self._score(structure, batch["dataset"], output)
                         for structure in self.structures
                         if bool(batch[f"has_{structure}"]) and f"pred_{structure}" in output
                     },
                 )
             )
 
-    def _scores(self, structure: str, dataset: str, output: dict[str, Any]) -> dict[str, dict[str, float]]:
-        probability = output[f"pred_{structure}"][0].float().cpu().numpy()
-        reference = output[f"{structure}_reference"][0].cpu().numpy() > 0
-        regions: dict[str, np.ndarray | None] = {"inside_fov": output["fov_reference"][0].cpu().numpy() > 0}
-        if self.thresholds is not None:
-            regions["whole_image"] = None
-        scores = {}
-        for name, region in regions.items():
-            self._add(structure, name, dataset, probability_histogram(probability, reference, region))
-            if self.thresholds is not None:
-                scores[name] = segmentation_scores(probability, reference, self.thresholds[structure], region)
+    def _score(self, structure: str, dataset: str, output: dict[str, Any]) -> dict[str, dict[str, float]]:
+        histograms, scores = score_regions(
+            output[f"pred_{structure}"][0].float().cpu().numpy(),
+            output[f"{structure}_reference"][0].cpu().numpy() > 0,
+            output["fov_reference"][0].cpu().numpy() > 0,
+            None if self.thresholds is None else self.thresholds[structure],
+        )
+        counts = {region: {dataset: histogram} for region, histogram in histograms.items()}
+        add_histograms(self.histograms, {structure: counts})
         return scores
-
-    def _add(self, structure: str, region: str, dataset: str, histogram: np.ndarray) -> None:
-        by_dataset = self.histograms[structure][region]
-        by_dataset[dataset] = by_dataset.get(dataset, 0) + histogram
 
     def gather(self) -> None:
         """Bring the records and histograms of all processes together, in every process."""
@@ -125,16 +102,12 @@ class PredictionCollector:
         self.reset()
         for records, histograms in parts:
             self.records.extend(records)
-            for structure, by_region in histograms.items():
-                for region, by_dataset in by_region.items():
-                    for dataset, histogram in by_dataset.items():
-                        self._add(structure, region, dataset, histogram)
+            add_histograms(self.histograms, histograms)
         self.records.sort(key=lambda record: record.id)
 
     def pooled_histogram(self, structure: str) -> np.ndarray:
         """Return the (2, 65536) counts inside the field of view over all datasets; all zero without any mask."""
-        counts = self.histograms[structure].get("inside_fov", {})
-        return sum(counts.values(), np.zeros((2, PROBABILITY_LEVELS), dtype=np.int64))
+        return pooled(self.histograms[structure].get("inside_fov", {}))
 
     def datasets(self) -> list[str]:
         """Return the dataset of each of the N records, in the order of :meth:`disease_table`."""

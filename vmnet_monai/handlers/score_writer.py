@@ -8,13 +8,12 @@ import math
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from ignite.engine import Engine, Events
 
 from vmnet_monai.calibration.operating_point import OperatingPoint
 from vmnet_monai.handlers.collector import PredictionCollector
 from vmnet_monai.io.files import whole_file
-from vmnet_monai.metrics import disease_report, segmentation_report
+from vmnet_monai.metrics import evaluation_summary, evaluation_table
 
 __all__ = ["ScoreWriter"]
 
@@ -24,10 +23,8 @@ logger = logging.getLogger(__name__)
 class ScoreWriter:
     """Writes ``metrics.json``, the summary, and ``metrics.csv``, one row per photograph, after an evaluation.
 
-    The columns of the CSV are ``id``, ``dataset``, ``patient``; per structure, region and score
-    ``vessel_inside_fov_dice`` and so on; per disease ``probability_<disease>``, calibrated, ``label_<disease>`` and
-    ``decision_<disease>``. The summary has the calibration error and the Brier score before calibration as well. What
-    is undefined or unknown is empty in the CSV and null in the JSON.
+    They hold :func:`~vmnet_monai.metrics.evaluation_summary` and :func:`~vmnet_monai.metrics.evaluation_table`; what is
+    undefined or unknown is empty in the CSV and null in the JSON.
 
     Args:
         output_dir: where the two files go.
@@ -63,62 +60,24 @@ class ScoreWriter:
 
     def __call__(self, engine: Engine) -> None:
         """Write both files."""
+        images, point = self.collector.records, self.operating_point
+        probabilities = point.calibrate(self.collector.disease_table()[0])
+        decisions = [point.decide(row) for row in probabilities.tolist()]
+        table = evaluation_table(images, point.diseases, probabilities, decisions)
+        summary = evaluation_summary(
+            images,
+            self.collector.histograms,
+            probabilities,
+            self.thresholds,
+            dict(zip(point.diseases, point.disease_thresholds, strict=True)),
+            self.split,
+            self.seed,
+        )
         with whole_file(self.output_dir / "metrics.csv") as path:
-            self._table().to_csv(path, index=False)
+            table.to_csv(path, index=False)
         with whole_file(self.output_dir / "metrics.json") as path:
-            path.write_text(json.dumps(_nan_to_null(self._summary()), indent=2) + "\n", encoding="utf-8")
-        logger.info(f"Scores of {len(self.collector.records)} photographs: {self.output_dir / 'metrics.json'}")
-
-    def _summary(self) -> dict[str, Any]:
-        records, point = self.collector.records, self.operating_point
-        structures: dict[str, dict[str, Any]] = {structure: {} for structure in self.thresholds}
-        for structure, by_region in self.collector.histograms.items():
-            scored = [record for record in records if structure in record.structures]
-            for region, histograms in by_region.items():
-                rows = [{"dataset": record.dataset, **record.structures[structure][region]} for record in scored]
-                structures[structure][region] = segmentation_report(
-                    pd.DataFrame(rows), histograms, self.thresholds[structure]
-                )
-        uncalibrated, labels = self.collector.disease_table()
-        return {
-            "split": self.split,
-            "photographs": len(records),
-            "thresholds": {
-                **self.thresholds,
-                **dict(zip(point.diseases, point.disease_thresholds, strict=True)),
-            },
-            **structures,
-            "disease": disease_report(
-                self.collector.datasets(),
-                point.calibrate(uncalibrated),
-                uncalibrated,
-                labels,
-                point.disease_thresholds,
-                point.diseases,
-                [record.patient for record in records],
-                self.seed,
-            ),
-        }
-
-    def _table(self) -> pd.DataFrame:
-        rows = []
-        for record in self.collector.records:
-            row: dict[str, Any] = {"id": record.id, "dataset": record.dataset, "patient": record.patient}
-            for structure, by_region in record.structures.items():
-                for region, scores in by_region.items():
-                    row |= {f"{structure}_{region}_{name}": value for name, value in scores.items()}
-            probabilities = self.operating_point.calibrate(record.probabilities).tolist()
-            decisions = self.operating_point.decide(probabilities)
-            for disease, probability, label, decision in zip(
-                self.operating_point.diseases, probabilities, record.labels, decisions, strict=True
-            ):
-                row |= {
-                    f"probability_{disease}": probability,
-                    f"label_{disease}": label,
-                    f"decision_{disease}": decision,
-                }
-            rows.append(row)
-        return pd.DataFrame(rows)
+            path.write_text(json.dumps(_nan_to_null(summary), indent=2) + "\n", encoding="utf-8")
+        logger.info(f"Scores of {len(images)} photographs: {self.output_dir / 'metrics.json'}")
 
 
 def _nan_to_null(value: Any) -> Any:

@@ -1,32 +1,37 @@
-"""How good vessel maps and disease probabilities are."""
+"""How good segmented structures and disease probabilities are."""
 
 from __future__ import annotations
 
+from vmnet_monai.metrics.binary import CALIBRATION_BINS, confusion_scores, roc_auc, roc_auc_of_counts
 from vmnet_monai.metrics.bootstrap import patient_bootstrap_interval
 from vmnet_monai.metrics.comparison import compare_systems, comparison_table
 from vmnet_monai.metrics.disease import (
     DiseaseROCAUC,
-    brier_score,
-    cohen_kappa,
     disease_scores,
     mean_defined,
     within_source_auc,
 )
-from vmnet_monai.metrics.evaluation import disease_report, segmentation_report
-from vmnet_monai.metrics.vessel import (
-    CALIBRATION_BINS,
+from vmnet_monai.metrics.evaluation import (
+    Histograms,
+    ImageScores,
+    add_histograms,
+    disease_report,
+    evaluation_summary,
+    evaluation_table,
+    pooled,
+    score_regions,
+    segmentation_report,
+)
+from vmnet_monai.metrics.segmentation import (
     PROBABILITY_LEVELS,
     ClDiceMetric,
     LabelledDiceMetric,
-    average_precision,
     centreline_dice,
     components_difference,
-    confusion_scores,
     expected_calibration_error,
     histogram_scores,
     probability_histogram,
     probability_levels,
-    roc_auc,
     segmentation_scores,
 )
 
@@ -35,24 +40,29 @@ __all__ = [
     "PROBABILITY_LEVELS",
     "ClDiceMetric",
     "DiseaseROCAUC",
+    "Histograms",
+    "ImageScores",
     "LabelledDiceMetric",
-    "average_precision",
-    "brier_score",
+    "add_histograms",
     "centreline_dice",
-    "cohen_kappa",
     "compare_systems",
     "comparison_table",
     "components_difference",
     "confusion_scores",
     "disease_report",
     "disease_scores",
+    "evaluation_summary",
+    "evaluation_table",
     "expected_calibration_error",
     "histogram_scores",
     "mean_defined",
     "patient_bootstrap_interval",
+    "pooled",
     "probability_histogram",
     "probability_levels",
     "roc_auc",
+    "roc_auc_of_counts",
+    "score_regions",
     "segmentation_report",
     "segmentation_scores",
     "within_source_auc",

@@ -26,7 +26,7 @@ def patient_bootstrap_interval(
         patients: one patient identifier per photograph, unique across the datasets that are pooled.
         samples: number of resamples; undefined ones are left out.
         seed: of the draws; the same seed gives the same interval.
-        level: share of the resamples inside the interval.
+        level: fraction of the resamples inside the interval.
 
     Returns:
         Lower and upper bound; both NaN with fewer than two patients, or when fewer than half the resamples are defined.

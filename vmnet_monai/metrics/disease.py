@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.metrics import CumulativeIterationMetric, calibration_binning, compute_roc_auc
+from monai.metrics import CumulativeIterationMetric, calibration_binning
 from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score, brier_score_loss, cohen_kappa_score
 
+from vmnet_monai.metrics.binary import CALIBRATION_BINS, confusion_scores, roc_auc, roc_auc_of_counts
 from vmnet_monai.metrics.bootstrap import patient_bootstrap_interval
-from vmnet_monai.metrics.vessel import CALIBRATION_BINS, average_precision, confusion_scores, roc_auc
 
 _CONFUSION_KEYS = ("sensitivity", "specificity", "precision", "f1", "accuracy")
 _MACRO_KEYS = ("auc", "average_precision", *_CONFUSION_KEYS, "kappa", "calibration_error", "brier")
@@ -28,7 +29,7 @@ def disease_scores(
 ) -> dict[str, Any]:
     """Score N photographs for K diseases: each disease, their mean, and the flattened table of known labels.
 
-    A disease is called present when its probability reaches its threshold. Intervals are 95 % bootstrap intervals by
+    A disease is positive where its probability reaches its threshold. Intervals are 95 % bootstrap intervals by
     patient (:func:`~vmnet_monai.metrics.bootstrap.patient_bootstrap_interval`).
 
     Args:
@@ -45,8 +46,9 @@ def disease_scores(
 
         - ``per_disease``: by disease key: ``n`` known and ``positives`` among them; ``auc`` (ROC) and ``auc_interval``
           [lower, upper], ``average_precision``, ``sensitivity``, ``specificity``, ``precision``, ``f1``, ``accuracy``,
-          ``kappa`` (:func:`cohen_kappa`), ``calibration_error`` (expected, of the probability of presence, 15
-          equal-width bins) and ``brier`` (:func:`brier_score`).
+          ``kappa`` (Cohen's), ``calibration_error`` (expected, of the probability of presence, 15 equal-width bins)
+          and ``brier`` (mean squared distance of probability and label). AUC, average precision, kappa and Brier
+          score are scikit-learn's.
         - ``macro``: the mean of each of these scores over the diseases where it is defined. The interval of the AUC
           rests on the resamples in which each of its diseases has both classes.
         - ``micro``: the same scores over all known entries of the table, flattened.
@@ -54,8 +56,9 @@ def disease_scores(
           challenge computes: its "F1" over both classes of the flattened table equals accuracy.
         - ``rfmid_score``: mean of the macro AUC and the macro average precision, as in the RFMiD (RIADD) challenge.
 
-        A score is NaN where it is undefined: AUC and average precision unless both classes are present, sensitivity and
-        f1 without a positive, specificity without a negative, precision when nothing is called present.
+        A score is NaN where it is undefined: AUC and average precision unless both classes are known, sensitivity and
+        f1 without a label of presence, specificity without one of absence, precision where nothing is positive, kappa
+        where labels and decisions all belong to one class, everything without a known label.
 
     Raises:
         ValueError: when a length differs, a probability or threshold is outside 0 to 1, or a label is not 1, 0 or NaN.
@@ -73,13 +76,13 @@ def disease_scores(
     if not ((limits >= 0) & (limits <= 1)).all():
         raise ValueError(f"thresholds must lie within 0 to 1, got {limits.tolist()}: give probabilities")
 
-    called, known = probabilities >= limits, ~np.isnan(labels)
+    positive, known = probabilities >= limits, ~np.isnan(labels)
     patient = np.asarray(patients, dtype=str)
     per_disease: dict[str, dict[str, Any]] = {}
     for k, name in enumerate(label_names):
         rows = known[:, k]
         p, y = probabilities[rows, k], labels[rows, k]
-        per_disease[name] = _binary_scores(p, y, called[rows, k])
+        per_disease[name] = _binary_scores(p, y, positive[rows, k])
         interval = patient_bootstrap_interval(auc_of_rows(p, y), patient[rows].tolist(), bootstrap_samples, seed)
         per_disease[name]["auc_interval"] = list(interval)
 
@@ -94,7 +97,7 @@ def disease_scores(
         return sum(auc(rows) for auc in columns) / len(columns) if columns else float("nan")
 
     macro["auc_interval"] = list(patient_bootstrap_interval(macro_auc, patients, bootstrap_samples, seed))
-    micro = _binary_scores(probabilities[known], labels[known], called[known])
+    micro = _binary_scores(probabilities[known], labels[known], positive[known])
     return {
         "per_disease": per_disease,
         "macro": macro,
@@ -135,35 +138,15 @@ def within_source_auc(
     for name in np.unique(names):
         p, y = probabilities[names == name], labels[names == name]
         for k in np.flatnonzero(np.minimum((y == 1).sum(axis=0), (y == 0).sum(axis=0)) >= min_count):
-            scored = np.flatnonzero(~np.isnan(y[:, k]))
-            undefined = np.isnan(p[scored, k]).any()
-            aucs[str(name), int(k)] = float("nan") if undefined else auc_of_rows(p[:, k], y[:, k])(scored)
+            aucs[str(name), int(k)] = roc_auc(p[:, k], y[:, k])
     return float(np.mean(list(aucs.values()))) if aucs else float("nan"), aucs
-
-
-def cohen_kappa(tp: int, fp: int, tn: int, fn: int) -> float:
-    """Agreement beyond chance between call and label; Cohen 1960, doi:10.1177/001316446002000104.
-
-    Returns:
-        -1 to 1; NaN when there is nothing, or when calls and labels all belong to one and the same class.
-    """
-    chance = (tp + fp) * (fp + tn) + (tp + fn) * (fn + tn)
-    return 2 * (tp * tn - fp * fn) / chance if chance else float("nan")
-
-
-def brier_score(probabilities: NDArray[np.floating], labels: NDArray[np.floating]) -> float:
-    """Mean squared distance between probability and known label, 0 to 1, lower is better; NaN when none is known.
-
-    Brier, Monthly Weather Review 1950, doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2.
-    """
-    return mean_defined((np.asarray(probabilities) - np.asarray(labels)) ** 2)
 
 
 class DiseaseROCAUC(CumulativeIterationMetric):
     """Area under the ROC curve over the known labels, as one number for MONAI's ``IgniteMetricHandler``.
 
     Called with ``y_pred`` (B, K), probabilities or logits, and ``y`` (B, K), 1 present, 0 absent, NaN unknown, or with
-    lists of (K,). Built on MONAI's ``compute_roc_auc``, which knows no unknown labels.
+    lists of (K,).
 
     Args:
         column: index of the disease to score; None for the mean over the diseases that have both classes.
@@ -199,45 +182,33 @@ class DiseaseROCAUC(CumulativeIterationMetric):
         buffers = self.get_buffer()
         if buffers is None:
             raise ValueError("there is nothing to aggregate: call the metric on a batch first")
-        y_pred, y = buffers
+        y_pred, y = (buffer.double().cpu().numpy() for buffer in buffers)
         columns = range(y.shape[1]) if self.column is None else [self.column]
-        values: list[float] = []
-        for k in columns:
-            known = ~y[:, k].isnan()
-            p, reference = y_pred[known, k], y[known, k]
-            if (reference == 0).any() and (reference == 1).any():
-                # compute_roc_auc would rank NaN above every number.
-                values.append(float("nan") if p.isnan().any() else float(compute_roc_auc(p, reference)))  # type: ignore[arg-type]
-        return sum(values) / len(values) if values else float("nan")
+        scored = [k for k in columns if (y[:, k] == 0).any() and (y[:, k] == 1).any()]
+        return float(np.mean([roc_auc(y_pred[:, k], y[:, k]) for k in scored])) if scored else float("nan")
 
 
-def _binary_scores(p: NDArray[np.float64], y: NDArray[np.float64], called: NDArray[np.bool_]) -> dict[str, Any]:
-    """Score (n,) probabilities and calls against (n,) labels, all known."""
+def _binary_scores(p: NDArray[np.float64], y: NDArray[np.float64], positive: NDArray[np.bool_]) -> dict[str, Any]:
+    """Score (n,) probabilities and decisions against (n,) labels, all known."""
     present = y == 1
-    tp, fp = int((called & present).sum()), int((called & ~present).sum())
-    tn, fn = int((~called & ~present).sum()), int((~called & present).sum())
-    scores, rank = np.unique(p, return_inverse=True)
-    counts = counts_by_rank(rank, y, len(scores))
+    tp, fp = int((positive & present).sum()), int((positive & ~present).sum())
+    tn, fn = int((~positive & ~present).sum()), int((~positive & present).sum())
     confusion = confusion_scores(tp, fp, tn, fn)
-    mean_probability, share_present, in_bin = calibration_binning(
+    mean_probability, frequency, in_bin = calibration_binning(
         torch.as_tensor(p[None, None]), torch.as_tensor(y[None, None]), num_bins=CALIBRATION_BINS
     )
-    calibration_error = (in_bin * (mean_probability - share_present).abs()).nansum() / in_bin.sum()
+    calibration_error = (in_bin * (mean_probability - frequency).abs()).nansum() / in_bin.sum()
+    both_labels, one_class = tp + fn > 0 and tn + fp > 0, len(y) in (tp, tn)
     return {
         "n": len(y),
         "positives": tp + fn,
-        "auc": roc_auc(counts),
-        "average_precision": average_precision(counts),
+        "auc": roc_auc(p, y),
+        "average_precision": float(average_precision_score(y, p)) if both_labels else float("nan"),
         **{key: confusion[key] for key in _CONFUSION_KEYS},
-        "kappa": cohen_kappa(tp, fp, tn, fn),
+        "kappa": float("nan") if one_class else float(cohen_kappa_score(y, positive)),
         "calibration_error": calibration_error.item(),
-        "brier": brier_score(p, y),
+        "brier": float(brier_score_loss(y, p)) if len(y) else float("nan"),
     }
-
-
-def counts_by_rank(rank: NDArray[np.intp], labels: NDArray[np.floating], levels: int) -> NDArray[np.int64]:
-    """Count negatives and positives (2, levels) at each rank; a NaN label is neither."""
-    return np.stack([np.bincount(rank[labels == reference], minlength=levels) for reference in (0, 1)])
 
 
 def auc_of_rows(p: NDArray[np.floating], y: NDArray[np.floating]) -> Callable[[NDArray[np.intp]], float]:
@@ -251,7 +222,14 @@ def auc_of_rows(p: NDArray[np.floating], y: NDArray[np.floating]) -> Callable[[N
         From the indices of a resample's rows, repeated as drawn, to their AUC; NaN unless both classes are drawn.
     """
     scores, rank = np.unique(p, return_inverse=True)
-    return lambda rows: roc_auc(counts_by_rank(rank[rows], y[rows], len(scores)))
+
+    def auc(rows: NDArray[np.intp]) -> float:
+        drawn, labels = rank[rows], y[rows]
+        return roc_auc_of_counts(
+            np.stack([np.bincount(drawn[labels == label], minlength=len(scores)) for label in (0, 1)])
+        )
+
+    return auc
 
 
 def mean_defined(values: Sequence[float] | NDArray[np.floating]) -> float:

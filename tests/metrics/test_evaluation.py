@@ -8,7 +8,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vmnet_monai.metrics import disease_report, probability_histogram, segmentation_report
+from vmnet_monai.metrics import (
+    PROBABILITY_LEVELS,
+    Histograms,
+    ImageScores,
+    add_histograms,
+    disease_report,
+    evaluation_summary,
+    evaluation_table,
+    pooled,
+    probability_histogram,
+    score_regions,
+    segmentation_report,
+)
 
 NAN = float("nan")
 
@@ -91,3 +103,78 @@ def test_no_label_at_all_gives_an_empty_report() -> None:
 
 def test_network_without_disease_head_gives_an_empty_report() -> None:
     assert report([[0], [1], [0], [1]], [[NAN]] * 4) == {}
+
+
+# Inside the field of view: a hit, a false positive, a miss and a true negative; outside it one more hit.
+PROBABILITY = np.array([[0.9, 0.8, 0.2], [0.1, 1.0, 0.0]])
+REFERENCE = np.array([[1, 0, 1], [0, 1, 0]]) > 0
+FOV = np.array([[1, 1, 1], [1, 0, 0]]) > 0
+
+
+def test_regions_are_scored_and_counted_apart() -> None:
+    histograms, scores = score_regions(PROBABILITY, REFERENCE, FOV, threshold=0.5)
+    assert {region: counts.sum(axis=1).tolist() for region, counts in histograms.items()} == {
+        "inside_fov": [2, 2],
+        "whole_image": [3, 3],
+    }
+    assert scores["inside_fov"]["dice"] == pytest.approx(2 / 4)
+    assert scores["whole_image"]["dice"] == pytest.approx(4 / 6)
+
+
+def test_without_a_threshold_only_pixels_inside_are_counted() -> None:
+    histograms, scores = score_regions(PROBABILITY, REFERENCE, FOV)
+    assert list(histograms) == ["inside_fov"]
+    assert scores == {}
+
+
+def test_histograms_add_up_by_structure_region_and_dataset() -> None:
+    one, other = histogram(1, 2, 3), histogram(4, 0, 1)
+    total: Histograms = {"vessel": {}}
+    add_histograms(total, {"vessel": {"inside_fov": {"drive": one}}})
+    add_histograms(total, {"vessel": {"inside_fov": {"drive": other, "hrf": other}}, "disc": {"inside_fov": {}}})
+    np.testing.assert_array_equal(total["vessel"]["inside_fov"]["drive"], one + other)
+    np.testing.assert_array_equal(total["vessel"]["inside_fov"]["hrf"], other)
+    np.testing.assert_array_equal(one, histogram(1, 2, 3), "the parts stay as they were")
+    np.testing.assert_array_equal(pooled(total["vessel"]["inside_fov"]), one + 2 * other)
+    np.testing.assert_array_equal(pooled({}), np.zeros((2, PROBABILITY_LEVELS)))
+
+
+IMAGES = [
+    ImageScores("a", "drive", "p1", (0.2, NAN), (NAN, NAN), {"vessel": {"inside_fov": {"dice": 0.5}}}),
+    ImageScores("b", "odir5k", "p2", (0.6, 0.8), (1.0, NAN), {}),
+    ImageScores("c", "odir5k", "p3", (0.4, 0.9), (0.0, 1.0), {}),
+]
+PROBABILITIES = np.array([[0.3, NAN], [0.7, 0.8], [0.5, 0.9]])
+
+
+def test_table_has_a_row_per_image_with_what_is_known_of_it() -> None:
+    table = evaluation_table(IMAGES, ["normal", "glaucoma"], PROBABILITIES, [[0, None], [1, 0], [0, 1]])
+    assert table.columns.tolist() == [
+        *("id", "dataset", "patient", "vessel_inside_fov_dice"),
+        *("probability_normal", "label_normal", "decision_normal"),
+        *("probability_glaucoma", "label_glaucoma", "decision_glaucoma"),
+    ]
+    expected = {
+        "vessel_inside_fov_dice": [0.5, NAN, NAN],
+        "probability_normal": [0.3, 0.7, 0.5],
+        "label_normal": [NAN, 1, 0],
+        "decision_normal": [0, 1, 0],
+        "decision_glaucoma": [NAN, 0, 1],
+    }
+    for column, values in expected.items():
+        np.testing.assert_array_equal(table[column].to_numpy(dtype=float), values)
+
+
+def test_summary_scores_structures_and_diseases_by_their_thresholds() -> None:
+    histograms: Histograms = {"vessel": {"inside_fov": {"drive": histogram(1, 1, 2)}}}
+    thresholds = {"normal": 0.6, "glaucoma": 0.9}
+    summary = evaluation_summary(IMAGES, histograms, PROBABILITIES, {"vessel": 0.5, "disc": 0.4}, thresholds, "test")
+    assert (summary["split"], summary["photographs"]) == ("test", 3)
+    assert summary["thresholds"] == {"vessel": 0.5, "disc": 0.4, **thresholds}
+    assert summary["disc"] == {}
+    assert summary["vessel"]["inside_fov"]["drive"]["photographs"] == 1
+    assert summary["vessel"]["inside_fov"]["all"]["mean"]["dice"] == 0.5
+    normal = summary["disease"]["odir5k"]["per_disease"]["normal"]
+    assert normal["sensitivity"] == normal["specificity"] == 1
+    assert normal["brier"] == pytest.approx((0.09 + 0.25) / 2)
+    assert normal["brier_uncalibrated"] == pytest.approx((0.16 + 0.16) / 2)

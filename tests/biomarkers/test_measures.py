@@ -12,7 +12,7 @@ from PIL import Image
 from scipy import ndimage
 from scipy.spatial import KDTree
 
-from vmnet_monai.biomarkers.vessel_measures import field_of_view_diameter, vessel_measures
+from vmnet_monai.biomarkers.measures import field_of_view_diameter, vessel_measures
 
 Curve = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -1,0 +1,73 @@
+"""The graph of drawn vessels, whose nodes and segments are known."""
+
+from __future__ import annotations
+
+import networkx as nx
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from vmnet_monai.biomarkers.graph import vessel_graph
+
+Mask = NDArray[np.bool_]
+
+
+def bars(*bars: tuple[slice, slice], shape: tuple[int, int] = (120, 200)) -> Mask:
+    mask = np.zeros(shape, dtype=bool)
+    for bar in bars:
+        mask[bar] = True
+    return mask
+
+
+HORIZONTAL = (slice(57, 64), slice(10, 110))
+"""A vessel 7 pixels wide and 100 long."""
+
+
+def lengths(graph: nx.MultiGraph) -> list[float]:
+    return sorted(length for *_, length in graph.edges(data="length"))
+
+
+def test_a_branch_leaves_the_vessel_at_a_node_with_its_place_and_radius() -> None:
+    graph = vessel_graph(bars(HORIZONTAL, (slice(10, 60), slice(58, 63))), diameter=120)
+    (branch_point,) = (node for node, degree in graph.degree() if degree == 3)
+    assert sorted(degree for _, degree in graph.degree()) == [1, 1, 1, 3]
+    assert graph.nodes[branch_point]["position"] == pytest.approx((60, 60), abs=1)
+    assert 3 <= graph.nodes[branch_point]["radius"] <= 5
+    for one, other, path in graph.edges(data="path"):
+        ends = {tuple(graph.nodes[node]["position"]) for node in (one, other)}
+        assert {tuple(path[0]), tuple(path[-1])} == ends
+
+
+def test_a_spur_is_pruned_and_the_vessel_is_one_segment_again() -> None:
+    graph = vessel_graph(bars(HORIZONTAL, (slice(45, 60), slice(58, 63))), diameter=900)
+    assert [degree for _, degree in graph.degree()] == [1, 1]
+    assert lengths(graph) == pytest.approx([97], rel=0.03)
+
+
+@pytest.mark.parametrize(("diameter", "expected"), [(900, [178]), (300, [78, 88])])
+def test_a_gap_of_ten_pixels_is_bridged_where_that_is_little_of_the_field_of_view(
+    diameter: float, expected: list[float]
+) -> None:
+    mask = bars((slice(18, 21), slice(10, 90)), (slice(18, 21), slice(100, 190)), shape=(40, 200))
+    assert lengths(vessel_graph(mask, diameter)) == pytest.approx(expected, abs=1)
+
+
+@pytest.mark.parametrize(("diameter", "expected"), [(900, [78]), (300, [18, 78])])
+def test_a_fragment_of_twenty_pixels_is_left_out_where_that_is_little_of_the_field_of_view(
+    diameter: float, expected: list[float]
+) -> None:
+    mask = bars((slice(18, 21), slice(10, 90)), (slice(18, 21), slice(140, 160)), shape=(40, 200))
+    assert lengths(vessel_graph(mask, diameter)) == pytest.approx(expected, abs=1)
+
+
+def test_a_ring_is_one_segment_from_a_node_to_itself() -> None:
+    y, x = np.mgrid[:120, :120] - 59.5
+    graph = vessel_graph(np.abs(np.hypot(y, x) - 40) < 3, diameter=120)
+    ((one, other, length),) = graph.edges(data="length")
+    assert one == other
+    assert length == pytest.approx(2 * np.pi * 40, rel=0.03)
+
+
+@pytest.mark.parametrize("mask", [np.zeros((9, 9), dtype=bool), bars((slice(4, 5), slice(4, 5)), shape=(9, 9))])
+def test_no_vessel_and_a_single_pixel_have_no_graph(mask: Mask) -> None:
+    assert len(vessel_graph(mask, diameter=9)) == 0
