@@ -67,14 +67,14 @@ class System:
     Args:
         network: as its config builds it.
         autocast: whether its config computes in bfloat16.
-        photograph: (1, 3, size, size).
+        image: (1, 3, size, size).
         train: one training step on a batch of crops.
         predict: the forward pass of the photograph.
     """
 
     network: nn.Module
     autocast: bool
-    photograph: torch.Tensor
+    image: torch.Tensor
     train: Callable[[], None]
     predict: Callable[[], None]
 
@@ -157,13 +157,13 @@ def build(config_files: Sequence[str], size: int, crop: int, batch_size: int, da
     """
     parser = ConfigParser()
     parser.read_config([*config_files])
-    parser.update({"device": "cpu", "dataset": "phantom", "dataset_dir": dataset_dir, "grid_size": size})
+    parser.update({"device": "cpu", "dataset_name": "phantom", "dataset_dir": dataset_dir, "grid_size": size})
     torch.manual_seed(0)
     network, loss, optimizer, train_inferer, inferer = (
         parser.get_parsed_content(key) for key in ("network", "loss", "optimizer", "train#inferer", "validate#inferer")
     )
     structures, diseases = parser.get_parsed_content("structures"), parser.get_parsed_content("diseases")
-    crops, photograph = torch.rand(batch_size, 3, crop, crop), torch.rand(1, 3, size, size)
+    crops, image = torch.rand(batch_size, 3, crop, crop), torch.rand(1, 3, size, size)
     # One structure or background at a pixel and one disease in a crop, which suits a softmax as well.
     shown = torch.randint(len(structures) + 1, (batch_size, 1, crop, crop))
     target = {
@@ -182,21 +182,21 @@ def build(config_files: Sequence[str], size: int, crop: int, batch_size: int, da
     def predict() -> None:
         network.eval()
         with torch.no_grad():
-            inferer(photograph, network)
+            inferer(image, network)
 
-    return System(network, parser.get_parsed_content("amp"), photograph, train, predict)
+    return System(network, parser.get_parsed_content("amp"), image, train, predict)
 
 
-def multiply_adds(network: nn.Module, photograph: torch.Tensor) -> int:
+def multiply_adds(network: nn.Module, image: torch.Tensor) -> int:
     """Count the multiply-adds of a network's convolutions, linear layers and matrix products.
 
     Args:
         network: any network.
-        photograph: its input (1, 3, H, W).
+        image: its input (1, 3, H, W).
     """
     network.eval()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        network(photograph)
+        network(image)
     return counter.get_total_flops() // 2
 
 

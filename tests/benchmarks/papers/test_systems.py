@@ -65,5 +65,5 @@ def test_failed_training_names_its_log(program: ModuleType, tmp_path: Path) -> N
     plan = {"before": ["bundles/vmnet/configs/train.json"], "systems": {"V-MNet": []}, "after": []}
     (tmp_path / "plan.json").write_text(json.dumps(plan))
     with pytest.raises(RuntimeError, match=r"training failed with exit code 1: read .*v-mnet_0/training.log"):
-        program.systems(str(tmp_path), str(tmp_path / "plan.json"), dataset="no such dataset")
+        program.systems(str(tmp_path), str(tmp_path / "plan.json"), dataset_name="no such dataset")
     assert "There is no dataset named" in (tmp_path / "v-mnet_0/training.log").read_text()
