@@ -1,0 +1,190 @@
+"""Fits the model that tells fundus photographs from other images.
+
+    python -m vmnet_monai.quality.fit --fundus PATH... --other PATH... --output FILE
+
+Each PATH is an image, or a folder whose images are taken. The file written is a ``model_file`` of
+:class:`~vmnet_monai.quality.CheckFundusImaged`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedKFold
+from sklearn.preprocessing import SplineTransformer
+
+from vmnet_monai.errors import ImageError
+from vmnet_monai.io.images import read_image
+from vmnet_monai.quality.check import check_size_and_contrast
+from vmnet_monai.quality.features import image_features
+from vmnet_monai.quality.model import Curve, FundusModel
+from vmnet_monai.quality.square import WORKING_SIZE_PX, WorkingSquare
+from vmnet_monai.transforms.field_of_view import CropToFieldOfViewd, FieldOfViewBox, FieldOfViewd
+
+__all__ = ["FundusFit", "fit_fundus_model", "measure_images"]
+
+KNOT_QUANTILES = (0.0, 0.02, 0.15, 0.85, 0.98, 1.0)
+"""Quantiles of a feature at which its curve may bend; it also bends at the median of fundus photographs."""
+
+INVERSE_PENALTY = 1.0
+"""``C`` of scikit-learn's LogisticRegression."""
+
+FOLDS = 5
+"""Folds of the cross-validation."""
+
+MIN_IMAGES = 10
+"""Least number of images of either kind: two in each fold."""
+
+REFUSED_FRACTION = 0.001
+"""Fraction of fundus photographs that the limit refuses: a photograph refused costs more than another image that
+passes."""
+
+logger = logging.getLogger(__name__)
+
+
+class FundusFit(NamedTuple):
+    """A fitted model, and how it judges images that were held out from its fit by cross-validation."""
+
+    model: FundusModel
+    auc: float
+    """Area under the ROC curve of the held-out log odds."""
+    refused: float
+    """Fraction of the held-out fundus photographs below the limit, which was set on them."""
+    accepted: float
+    """Fraction of the other held-out images that reach the limit."""
+
+
+def measure_images(paths: Iterable[str | Path]) -> list[dict[str, float]]:
+    """Measure the features of images, as the check does before prediction.
+
+    Args:
+        paths: images, and folders whose files are taken. Files that cannot be read or show no field of view, which
+            the model never judges, are left out and logged with the reason.
+
+    Returns:
+        Per image :func:`~vmnet_monai.quality.features.image_features`.
+
+    Raises:
+        FileNotFoundError: if there is no such path.
+    """
+    return [image_features(square) for file in _files(paths) if (square := _square(file)) is not None]
+
+
+def _files(paths: Iterable[str | Path]) -> Iterator[Path]:
+    for path in map(Path, paths):
+        if not path.exists():
+            raise FileNotFoundError(f"there is no {path}: name images, or folders of images.")
+        yield from sorted(path.iterdir()) if path.is_dir() else [path]
+
+
+def _square(file: Path) -> WorkingSquare | None:
+    """The image on the working square, None where something else than the model refuses it."""
+    try:
+        item = FieldOfViewd()({"image": torch.from_numpy(np.moveaxis(read_image(file), -1, 0).copy())})
+        item = CropToFieldOfViewd(("image", "fov"), size_px=2 * WORKING_SIZE_PX)(item)
+        square = WorkingSquare.of(item["image"], item["fov"])
+        check_size_and_contrast(square, FieldOfViewBox(*item["fov_box"].tolist()).side_px)
+    except ImageError as error:
+        logger.warning("left out: %s: %s", file, error)
+        return None
+    return square
+
+
+def fit_fundus_model(fundus: Sequence[Mapping[str, float]], other: Sequence[Mapping[str, float]]) -> FundusFit:
+    """Fit a generalised additive logistic model, and choose its limit by cross-validation.
+
+    Each curve is a spline of degree 1 with a ridge penalty on the differences between neighbouring bends (P-splines:
+    Eilers & Marx, Stat Sci 1996, doi:10.1214/ss/1038425655). Both kinds of images weigh the same, whatever their
+    numbers: the odds are those of a source with as many fundus photographs as other images. NaN counts as the median
+    of fundus photographs, which adds 0. A feature that never varies gets no curve.
+
+    The limit is such that :data:`REFUSED_FRACTION` of the fundus photographs are refused by models that were fitted to
+    the others, in :data:`FOLDS` folds.
+
+    Args:
+        fundus: features of fundus photographs, from :func:`measure_images`.
+        other: features of other images.
+
+    Raises:
+        ValueError: if there are fewer than :data:`MIN_IMAGES` of either.
+    """
+    if min(len(fundus), len(other)) < MIN_IMAGES:
+        raise ValueError(
+            f"a fit needs at least {MIN_IMAGES} fundus photographs and as many other images that show a field of view, "
+            f"got {len(fundus)} and {len(other)}: give more."
+        )
+    names = list(fundus[0])
+    table = np.array([[row[name] for name in names] for row in (*fundus, *other)])
+    is_fundus = np.arange(len(table)) < len(fundus)
+    held_out = np.empty(len(table))
+    for train, test in StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(table, is_fundus):
+        model = _fit(names, table[train], is_fundus[train])
+        held_out[test] = [model.log_odds(dict(zip(names, row, strict=True))) for row in table[test]]
+    limit = round(float(np.quantile(held_out[is_fundus], REFUSED_FRACTION)), 2)
+    return FundusFit(
+        model=replace(_fit(names, table, is_fundus), min_log_odds=limit),
+        auc=float(roc_auc_score(is_fundus, held_out)),
+        refused=float((held_out[is_fundus] < limit).mean()),
+        accepted=float((held_out[~is_fundus] >= limit).mean()),
+    )
+
+
+def _fit(names: Sequence[str], table: NDArray[np.float64], is_fundus: NDArray[np.bool_]) -> FundusModel:
+    """The model of a table (images, features); its limit is even odds."""
+    columns, bends = {}, {}
+    medians = dict(zip(names, np.round(np.nanmedian(table[is_fundus], axis=0), 4), strict=True))
+    for name, values in zip(names, table.T, strict=True):
+        values = np.where(np.isnan(values), medians[name], values)
+        knots = np.unique(np.round([*np.quantile(values, KNOT_QUANTILES), medians[name]], 4))
+        if len(knots) > 1:
+            spline = SplineTransformer(degree=1, knots=knots[:, np.newaxis], extrapolation="constant")
+            hats = spline.fit_transform(values[:, np.newaxis])
+            # The weight of such a sum is the difference of the curve between two neighbouring bends.
+            columns[name] = hats[:, :0:-1].cumsum(axis=1)[:, ::-1]
+            bends[name] = knots
+    regression = LogisticRegression(C=INVERSE_PENALTY, class_weight="balanced", max_iter=1000)
+    regression.fit(np.hstack(list(columns.values())), is_fundus)
+    intercept, curves, weights = float(regression.intercept_[0]), {}, iter(regression.coef_[0])
+    for name, knots in bends.items():
+        rises = np.array([0.0, *itertools.islice(weights, len(knots) - 1)]).cumsum()
+        at_median = float(np.interp(medians[name], knots, rises))
+        intercept += at_median
+        curves[name] = Curve(tuple(knots.tolist()), tuple(np.round(rises - at_median, 4).tolist()))
+    return FundusModel(round(intercept, 4), 0.0, curves)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command that the module's docstring shows; prints how the model judges held-out images."""
+    parser = argparse.ArgumentParser(
+        prog="python -m vmnet_monai.quality.fit", description="Fit the fundus image check."
+    )
+    parser.add_argument("--fundus", nargs="+", required=True, metavar="PATH", help="fundus photographs, or folders")
+    parser.add_argument("--other", nargs="+", required=True, metavar="PATH", help="other images, or folders")
+    parser.add_argument("--output", required=True, metavar="FILE", help="the model, as JSON")
+    given = parser.parse_args(arguments)
+    try:
+        fundus, other = measure_images(given.fundus), measure_images(given.other)
+        fit = fit_fundus_model(fundus, other)
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+    fit.model.save(given.output)
+    print(
+        f"{len(fundus)} fundus photographs, {len(other)} other images. Held out: AUC {fit.auc:.3f}, "
+        f"{fit.refused:.1%} of the photographs refused, {fit.accepted:.1%} of the others accepted at log odds of "
+        f"{fit.model.min_log_odds}. Written: {given.output}"
+    )
+
+
+if __name__ == "__main__":
+    main()
