@@ -265,7 +265,7 @@ HANDLED: dict[str, Callable[[Path], object]] = {
 REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty.jpg": (lambda path: path.touch(), "empty"),
     "truncated.jpg": (lambda path: path.write_bytes(jpeg(RETINA)[:5000]), "damaged or incomplete"),
-    "text.jpg": (lambda path: path.write_text("Dear colleague, " * 100), "no picture of a format"),
+    "text.jpg": (lambda path: path.write_text("Dear colleague, " * 100), "no image of a format"),
     "bomb.png": (lambda path: Image.new("1", (30000, 30000)).save(path), "more than 100,000,000 pixels"),
     "tiny.png": (lambda path: RETINA.resize((20, 20)).save(path), ""),
     "black.png": (lambda path: Image.new("RGB", (300, 300)).save(path), "dark"),

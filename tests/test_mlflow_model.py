@@ -296,7 +296,7 @@ def test_no_other_path_is_read(model: FundusModel, tmp_path: Path, monkeypatch: 
         (float("nan"), "image is blank"),
         ("  ", "image is blank"),
         ("retina", r"is no base64 .*must hold a full stop"),
-        ("bm9waWN0dXJl", "photograph: the file is no picture"),
+        ("bm9waWN0dXJl", "photograph: the file is no image"),
         (encoded(np.zeros((100, 100, 3), np.uint8)), "the photograph is dark"),
         (base64.b64encode(file_bytes(RETINA)[:5000]).decode(), "photograph: the file is damaged"),
         ("missing.png", "^missing.png: the file does not exist"),

@@ -17,9 +17,9 @@ def test_names_come_back_as_a_list() -> None:
         ("lesion", r"must be a list of names, got the text 'lesion': write \['lesion'\]"),
         ([], "must be one or more different names"),
         (["disc", "disc"], "must be one or more different names"),
-        (["image"], "must not be called like .* got 'image': rename it"),
-        (["disc", "drusen"], "must not be called like .* got 'drusen': rename it"),
-        (["disc", "disc_1"], "like another one and a number, got 'disc_1'"),
+        (["image"], "must not have the name of .* got 'image': rename it"),
+        (["disc", "drusen"], "must not have the name of .* got 'drusen': rename it"),
+        (["disc", "disc_1"], "the name of another one with a number, got 'disc_1'"),
     ],
 )
 def test_names_that_could_be_confused_are_refused(structures: list[str], rule: str) -> None:

@@ -1,4 +1,4 @@
-"""The disease vocabulary: one key per disease, its codes, and what each public dataset calls it."""
+"""The disease vocabulary: one key per disease, its codes, and its name in each public dataset."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Disease:
-    """One finding that a picture can carry: a fundus photograph, a skin photograph or a slice of an OCT volume.
+    """A finding in a fundus photograph, a skin photograph or a slice of an OCT volume.
 
     Args:
         key: name used in configs, tables and file names (snake case).
@@ -35,7 +35,7 @@ class Disease:
 
 
 NORMAL = "normal"
-"""Key of the photograph without any disease; it excludes every other key."""
+"""Key of an image without any disease; it excludes every other key."""
 
 DEFAULT_DISEASES = (NORMAL, "diabetic_retinopathy", "glaucoma", "cataract", "amd")
 """The columns of the default disease head."""
@@ -162,7 +162,7 @@ ODIR_LETTERS: Mapping[str, str] = {
     "M": "myopia",
     "O": "other",
 }
-"""ODIR-5K's eight letters; O is every finding that the seven others do not name."""
+"""ODIR-5K's eight letters; O is any finding besides the seven others."""
 
 ODIR_KEYWORD_RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile("normal fundus"), "N"),
@@ -173,15 +173,15 @@ ODIR_KEYWORD_RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile("hypertensive retinopathy"), "H"),
     (re.compile("myopi"), "M"),
 )
-"""First pattern found in one diagnostic keyword gives its letter; a keyword that none fits is O."""
+"""The first pattern that is found in a diagnostic keyword gives its letter; a keyword without match is O."""
 
 ODIR_NOT_DECISIVE = frozenset(
     {"lens dust", "optic disk photographically invisible", "low image quality", "image offset"}
 )
-"""ODIR-5K keywords that describe the photograph and say nothing about the eye."""
+"""ODIR-5K keywords that describe the photograph, not the eye."""
 
 ODIR_NO_FUNDUS = frozenset({"anterior segment image", "no fundus image"})
-"""ODIR-5K keywords of pictures that show no fundus."""
+"""ODIR-5K keywords of images that show no fundus."""
 
 FIVES_LETTERS: Mapping[str, str] = {"A": "amd", "D": "diabetic_retinopathy", "G": "glaucoma", "N": NORMAL}
 """Letter in a FIVES file name (Jin et al., Scientific Data 2022, doi:10.1038/s41597-022-01564-3)."""
@@ -190,7 +190,7 @@ HRF_SUFFIXES: Mapping[str, str] = {"h": NORMAL, "dr": "diabetic_retinopathy", "g
 """Suffix of an HRF file name (Budai et al., Int J Biomed Imaging 2013, doi:10.1155/2013/154860)."""
 
 EYEPACS_LIGHT_FOLDERS: Mapping[str, Mapping[str, bool]] = {"RG": {"glaucoma": True}, "NRG": {"glaucoma": False}}
-"""EyePACS-light's folders: RG referable glaucoma; NRG none, which says nothing about other diseases."""
+"""EyePACS-light's folders: RG referable glaucoma; NRG none, other diseases unknown."""
 
 ISIC2017_DIAGNOSES = ("melanoma", "seborrheic_keratosis", "nevus")
 """ISIC 2017's three diagnoses, one per photograph; the first two are its columns, and a lesion that is neither is the
@@ -205,7 +205,7 @@ RETOUCH_FLUIDS: Mapping[str, str] = {
 
 
 def near_matches(word: str) -> list[str]:
-    """Vocabulary keys that a misspelt key, an English name or an RFMiD code probably means, best first."""
+    """Return the vocabulary keys that are close to a misspelt key, an English name or an RFMiD code, best first."""
     by_code = RFMID_CODES.get(word.upper())
     by_name = {disease.name: disease.key for disease in _DISEASES}
     snake = re.sub(r"\W+", "_", word.strip().lower())
@@ -214,7 +214,7 @@ def near_matches(word: str) -> list[str]:
 
 
 def get_disease(key: str) -> Disease:
-    """The vocabulary's entry for a key.
+    """Return the disease of a key.
 
     Raises:
         ValueError: when the key is not in the vocabulary; the message lists near matches.
@@ -227,28 +227,28 @@ def get_disease(key: str) -> Disease:
 
 
 def group_labels(classes: Mapping[str, str], group: str) -> dict[str, bool]:
-    """Labels of a photograph that a dataset files under one diagnosis: that one present, its other classes absent.
+    """Return the labels of an image of one diagnosis: that one present, the dataset's other classes absent.
 
     Args:
         classes: the dataset's name of each class -> disease key.
-        group: the dataset's name of this photograph's class.
+        group: the dataset's name of this image's class.
     """
     return {key: key == classes[group] for key in classes.values()}
 
 
 def label_vector(labels: Mapping[str, bool | float], diseases: Sequence[str]) -> list[float]:
-    """What is known about one photograph, as one number per requested disease.
+    """Return the labels of one image as one number per requested disease.
 
-    What the labels imply is filled in: a normal photograph has no disease (every disease that is not stated is 0, but
-    the diagnoses of skin stay unknown: a normal eye says nothing about them), and a photograph with a disease is not
-    normal. Everything else that is not stated stays unknown.
+    What the labels imply is filled in: a normal image has no disease (every disease that is not stated is 0, but the
+    diagnoses of skin stay unknown), and an image with a disease is not normal. Everything else that is not stated stays
+    unknown.
 
     Args:
         labels: disease key -> present (True or 1), absent (False or 0) or unknown (NaN, or key missing).
         diseases: the requested columns.
 
     Returns:
-        One float per requested disease: 1.0 present, 0.0 absent, NaN not known.
+        One float per requested disease: 1.0 present, 0.0 absent, NaN unknown.
 
     Raises:
         ValueError: when a label is none of 0, 1, NaN, or when normal and a disease are both present.

@@ -1,4 +1,4 @@
-"""Errors about a photograph, and what is behind an error that MONAI or a data loader wrapped."""
+"""Errors about an image, and the original errors behind those that MONAI wraps."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ __all__ = [
 ]
 
 MAX_PIXELS = 100_000_000
-"""Most pixels of a picture; a larger one is refused before it is decoded. As the float32 RGB that MONAI's LoadImage
-makes of it, such a picture takes 1.2 GB. A 60-megapixel camera stays well below."""
+"""Most pixels of an image; a larger one is refused before it is decoded. As the float32 RGB that MONAI's LoadImage
+makes of it, such an image takes 1.2 GB. A 60-megapixel camera stays well below."""
 
-TOO_LARGE = f"the picture has more than {MAX_PIXELS:,} pixels, the most that is read: scale it down"
-"""What is said about such a picture."""
+TOO_LARGE = f"the image has more than {MAX_PIXELS:,} pixels, the most that is read: scale it down"
+"""Message about such an image."""
 
 _PACKAGE = __name__.partition(".")[0]
 
 
 class ImageError(ValueError):
-    """Base of the errors that a photograph is at fault for: another one may do."""
+    """Base of the errors that the image itself causes; other images are not affected."""
 
 
 class UnreadableImageError(ImageError):
-    """Raised when a picture cannot be read; the message names the file, what is wrong with it, and the remedy."""
+    """Raised when an image cannot be read; the message names the file, what is wrong with it, and the remedy."""
 
 
 def check_size(width: int, height: int) -> None:
-    """Refuse a picture by its size, which its header tells before anything is decoded.
+    """Refuse an image by its size, which its header states before anything is decoded.
 
     Raises:
         UnreadableImageError: if it has no pixel, or more than :data:`MAX_PIXELS`.
@@ -43,7 +43,7 @@ def check_size(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise UnreadableImageError(f"{TOO_LARGE}; it has {width} x {height}.")
     if width * height == 0:
-        raise UnreadableImageError(f"the picture has no pixels, it is {width} x {height}: export it again.")
+        raise UnreadableImageError(f"the image has no pixels, it is {width} x {height}: export it again.")
 
 
 def root_cause(error: BaseException) -> BaseException:
@@ -67,7 +67,7 @@ def root_cause(error: BaseException) -> BaseException:
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Raise the error itself in place of those that MONAI wraps around it."""
+    """Raise the original error in place of those that MONAI wraps around it."""
     try:
         yield
     except Exception as error:

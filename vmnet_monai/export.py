@@ -1,4 +1,4 @@
-"""The network for other runtimes: written, checked against PyTorch on photographs, and measured."""
+"""Exports the network for other runtimes, checks it against PyTorch on photographs, and measures it."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ from vmnet_monai.reports.prediction import Prediction
 __all__ = ["TOLERANCE", "export_models"]
 
 TOLERANCE = 1e-4
-"""Largest difference to PyTorch that is accepted of a probability, of a pixel or of a disease. On 15 photographs of
+"""Largest accepted difference of a probability to PyTorch, of a pixel or of a disease. On 15 photographs of
 HRF, CHASE_DB1 and ODIR-5K the shipped weights differ by 0.00002 at most, see docs/how-to/export.md."""
 
 WARM_UP = 2
-"""Times that each network runs before its time is taken; TorchScript optimises itself in the first two."""
+"""Runs of each network before it is timed; TorchScript optimises itself in the first two."""
 
 REPEATS = 5
-"""Times that each network runs on a photograph while its time is taken."""
+"""Timed runs of each network."""
 
 COLUMNS = (
     *("runtime", "file", "structure_difference", "disease_difference", "mask_pixels"),
@@ -71,8 +71,8 @@ def export_models(
         output_dir: where the files go; by default the folder of the weights, where the key ``runtime`` looks for them.
         model_dir: folder of the weights and the operating point; the bundle's by default.
         runtimes: which of ``torchscript``, ``onnx`` and ``openvino``; by default all whose package is installed.
-        photographs: on which they are compared, through the whole preprocessing; by default ``skimage.data.retina()``.
-        overlays: files that are laid over ``inference.json``, such as those of ``configs/networks``.
+        images: photographs to compare on, through the whole preprocessing; by default ``skimage.data.retina()``.
+        overlays: files that are merged over ``inference.json``, such as those of ``configs/networks``.
 
     Returns:
         One row per runtime, PyTorch first, with the columns
@@ -153,7 +153,7 @@ def _predictor(bundle: str | Path, overlays: Sequence[str | Path], folder: Path,
 
 
 def _extras(bundle: Path, overlays: Sequence[str | Path], folder: Path) -> dict[str, str]:
-    """What travels with the weights: name -> contents."""
+    """Files that are stored with the exported network: name -> contents."""
     config = ConfigParser.load_config_files([bundle / CONFIG_NAME, *overlays])
     metadata = bundle / "configs/metadata.json"
     return {
@@ -181,7 +181,7 @@ def _write_exports(
 def _write_torchscript(network: torch.nn.Module, size_px: int, extras: Mapping[str, str], path: Path) -> None:
     try:
         script = convert_to_torchscript(network)
-    except Exception:  # TorchScript knows a part of Python; what it does not know raises errors of many classes
+    except Exception:  # TorchScript knows a part of Python; other code raises errors of many classes
         example = torch.zeros(1, 3, size_px, size_px)
         script = convert_to_torchscript(network, use_trace=True, inputs=[example], strict=False)
     others = {name: contents.encode() for name, contents in extras.items() if name != "metadata.json"}
@@ -232,7 +232,7 @@ class _InOrder(torch.nn.Module):
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep back what PyTorch's exporters warn of, which the check answers."""
+    """Silence warnings of PyTorch's exporters, which :func:`_check` answers."""
     onnx_logger = logging.getLogger("torch.onnx")
     level = onnx_logger.level
     onnx_logger.setLevel(logging.ERROR)

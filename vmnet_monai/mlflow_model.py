@@ -1,4 +1,4 @@
-"""The bundle as an MLflow model, which is logged, registered, applied and served like any other."""
+"""Logs the bundle as an MLflow model, which predicts and serves like any other."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ DEFAULT_TRACKING_URI = "sqlite:///output/vmnet/mlruns.db"
 """Store of a training with the bundle's own ``output_dir``."""
 
 EXAMPLE_SIDE_PX = 512
-"""Side of the input example: enough for the photograph check, and small in the store."""
+"""Side of the input example: enough for the image check, and small in the store."""
 
 _PACKAGE = __name__.partition(".")[0]
 _BUNDLE_FILES = ("configs/inference.json", "configs/metadata.json")
@@ -66,7 +66,7 @@ class FundusModel(PythonModel):
     """Predicts a table of photographs: one row in, one row out, in the same order and with the same index.
 
     Input: a table with the column ``image``, a text. One with a full stop, which base64 does not know, is a path; any
-    other, and one that begins with ``data:``, is the base64 of a picture file's bytes (JPEG, PNG, TIFF, DICOM, ...).
+    other, and one that begins with ``data:``, is the base64 of an image file's bytes (JPEG, PNG, TIFF, DICOM, ...).
     Paths are read only below the folder that the environment variable ``VMNET_IMAGE_DIR`` names on the model's machine,
     and are relative to it; without the variable they are refused.
 
@@ -84,7 +84,7 @@ class FundusModel(PythonModel):
         bundle = Path(context.artifacts["bundle"])
         self._predictor = Predictor(bundle, explain=[])
         self._columns = _columns(OperatingPoint.load(bundle / "models"))
-        # MLflow's server answers in threads; decoders' warnings are silenced for a whole process, one at a time.
+        # MLflow's server predicts in threads, and warnings of decoders are silenced for the whole process.
         self._one_at_a_time = threading.Lock()
 
     def predict(
@@ -108,7 +108,7 @@ class FundusModel(PythonModel):
                 with self._one_at_a_time:
                     return _answers(self._predictor(path))
             except ValueError as error:
-                # A server does not tell where its files lie.
+                # A server does not tell where its files are.
                 return {"error": str(error).replace(os.path.join(os.path.dirname(path), ""), "")}
             except Exception as error:  # whose text may hold anything; the other rows go on
                 return {"error": f"the photograph could not be predicted ({type(error).__name__}): try another one."}
@@ -218,10 +218,10 @@ def _image_path(image: Any, folder: str) -> str:
     """The path, or the address of a frame, that a row gives, or that of its bytes, which are written to the folder.
 
     Raises:
-        ValueError: if the row has no picture, or its path may not be read.
+        ValueError: if the row has no image, or its path may not be read.
     """
     if not isinstance(image, str) or not image.strip():
-        raise ValueError("image is blank: give the base64 of a picture file, or a path.")
+        raise ValueError("image is blank: give the base64 of an image file, or a path.")
     if "." in image and not image.startswith("data:"):
         return _allowed_path(image)
     path = Path(folder) / "photograph"
@@ -255,7 +255,7 @@ def _allowed_path(text: str) -> str:
 
 
 def _copy_bundle(bundle: Path, folder: Path, model_dir: str | Path | None) -> None:
-    """Copy what a prediction needs."""
+    """Copy the files that a prediction needs."""
     weights = bundle / "models" if model_dir is None else Path(model_dir)
     sources = [(bundle / name, name) for name in _BUNDLE_FILES]
     for source, name in sources + [(weights / name, f"models/{name}") for name in _MODEL_FILES]:

@@ -1,4 +1,4 @@
-"""Names of the structures that are segmented: keys of items, batches, outputs and folders alike."""
+"""Names of the structures that are segmented, which are keys of items, batches and outputs, and names of folders."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ RESERVED_NAMES = frozenset(
         *("photographs", "thresholds", "cam", "pred", "label"),
     }
 )
-"""Names that items, outputs, scores or folders use for something else."""
+"""Names that items, outputs, scores or folders use otherwise."""
 
 
 def check_structures(structures: Sequence[str], diseases: Sequence[str] = ()) -> list[str]:
@@ -23,8 +23,8 @@ def check_structures(structures: Sequence[str], diseases: Sequence[str] = ()) ->
         diseases: keys of the diseases beside them, whose names no structure may have.
 
     Raises:
-        ValueError: when they are a text instead of a list, none, not distinct, or taken, or when one is another one
-            with ``_1``, ``_2``, ... at its end.
+        ValueError: when they are a text instead of a list, empty, not distinct or reserved, or when one is another one
+            followed by ``_1``, ``_2``, ....
     """
     if isinstance(structures, str):
         raise ValueError(f"structures must be a list of names, got the text {structures!r}: write [{structures!r}].")
@@ -34,13 +34,13 @@ def check_structures(structures: Sequence[str], diseases: Sequence[str] = ()) ->
     taken = [name for name in names if name in RESERVED_NAMES or name in diseases]
     if taken:
         raise ValueError(
-            f"a structure must not be called like a disease of the head or {', '.join(sorted(RESERVED_NAMES))}, got "
-            f"{taken[0]!r}: rename it."
+            f"a structure must not have the name of a disease of the head, or one of "
+            f"{', '.join(sorted(RESERVED_NAMES))}, got {taken[0]!r}: rename it."
         )
-    # A network's coarser outputs are called so.
+    # A network's coarser outputs have such names.
     numbered = [name for name in names if name.rpartition("_")[0] in names and name.rpartition("_")[2].isdigit()]
     if numbered:
         raise ValueError(
-            f"a structure must not be called like another one and a number, got {numbered[0]!r}: rename it."
+            f"a structure must not have the name of another one with a number, got {numbered[0]!r}: rename it."
         )
     return names

@@ -74,7 +74,7 @@ def test_command_prints_counts_and_warnings_and_succeeds(tmp_path: Path, capsys:
     assert main(["check", "drive", str(tmp_path), "--diseases", "amd"]) == 0
     out = capsys.readouterr().out
     assert "warning: 2 DRIVE test photographs without manual" in out
-    assert "warning: No photograph says anything about amd." in out
+    assert "warning: No photograph has a label of amd." in out
 
 
 def test_command_fails_on_a_dataset_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,5 +29,5 @@ def test_every_picture_is_found_sorted_with_distinct_ids(tmp_path: Path) -> None
 
 
 def test_folder_without_picture_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="holds no picture, in subfolders neither"):
+    with pytest.raises(DatasetError, match="holds no image, in subfolders neither"):
         read(tmp_path, [])

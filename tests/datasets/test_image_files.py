@@ -136,7 +136,7 @@ def test_nothing_is_refused(inputs: str | list[str], expected: str) -> None:
 def test_folder_without_picture_is_refused_beside_others(tmp_path: Path) -> None:
     touch(tmp_path, "empty/readme.txt", "1.png")
     refused, good = find_images([tmp_path / "empty", tmp_path / "1.png"])
-    assert "the folder holds no picture (.bmp, .gif" in refused["refused"]
+    assert "the folder holds no image (.bmp, .gif" in refused["refused"]
     assert (refused["image"], refused["id"], good["id"]) == (str(tmp_path / "empty"), "empty", "1")
 
 

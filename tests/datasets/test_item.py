@@ -71,12 +71,12 @@ def test_pictures_are_sorted_and_found_whatever_the_suffix_case(tmp_path: Path) 
 def test_two_files_for_one_picture_are_refused(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
     picture(tmp_path / "a.tif")
-    with pytest.raises(DatasetError, match="two files for one picture"):
+    with pytest.raises(DatasetError, match="two files for one image"):
         image_files(tmp_path)
 
 
 def test_empty_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="holds no picture"):
+    with pytest.raises(DatasetError, match="holds no image"):
         image_files(tmp_path)
 
 

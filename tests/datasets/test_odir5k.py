@@ -71,7 +71,7 @@ def test_pictures_without_fundus_and_contradictions_are_left_out_and_counted(tmp
     with pytest.warns(DatasetWarning) as caught:
         assert [item["id"] for item in read(tmp_path, EIGHT)] == ["odir5k_7_right"]
     messages = [str(entry.message) for entry in caught]
-    assert messages[0] == "2 ODIR-5K pictures that show no fundus left out: 7_left.jpg, 8_right.jpg."
+    assert messages[0] == "2 ODIR-5K images that show no fundus left out: 7_left.jpg, 8_right.jpg."
     assert messages[1].startswith("1 ODIR-5K eyes both normal and diseased left out: 8_left.jpg")
 
 

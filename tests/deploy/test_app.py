@@ -54,12 +54,12 @@ class Study:
     exit_code: int
     manifest: dict[str, Any]
 
-    def entries(self, uid: str) -> list[dict[str, Any]]:
-        return [entry for entry in self.manifest["objects"] if entry["sop_instance_uid"] == uid]
+    def rows(self, uid: str) -> list[dict[str, Any]]:
+        return [row for row in self.manifest["objects"] if row["sop_instance_uid"] == uid]
 
     def results(self, uid: str) -> dict[str, FileDataset]:
-        (entry,) = self.entries(uid)
-        return {Path(file).stem: dcmread(self.output / file) for file in entry["files"] if file.endswith(".dcm")}
+        (row,) = self.rows(uid)
+        return {Path(file).stem: dcmread(self.output / file) for file in row["files"] if file.endswith(".dcm")}
 
 
 @pytest.fixture(scope="module")
@@ -94,13 +94,13 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 def test_each_photograph_is_predicted_and_each_other_object_refused(study: Study) -> None:
     assert study.exit_code == 0
     for source in (study.right, study.left, study.without_spacing, study.blank_modality, study.damaged_number):
-        assert [entry["status"] for entry in study.entries(source.SOPInstanceUID)] == ["ok"]
-    frames = study.entries(study.frames.SOPInstanceUID)
-    assert [(entry["frame"], entry["status"]) for entry in frames] == [(1, "ok"), (2, "refused")]
-    (tomogram,) = study.entries(study.tomogram.SOPInstanceUID)
+        assert [row["status"] for row in study.rows(source.SOPInstanceUID)] == ["ok"]
+    frames = study.rows(study.frames.SOPInstanceUID)
+    assert [(row["frame"], row["status"]) for row in frames] == [(1, "ok"), (2, "refused")]
+    (tomogram,) = study.rows(study.tomogram.SOPInstanceUID)
     assert tomogram["status"] == "refused"
     assert "CT" in tomogram["reason"]
-    (text,) = study.entries("")
+    (text,) = study.rows("")
     assert "no DICOM file" in text["reason"]
     assert len(study.manifest["objects"]) == 9
 
@@ -108,9 +108,9 @@ def test_each_photograph_is_predicted_and_each_other_object_refused(study: Study
 @needs_sdk
 def test_results_are_those_of_the_predictor(study: Study) -> None:
     expected = Predictor(study.bundle)(study.right.pixel_array)
-    (entry,) = study.entries(study.right.SOPInstanceUID)
+    (row,) = study.rows(study.right.SOPInstanceUID)
     record = json.loads((study.output / f"records/{study.right.SOPInstanceUID}.json").read_text())
-    assert f"records/{study.right.SOPInstanceUID}.json" in entry["files"]
+    assert f"records/{study.right.SOPInstanceUID}.json" in row["files"]
     for found, wanted in zip(record["findings"], expected.findings, strict=True):
         assert found["disease"] == wanted["disease"]
         assert found["probability"] == pytest.approx(wanted["probability"], abs=1e-6)
@@ -134,7 +134,7 @@ def test_without_pixel_spacing_there_is_no_segmentation_and_the_manifest_says_wh
     results = study.results(study.without_spacing.SOPInstanceUID)
     assert "SEG" not in {result.Modality for result in results.values()}
     assert {"report", "overlay"} <= results.keys()
-    assert "PixelSpacing" in study.entries(study.without_spacing.SOPInstanceUID)[0]["reason"]
+    assert "PixelSpacing" in study.rows(study.without_spacing.SOPInstanceUID)[0]["reason"]
 
 
 @needs_sdk
@@ -160,8 +160,8 @@ def test_a_folder_without_photographs_fails_and_the_model_is_found_below_its_fol
     done = run_application(environment=environment)
     assert done.returncode == 1
     assert "0 predicted, 1 refused, 0 failed" in done.stderr
-    (entry,) = json.loads((tmp_path / "output/manifest.json").read_text())["objects"]
-    assert "CT" in entry["reason"]
+    (row,) = json.loads((tmp_path / "output/manifest.json").read_text())["objects"]
+    assert "CT" in row["reason"]
 
 
 @pytest.mark.skipif(SDK, reason="the MONAI Deploy App SDK is installed")

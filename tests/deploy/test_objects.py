@@ -42,20 +42,20 @@ def test_directories_of_media_and_hidden_files_are_passed_over(tmp_path: Path) -
 def test_other_machines_are_refused_by_their_uid(tmp_path: Path) -> None:
     slice_ = retina_dataset(SIDE_PX, kind="sc", Modality="CT")
     save(slice_, tmp_path / "ct.dcm")
-    ((entry,), photographs) = find_objects(tmp_path)[::-1]
+    ((row,), photographs) = find_objects(tmp_path)[::-1]
     assert photographs == {}
-    assert entry["sop_instance_uid"] == slice_.SOPInstanceUID
-    assert entry["status"] == "refused"
-    assert "CT" in entry["reason"]
+    assert row["sop_instance_uid"] == slice_.SOPInstanceUID
+    assert row["status"] == "refused"
+    assert "CT" in row["reason"]
 
 
 def test_a_file_without_uid_is_named_by_its_content_not_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "Doe_Jane.txt").write_bytes(b"abc")
-    ((entry,), _) = find_objects(tmp_path)[::-1]
-    assert entry["sop_instance_uid"] == ""
-    assert entry["sha256"] == hashlib.sha256(b"abc").hexdigest()
-    assert "no DICOM file" in entry["reason"]
-    assert "Doe" not in str(entry)
+    ((row,), _) = find_objects(tmp_path)[::-1]
+    assert row["sop_instance_uid"] == ""
+    assert row["sha256"] == hashlib.sha256(b"abc").hexdigest()
+    assert "no DICOM file" in row["reason"]
+    assert "Doe" not in str(row)
 
 
 def test_a_uid_that_would_lead_out_of_the_output_folder_is_refused(tmp_path: Path) -> None:
@@ -68,16 +68,16 @@ def test_a_uid_that_would_lead_out_of_the_output_folder_is_refused(tmp_path: Pat
         (tmp_path / name).write_bytes(content.replace(own, other.ljust(len(own), b"\0")[: len(own)]))
     photographs, refused = find_objects(tmp_path)
     assert photographs == {}
-    assert ["no valid SOP Instance UID" in entry["reason"] for entry in refused] == [True] * 4
+    assert ["no valid SOP Instance UID" in row["reason"] for row in refused] == [True] * 4
 
 
 def test_an_object_that_was_given_twice_counts_once(tmp_path: Path) -> None:
     dataset = retina_dataset(SIDE_PX)
     first, second = save(dataset, tmp_path / "1.dcm"), save(dataset, tmp_path / "2.dcm")
-    photographs, (entry,) = find_objects(tmp_path)
+    photographs, (row,) = find_objects(tmp_path)
     assert first.read_bytes() == second.read_bytes()
     assert photographs == {dataset.SOPInstanceUID: first}
-    assert "given before" in entry["reason"]
+    assert "given before" in row["reason"]
 
 
 def test_a_file_whose_header_cannot_be_read_is_refused(tmp_path: Path) -> None:
@@ -86,9 +86,9 @@ def test_a_file_whose_header_cannot_be_read_is_refused(tmp_path: Path) -> None:
     dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1.99"
     path = save(dataset, tmp_path / "deflated.dcm")
     path.write_bytes(path.read_bytes()[:-1000])
-    photographs, (entry,) = find_objects(tmp_path)
+    photographs, (row,) = find_objects(tmp_path)
     assert photographs == {}
-    assert "damaged" in entry["reason"]
+    assert "damaged" in row["reason"]
 
 
 def test_stand_ins_hold_class_uids_and_modality_and_nothing_of_the_patient(tmp_path: Path) -> None:

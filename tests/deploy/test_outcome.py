@@ -59,9 +59,9 @@ def test_a_record_holds_the_prediction_and_nothing_of_the_patient(
 ) -> None:
     source = retina_dataset(300)
     (outcome,) = predict_images(given(source), predictor)
-    entry = write_outcome(outcome, tmp_path, MODEL)
-    assert entry["status"] == "ok"
-    assert sorted(entry["files"]) == sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
+    row = write_outcome(outcome, tmp_path, MODEL)
+    assert row["status"] == "ok"
+    assert sorted(row["files"]) == sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
     text = (tmp_path / f"records/{source.SOPInstanceUID}.json").read_text()
     record = json.loads(text)
     assert outcome.prediction is not None
@@ -77,9 +77,9 @@ def test_without_pixel_spacing_all_but_the_segmentation_is_written(
     predictor: Predictor, given: Given, tmp_path: Path
 ) -> None:
     (outcome,) = predict_images(given(retina_dataset(300, pixel_spacing=None)), predictor)
-    entry = write_outcome(outcome, tmp_path, MODEL)
-    assert entry["status"] == "ok"
-    assert "PixelSpacing" in entry["reason"]
+    row = write_outcome(outcome, tmp_path, MODEL)
+    assert row["status"] == "ok"
+    assert "PixelSpacing" in row["reason"]
     modalities = {dcmread(path).Modality for path in tmp_path.rglob("*.dcm")}
     assert "SR" in modalities
     assert "SEG" not in modalities
@@ -117,10 +117,10 @@ def test_an_unexpected_error_fails_one_photograph_and_its_text_is_kept_back(
     source = retina_dataset(300)
     (outcome,) = predict_images(given(source), predictor)
     monkeypatch.setattr("vmnet_monai.deploy.outcome.write_dicom_results", fail)
-    entry = write_outcome(outcome, tmp_path, MODEL)
-    assert entry["status"] == "failed"
-    assert entry["reason"].startswith("KeyError in outcome.py, line ")
-    assert "Doe" not in entry["reason"]
+    row = write_outcome(outcome, tmp_path, MODEL)
+    assert row["status"] == "failed"
+    assert row["reason"].startswith("KeyError in outcome.py, line ")
+    assert "Doe" not in row["reason"]
     assert not any((tmp_path / "dicom").iterdir())
 
 
@@ -154,9 +154,9 @@ def test_a_folder_that_cannot_be_written_to_fails_the_photograph(
     """The SDK would print the text of any error that leaves an operator."""
     (tmp_path / "records").write_text("a file, where the folder should be")
     (outcome,) = predict_images(given(retina_dataset(300)), predictor)
-    entry = write_outcome(outcome, tmp_path, MODEL)
-    assert entry["status"] == "failed"
-    assert entry["reason"].startswith("NotADirectoryError in outcome.py, line ")
+    row = write_outcome(outcome, tmp_path, MODEL)
+    assert row["status"] == "failed"
+    assert row["reason"].startswith("NotADirectoryError in outcome.py, line ")
 
 
 def test_place_of_an_error_is_the_innermost_line_of_this_package(tmp_path: Path) -> None:

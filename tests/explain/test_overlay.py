@@ -82,7 +82,7 @@ def test_scale_grows_with_the_picture() -> None:
 
 def test_caption_is_written() -> None:
     picture = np.zeros((256, 256, 3), dtype=np.uint8)
-    assert (draw_scale(picture) != draw_scale(picture, "share of minimum")).any()
+    assert (draw_scale(picture) != draw_scale(picture, "fraction of minimum")).any()
 
 
 def test_picture_too_small_for_letters_has_no_scale() -> None:

@@ -418,7 +418,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no pixels": ({"PixelData": None}, "has no pixel data: export it with its pixels"),
     "empty pixels": ({"PixelData": b""}, "has no pixel data"),
     "too large": ({"Rows": 65535, "Columns": 65535}, "more than 100,000,000 pixels.*: scale it down"),
-    "no rows": ({"Rows": 0}, "the picture has no pixels"),
+    "no rows": ({"Rows": 0}, "the image has no pixels"),
     "no frames": ({"NumberOfFrames": 0}, "must have 1 to 1,000 frames, NumberOfFrames is 0"),
     "too many frames": ({"NumberOfFrames": MAX_FRAMES + 1}, "NumberOfFrames is 1001"),
     "fewer frames than said": ({"NumberOfFrames": 2}, "damaged or incomplete"),

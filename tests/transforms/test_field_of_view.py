@@ -104,7 +104,7 @@ def test_estimate_finds_the_retina_of_a_real_photograph() -> None:
     ("image", "rule"),
     [
         (np.zeros((3, 50, 60), dtype=np.uint8), "the photograph is dark, its bright level is 0 of 255"),
-        (np.full((3, 50, 60), 200, dtype=np.uint8), "the picture is constant at 200 of 255"),
+        (np.full((3, 50, 60), 200, dtype=np.uint8), "the image is constant at 200 of 255"),
         (lit(disc(200, 200, 70)), "the largest lit part covers"),
     ],
     ids=["black", "constant", "small"],

@@ -1,4 +1,4 @@
-"""What is on disk, as MONAI datalists: one reader per dataset, found by name, divided by patient."""
+"""Reads datasets as MONAI datalists, one reader per dataset, and divides them by patient."""
 
 from vmnet_monai.datasets.catalogue import READERS, inference_items, load_datalists, read_datasets
 from vmnet_monai.datasets.confounding import confounded_labels, mask_confounded_labels

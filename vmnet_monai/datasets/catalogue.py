@@ -1,4 +1,4 @@
-"""The datasets by name: read one or several, and divide them into training, validation and test."""
+"""Reads datasets by name and divides them into training, validation and test."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ READERS: Mapping[str, Reader] = {
 """Every dataset that can be named in a config."""
 
 _NAMED_BY_PLACE = frozenset({"folder", "phantom", "table"})
-"""Readers whose names hold in one folder only: two such folders may call different photographs the same."""
+"""Readers whose photographs are named by their place: those of two folders may have the same name."""
 
 
 def read_datasets(
@@ -59,7 +59,7 @@ def read_datasets(
     diseases: Sequence[str],
     structures: Sequence[str] | None = None,
 ) -> list[Item]:
-    """Items of one or several datasets, in the order given, without their split.
+    """Read one or several datasets; the items come in the order given, without their split.
 
     Where a reader is named more than once, ``dataset`` and the prefix of ``id`` become the name of the folder
     (``ODIR-5K-400`` -> ``odir-5k-400``), while ``patient`` stays: an ODIR-5K patient in two folders is one patient.
@@ -87,14 +87,14 @@ def inference_items(
     dataset_name: str | Sequence[str] | None = None,
     exclude: str | Path | None = None,
 ) -> list[Item]:
-    """Items to predict: files, folders and lists, or all items of datasets where these are named.
+    """Return the items to predict: those of files, folders and lists, or of datasets that are named.
 
     Args:
         dataset_dir: what is to be predicted, see :func:`vmnet_monai.datasets.find_images`; of datasets their folders.
         diseases: the columns of ``disease``.
         structures: the structures whose masks the items keep.
         dataset_name: name or names out of :data:`READERS`; None for files, folders and lists.
-        exclude: a folder that is passed over, see :func:`vmnet_monai.datasets.find_images`.
+        exclude: a folder that is skipped, see :func:`vmnet_monai.datasets.find_images`.
     """
     if dataset_name is None:
         return find_images(dataset_dir, diseases, exclude=exclude)
@@ -110,12 +110,12 @@ def load_datalists(
     test_fraction: float = TEST_FRACTION,
     structures: Sequence[str] | None = None,
 ) -> dict[str, list[Item]]:
-    """Items of one or several datasets as ``train``, ``val`` and ``test``.
+    """Read one or several datasets and divide them into ``train``, ``val`` and ``test``.
 
     Arguments and errors are those of :func:`read_datasets` and :func:`vmnet_monai.datasets.split.split_by_patient`.
-    A structure of which no item has a mask is warned about.
-    Patients are stratified by the whole vocabulary, so the requested ``diseases`` do not decide who is tested
-    (label columns of a table that are not in the vocabulary do).
+    A structure without any mask causes a warning.
+    Patients are stratified by the whole vocabulary, so that the split does not depend on the requested ``diseases``
+    (except for label columns of a table that are not in the vocabulary).
     """
     _check_distinct(diseases)
     columns = [*VOCABULARY, *sorted(set(diseases) - VOCABULARY.keys())]
@@ -128,7 +128,7 @@ def load_datalists(
     for part in datalists.values():
         for item in part:
             item["disease"] = [item["disease"][column] for column in requested]
-    _warn_silent(diseases, [item for part in datalists.values() for item in part])
+    _warn_without_labels(diseases, [item for part in datalists.values() for item in part])
     return datalists
 
 
@@ -219,7 +219,7 @@ def _check_ids(items: Sequence[Item]) -> None:
         image_of[key] = item["image"]
 
 
-def _warn_silent(diseases: Sequence[str], items: Sequence[Item]) -> None:
-    silent = [key for k, key in enumerate(diseases) if all(math.isnan(item["disease"][k]) for item in items)]
-    if silent:
-        warnings.warn(f"No photograph says anything about {', '.join(silent)}.", DatasetWarning, stacklevel=3)
+def _warn_without_labels(diseases: Sequence[str], items: Sequence[Item]) -> None:
+    without = [key for k, key in enumerate(diseases) if all(math.isnan(item["disease"][k]) for item in items)]
+    if without:
+        warnings.warn(f"No photograph has a label of {', '.join(without)}.", DatasetWarning, stacklevel=3)

@@ -17,7 +17,7 @@ _EYES = {"L": "left", "R": "right"}
 
 
 def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
-    """Items of CHASE_DB1 in its official flat layout, with the usual split (01L-04R train, the rest test).
+    """Read CHASE_DB1 in its official flat layout, with the usual split (01L-04R train, the rest test).
 
     Fraz et al., IEEE TBME 2012, doi:10.1109/TBME.2012.2205687. The vessels are the first observer's (``_1stHO``).
     Vessel masks whose photograph is missing are left out with a warning.

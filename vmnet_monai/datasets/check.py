@@ -1,4 +1,4 @@
-"""What a training would see of datasets on disk: counts, labels, sizes, and everything that is wrong with them."""
+"""Checks datasets on disk: counts, labels and sizes as a training would read them, warnings and errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class CheckReport:
             field of view, with labels, size range.
         labels: per part, dataset and disease: photographs in which it is present, absent, unknown.
         warnings: what is incomplete but usable.
-        errors: what must be put right.
+        errors: what must be corrected.
     """
 
     counts: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -47,10 +47,10 @@ class CheckReport:
 
 
 def check_datasets(dataset: Sequence[str], dataset_dir: Sequence[str | Path], diseases: Sequence[str]) -> CheckReport:
-    """Read datasets as a training does and count what it would get; reads the headers of the pictures, no pixels.
+    """Read datasets as a training does and count what it would get; reads the headers of the images, no pixels.
 
-    Errors of the readers do not raise but stand in the report, beside pictures that cannot be opened, DICOM objects
-    that are no photographs, and masks whose size is not their photograph's.
+    Errors of the readers are not raised but reported, as are images that cannot be opened, DICOM objects that are no
+    photographs, and masks whose size is not their photograph's.
 
     Args:
         dataset: names of datasets.
@@ -65,7 +65,7 @@ def check_datasets(dataset: Sequence[str], dataset_dir: Sequence[str | Path], di
         except (ValueError, OSError) as error:
             datalists = {}
             report.errors.append(str(error))
-    report.warnings += [str(entry.message) for entry in caught if issubclass(entry.category, DatasetWarning)]
+    report.warnings += [str(one.message) for one in caught if issubclass(one.category, DatasetWarning)]
     sizes = {item["id"]: _size(item, report.errors) for items in datalists.values() for item in items}
     report.counts = _count(datalists, sizes)
     report.labels = _count_labels(datalists, diseases)
@@ -79,9 +79,9 @@ def _size(item: Item, errors: list[str]) -> tuple[int, int] | None:
         try:
             sizes[key] = _header_size(item[key])
         except UnreadableImageError as error:  # which says what helps
-            errors.append(f"The picture {item[key]} cannot be read: {error}")
+            errors.append(f"The image {item[key]} cannot be read: {error}")
         except (OSError, ValueError) as error:
-            errors.append(f"The picture {item[key]} cannot be opened ({error}); download or export it again.")
+            errors.append(f"The image {item[key]} cannot be opened ({error}); download or export it again.")
     image = sizes.get("image")
     for key, size in sizes.items():
         if image is not None and size != image:
@@ -93,7 +93,7 @@ def _size(item: Item, errors: list[str]) -> tuple[int, int] | None:
 
 
 def _header_size(path: str) -> tuple[int, int]:
-    """Width and height of a picture, of a frame of a DICOM file, or of a slice, in pixels."""
+    """Width and height of an image, of a frame of a DICOM file, or of a slice, in pixels."""
     address = parse_slice_address(path)
     file = path if address is None else address.path
     if is_dicom(file):

@@ -18,7 +18,7 @@ MIN_FRACTION = 0.05
 def confounded_labels(
     labels: ArrayLike, datasets: Sequence[str], min_fraction: float = MIN_FRACTION
 ) -> NDArray[np.bool_]:
-    """Find the labels that are confounded with their source: nearly all images of a dataset share them.
+    """Find the labels that are confounded with their source: nearly all images of a dataset have the same.
 
     A label is confounded where its disease is present in less than ``min_fraction``, or absent in less than
     ``min_fraction``, of the dataset's known labels.
@@ -55,9 +55,9 @@ def mask_confounded_labels(
 ) -> list[Item]:
     """Declare most labels unknown that are confounded with their source, see :func:`confounded_labels`.
 
-    A dataset without a single healthy eye teaches that its camera and its JPEG quality exclude health. A confounded
-    label is kept for a random ``keep_fraction`` of the images only: a fraction above 0 still teaches, for instance,
-    that healthy eyes have no retinopathy.
+    A dataset without any healthy eye teaches the network that its camera and its JPEG quality exclude health. A
+    confounded label is kept for a random ``keep_fraction`` of the images only: a fraction above 0 still teaches, for
+    instance, that healthy eyes have no retinopathy.
 
     Args:
         items: training items.

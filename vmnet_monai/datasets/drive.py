@@ -14,7 +14,7 @@ _PARTS = {"training": "train", "test": "test"}
 
 
 def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
-    """Items of DRIVE in its official layout, with its official split (21-40 train, 01-20 test).
+    """Read DRIVE in its official layout, with its official split (21-40 train, 01-20 test).
 
     Staal et al., IEEE TMI 2004, doi:10.1109/TMI.2004.825627. The vessels are the first observer's. Some downloads
     lack the manuals of the test part: those items come without ``vessel``, with a warning.

@@ -15,7 +15,7 @@ _PARTS = {"train": "train", "validation": "val", "test": "test"}
 
 
 def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
-    """Items of EyePACS-light-v2, with its official split.
+    """Read EyePACS-light-v2, with its official split.
 
     De Vente et al., AIROGS, IEEE TMI 2024, doi:10.1109/TMI.2023.3313786 (the balanced subset by R. Kiefer). Patients
     are not published: each photograph counts as its own. No referable glaucoma does not mean normal.

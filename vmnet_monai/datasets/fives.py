@@ -13,11 +13,11 @@ NAME = "fives"
 
 
 def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
-    """Items of FIVES in its official layout, with its official split (600 train, 200 test).
+    """Read FIVES in its official layout, with its official split (600 train, 200 test).
 
     Jin et al., Scientific Data 2022, doi:10.1038/s41597-022-01564-3. Patients are not published: each photograph
-    counts as its own. A diagnosis says that FIVES' three others are absent; about further diseases only the normal
-    group says something: absent.
+    counts as its own. With one diagnosis the three others of FIVES are absent; further diseases are absent in the
+    normal group and unknown in the others.
 
     Raises:
         DatasetError: when a folder or a vessel mask is missing, or a file name has an unknown letter.

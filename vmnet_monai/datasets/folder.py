@@ -1,4 +1,4 @@
-"""Reader for a folder of photographs about which nothing is known."""
+"""Reader for a folder of photographs without masks and labels."""
 
 from __future__ import annotations
 
@@ -11,19 +11,17 @@ NAME = "folder"
 
 
 def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
-    """Items of every picture in a folder and its subfolders, sorted by path; each counts as its own patient.
+    """Read every image of a folder and its subfolders, sorted by path; each counts as its own patient.
 
-    The id is the file's name without suffix, with its subfolders before it, so that results are found by it.
+    The id is the file's name without suffix, with its subfolders before it.
 
     Raises:
-        DatasetError: when the folder is missing or holds no picture.
+        DatasetError: when the folder is missing or holds no image.
     """
     root = existing_dir(dataset_dir)
     paths = sorted(path.relative_to(root) for path in root.rglob("*") if is_image_file(path))
     if not paths:
-        raise DatasetError(
-            f"{root} holds no picture, in subfolders neither; set dataset_dir to the photographs' folder."
-        )
+        raise DatasetError(f"{root} holds no image, in subfolders neither; set dataset_dir to the photographs' folder.")
     return [
         make_item(reader=NAME, name=name, image=root / path, labels={}, diseases=diseases) | {"id": name}
         for path, name in zip(paths, names_from_paths(paths), strict=True)

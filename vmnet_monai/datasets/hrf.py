@@ -16,10 +16,11 @@ LAST_TRAINING_NUMBER = 5
 
 
 def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
-    """Items of HRF in its official layout, with the usual split (01-05 of each group train, 06-15 test).
+    """Read HRF in its official layout, with the usual split (01-05 of each group train, 06-15 test).
 
-    Budai et al., Int J Biomed Imaging 2013, doi:10.1155/2013/154860. Each photograph is another patient. A diagnosis
-    says that HRF's two others are absent; about further diseases only the healthy group says something: absent.
+    Budai et al., Int J Biomed Imaging 2013, doi:10.1155/2013/154860. Each photograph is of another patient. With
+    one diagnosis the two others of HRF are absent; further diseases are absent in the healthy group and unknown in the
+    others.
 
     Raises:
         DatasetError: when a folder or a mask is missing, or a file name has an unknown suffix.

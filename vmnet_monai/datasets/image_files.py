@@ -1,4 +1,4 @@
-"""Photographs named by the user, as files, folders and lists, in any mixture."""
+"""Finds the photographs that a user names as files, folders and lists, in any mixture."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ _EYES = ("left", "right")
 
 
 class _Named(NamedTuple):
-    """A photograph as it was named, or what was named in its place."""
+    """A photograph as it was named, or an input that is none, with the reason."""
 
     image: str
     """Its path."""
     name: str
-    """What its id is made from, such as its path within the folder that was named."""
+    """The id is made from it; for instance the path within the folder that was named."""
     key: str
-    """What tells it apart from all others: its path without symbolic links."""
+    """Its path without symbolic links, which no other photograph has."""
     refused: str = ""
     """Why it cannot be a photograph; blank where it may be one."""
     patient: str = ""
@@ -59,26 +59,26 @@ class _Named(NamedTuple):
 def find_images(
     inputs: str | Path | Sequence[str | Path], diseases: Sequence[str] = (), exclude: str | Path | None = None
 ) -> list[Item]:
-    """Items of all photographs that are named; nothing is known about their diseases.
+    """Find all photographs that are named, as items without known labels.
 
     An input is
 
-    - a folder: all its pictures (by suffix), its DICOM files (by content, where the suffix is no picture's and no
+    - a folder: all its images (by suffix), its DICOM files (by content, where the suffix is no image's and no
       list's), and those of its subfolders, sorted by path; hidden files and folders, links to folders, and DICOMDIR
-      files are passed over;
+      files are skipped;
     - a list, a ``.csv`` or ``.tsv`` file with the column ``image`` and any of ``id``, ``fov``, ``patient`` and ``eye``
       (left or right); paths are relative to the list, other columns and blank lines are ignored;
     - any other file, whatever its suffix, and the address of a frame (:func:`vmnet_monai.io.slices.slice_address`).
 
-    Pictures are not opened here. Of DICOM files the header is read: several frames become as many items, ``image`` the
+    Images are not opened here. Of DICOM files the header is read: several frames become as many items, ``image`` the
     address of a frame and the id ending in ``-frame-1``, ``-frame-2`` and so on; the eye is taken from it where no list
     says it; and what is no photograph is refused with the reason.
 
     A photograph that is named more than once, also through links, counts once, as it was named first. A DICOM
     photograph that another file holds too, by SOP Instance UID and frame, is refused with the path of the first. What
-    cannot be one (a path that does not exist, a folder without pictures, a list that cannot be read, a row without
-    image, ...) still becomes an item, so that nothing is passed over in silence: the reader of pictures refuses it, or
-    it has the key ``refused``, a sentence that says why.
+    cannot be one (a path that does not exist, a folder without images, a list that cannot be read, a row without
+    image, ...) still becomes an item, so that every input is accounted for: the image reader refuses it, or it has the
+    key ``refused``, a sentence that says why.
 
     The id is the column ``id`` or the file's name without suffix, with its subfolders before it, made file-safe
     (:func:`vmnet_monai.datasets.item.unique_names`). Where several photographs would have the same id, ignoring case,
@@ -87,7 +87,7 @@ def find_images(
     Args:
         inputs: one input, or several.
         diseases: the requested columns of ``disease``, all unknown.
-        exclude: a folder whose content is passed over where a folder is searched: the output folder.
+        exclude: a folder that is skipped where folders are searched, such as the output folder.
     """
     named = [inputs] if isinstance(inputs, (str, os.PathLike)) else inputs
     excluded = None if exclude is None else _real(str(exclude))
@@ -104,7 +104,7 @@ def find_images(
 
 
 def _refuse_copy(one: _Named, images: dict[tuple[str, int], str]) -> _Named:
-    """Refuse a photograph that another file holds too; otherwise note its image."""
+    """Refuse a photograph that another file holds too; otherwise remember its path."""
     if one.instance is None:
         return one
     first = images.setdefault(one.instance, one.image)
@@ -150,18 +150,18 @@ def _of_folder(folder: str, excluded: str | None) -> Iterator[_Named]:
         if excluded is not None and _is_inside(os.path.join(real, inside), excluded):
             continue
         try:
-            with os.scandir(os.path.join(folder, inside)) as entries:
-                shown = [entry for entry in entries if not entry.name.startswith(".")]
+            with os.scandir(os.path.join(folder, inside)) as files:
+                shown = [file for file in files if not file.name.startswith(".")]
         except OSError as error:
             path = os.path.join(folder, inside)
             unopened.append(_refused(path, path, f"the folder {path} cannot be opened ({error.strerror}): allow it."))
             continue
-        for entry in shown:
-            path = os.path.join(inside, entry.name)
-            if entry.is_dir(follow_symlinks=False):
+        for file in shown:
+            path = os.path.join(inside, file.name)
+            if file.is_dir(follow_symlinks=False):
                 waiting.append(path)
-            elif _may_be_image(entry):
-                images.append((path, entry.is_symlink()))
+            elif _may_be_image(file):
+                images.append((path, file.is_symlink()))
     for inside, is_link in sorted(images, key=lambda image: image[0].split(os.sep)):
         path = os.path.join(folder, inside)
         yield from _of_file(path, inside, _real(path) if is_link else os.path.join(real, inside))
@@ -171,7 +171,7 @@ def _of_folder(folder: str, excluded: str | None) -> Iterator[_Named]:
         yield _refused(
             folder,
             os.path.basename(real),
-            f"the folder holds no picture ({suffixes}) and no DICOM file, in subfolders neither; hidden files, links "
+            f"the folder holds no image ({suffixes}) and no DICOM file, in subfolders neither; hidden files, links "
             "to folders and the output folder are passed over. Name the photographs' folder.",
         )
 
@@ -203,12 +203,12 @@ def _of_list(path: str) -> Iterator[_Named]:
             )
 
 
-def _may_be_image(entry: os.DirEntry[str]) -> bool:
-    """Whether a file of a folder is a picture by its suffix, or DICOM by its content, but no index of DICOM files."""
-    suffix = os.path.splitext(entry.name)[1].lower()
+def _may_be_image(file: os.DirEntry[str]) -> bool:
+    """Whether a file of a folder has an image's suffix, or is DICOM by its content, but no index of DICOM files."""
+    suffix = os.path.splitext(file.name)[1].lower()
     if suffix in IMAGE_SUFFIXES:
         return True
-    return suffix not in SEPARATORS and entry.name.upper() != DICOM_INDEX and is_dicom(entry.path)
+    return suffix not in SEPARATORS and file.name.upper() != DICOM_INDEX and is_dicom(file.path)
 
 
 def _of_file(path: str, inside: str, key: str, name: str = "") -> Iterator[_Named]:

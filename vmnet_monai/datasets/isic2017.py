@@ -26,16 +26,17 @@ _LABELS = {"0": False, "0.0": False, "1": True, "1.0": True}
 
 
 def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
-    """Items of ISIC 2017 in its official layout, with its official split (2000 train, 150 validate, 600 test).
+    """Read ISIC 2017 in its official layout, with its official split (2000 train, 150 validate, 600 test).
 
     Codella et al., ISBI 2018, arXiv:1710.05006. ``lesion`` is the outline of the challenge's part 1. The table of part
-    3 says melanoma, seborrheic keratosis or neither, which is a nevus: one of the three is present, the others are
+    3 names melanoma, seborrheic keratosis or neither, which is a nevus: one of the three is present, the others are
     absent. Patients are not published: each photograph counts as its own. Parts without table, rows without photograph
-    and photographs without row are left out with a warning. A folder may be doubled, as unpacking into a folder of the
-    archive's name leaves it; the superpixels that lie beside the photographs are not read.
+    and photographs without row are left out with a warning. A folder may lie in another of its name, as some
+    programs unpack the archives; the superpixels beside the photographs are not read.
 
     Diagnoses and the 2000 (374 melanoma, 254 seborrheic keratosis) are those of the challenge's pages; folders, tables
-    and the other counts are those of public programs that read the download. The download itself was not at hand.
+    and the other counts are those of public programs that read the download. The reader was not tried on the download
+    itself.
 
     Raises:
         DatasetError: when a folder or an outline is missing, a table is unreadable or has an unknown or contradictory

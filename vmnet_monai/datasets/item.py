@@ -1,4 +1,4 @@
-"""The item, one photograph as every reader returns it, and what the readers share to build it from files."""
+"""The item, one photograph as every reader returns it, and how readers build it from files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vmnet_monai.diseases import label_vector
 
 Item = dict[str, Any]
 """``image`` str path, a mask per structure (such as ``vessel``) and ``fov`` str path or key absent, ``disease`` list of
-floats (1 present, 0 absent, NaN not said), ``dataset``, ``patient``, ``eye`` ("left", "right" or ""), ``id``, and
+floats (1 present, 0 absent, NaN unknown), ``dataset``, ``patient``, ``eye`` ("left", "right" or ""), ``id``, and
 ``split`` or key absent. A path may be the address of a slice, see :func:`vmnet_monai.io.slices.slice_address`."""
 
 _NO_MASKS = frozenset({"image", "disease", "dataset", "patient", "eye", "id", "split"})
@@ -27,7 +27,7 @@ _NO_MASKS = frozenset({"image", "disease", "dataset", "patient", "eye", "id", "s
 IMAGE_SUFFIXES = frozenset(
     {".bmp", ".gif", ".jfif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )
-"""Suffixes, in lower case, that count as pictures: of :data:`vmnet_monai.io.images.IMAGE_FORMATS`."""
+"""Suffixes of image files, in lower case; their formats are :data:`vmnet_monai.io.images.IMAGE_FORMATS`."""
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 """Suffixes of tables, in lower case, and what stands between their columns."""
@@ -39,17 +39,17 @@ SAFE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 """Identifiers that are file names on every system."""
 
 MAX_NAME_LENGTH = 150
-"""Most characters of a made name: file systems allow 255 bytes, and the files of a photograph add suffixes."""
+"""Most characters of a name that is made here: file systems allow 255 bytes, and the result files add suffixes."""
 
 _NAMES_SHOWN = 3
 
 
 class DatasetError(ValueError):
-    """A dataset on disk is not what its reader expects; the message names the file and the remedy."""
+    """Raised when a dataset on disk is not what its reader expects; the message names the file and the remedy."""
 
 
 class DatasetWarning(UserWarning):
-    """A dataset is usable but incomplete; the message says how many files are concerned and names the first."""
+    """Issued when a dataset is usable but incomplete; the message counts the files concerned and names the first."""
 
 
 def make_item(
@@ -70,7 +70,7 @@ def make_item(
         reader: the reader's name; prefix of ``id`` and ``patient``, and the ``dataset``.
         name: the photograph's name, unique in the dataset.
         image: the photograph, or the address of a slice.
-        labels: what the dataset says, see :func:`vmnet_monai.diseases.label_vector`.
+        labels: the known labels, see :func:`vmnet_monai.diseases.label_vector`.
         diseases: the requested columns of ``disease``.
         patient: the patient's name, unique in the dataset; None where unknown: each photograph is its own patient.
         eye: "left", "right" or "" where unknown.
@@ -129,7 +129,7 @@ def slug(text: str) -> str:
 
 
 def names_from_paths(relative_paths: Sequence[Path]) -> list[str]:
-    """File-safe names for photographs, unique whatever their folders and suffixes: the paths without suffix.
+    """Make file-safe names for photographs from their paths without suffix, unique whatever folders and suffixes.
 
     See :func:`without_suffix` and :func:`unique_names`; the digits are those of the path's SHA-1.
     """
@@ -140,7 +140,7 @@ def names_from_paths(relative_paths: Sequence[Path]) -> list[str]:
 
 
 def without_suffix(path: str) -> str:
-    """The path of a picture, or of the file at an address, without suffix.
+    """Return the path of an image, or of the file at an address, without suffix.
 
     A number is no suffix, as DICOM's identifiers end in one: ``1.2.840.113`` stays.
     """
@@ -156,12 +156,12 @@ def unique_names(names: Sequence[str], origins: Sequence[str]) -> list[str]:
     eight digits of the SHA-1 of their origin, so a name does not depend on the order.
 
     Args:
-        names: the names as they should be.
-        origins: for each name what no other has, such as its path.
+        names: the names to start from.
+        origins: for each name a text that no other has, such as its path.
     """
     slugs = [slug(name) for name in names]
     unique = [name if len(name) <= MAX_NAME_LENGTH else "" for name in slugs]
-    for digits in (8, 40):  # all 40 where a file is called like another's eight
+    for digits in (8, 40):  # all 40 where a file has another's eight digits in its name
         seen = Counter(name.casefold() for name in unique)
         unique = [
             name if name and seen[name.casefold()] == 1 else _with_digest(whole, origin, digits)
@@ -176,7 +176,7 @@ def _with_digest(name: str, origin: str, digits: int) -> str:
 
 
 def existing_dir(path: str | Path) -> Path:
-    """The path of a folder that must be there.
+    """Return the path of a folder that must exist.
 
     Raises:
         DatasetError: when it is missing or a file.
@@ -191,30 +191,30 @@ def existing_dir(path: str | Path) -> Path:
 
 
 def is_image_file(path: Path) -> bool:
-    """Whether a path is a file with a picture's suffix."""
+    """Whether a path is a file with an image's suffix."""
     return path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
 
 
 def image_files(directory: Path) -> dict[str, Path]:
-    """The pictures of one folder by file name without suffix, sorted.
+    """Return the images of one folder by file name without suffix, sorted.
 
     Raises:
-        DatasetError: when the folder is missing or holds no picture, or two pictures differ in nothing but suffix.
+        DatasetError: when the folder is missing or holds no image, or two images differ in nothing but suffix.
     """
     found: dict[str, Path] = {}
     for path in sorted(filter(is_image_file, existing_dir(directory).iterdir())):
         if path.stem in found:
-            raise DatasetError(f"{path} and {found[path.stem].name} are two files for one picture; remove one of them.")
+            raise DatasetError(f"{path} and {found[path.stem].name} are two files for one image; remove one of them.")
         found[path.stem] = path
     if not found:
         raise DatasetError(
-            f"The folder {directory} holds no picture ({', '.join(sorted(IMAGE_SUFFIXES))}); unpack the dataset."
+            f"The folder {directory} holds no image ({', '.join(sorted(IMAGE_SUFFIXES))}); unpack the dataset."
         )
     return found
 
 
 def mask_of(image: Path, masks: Mapping[str, Path], stem: str, expected_dir: Path) -> Path:
-    """The mask that belongs to a photograph.
+    """Return the mask that belongs to a photograph.
 
     Raises:
         DatasetError: when there is none.

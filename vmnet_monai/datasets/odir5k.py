@@ -44,12 +44,12 @@ _SIDES = {"left": "Left", "right": "Right"}
 
 
 def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
-    """Items of ODIR-5K, labelled eye by eye; it has no official split.
+    """Read ODIR-5K, labelled eye by eye; it has no official split.
 
     https://odir2019.grand-challenge.org. The table's own columns N to O are per patient, so the labels come from each
-    eye's diagnostic keywords, see :func:`eye_letters`. Where these decide, all eight letters are known; where they
-    describe nothing but the photograph, none is. Left out with a warning: rows without photograph, pictures that show
-    no fundus, and eyes whose keywords say both normal and a disease.
+    eye's diagnostic keywords, see :func:`eye_letters`. Where these name a finding, all eight letters are known; where
+    they describe the photograph only, none is. Left out with a warning: rows without photograph, images that show
+    no fundus, and eyes whose keywords name both normal and a disease.
 
     Raises:
         DatasetError: when the table is missing, unreadable or contradicts itself, or no photograph is there.
@@ -83,7 +83,7 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
                 )
             )
     warn_counted(missing, "ODIR-5K rows without photograph left out")
-    warn_counted(no_fundus, "ODIR-5K pictures that show no fundus left out")
+    warn_counted(no_fundus, "ODIR-5K images that show no fundus left out")
     warn_counted(contradictory, "ODIR-5K eyes both normal and diseased left out")
     return items
 

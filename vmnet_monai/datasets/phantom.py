@@ -22,10 +22,10 @@ NAME = "phantom"
 logger = logging.getLogger(__name__)
 
 DISEASES = ("normal", "diabetic_retinopathy", "glaucoma", "cataract", "amd")
-"""What a phantom can be labelled with; each but ``normal`` is defined by the lesions that are drawn for it."""
+"""Labels of phantoms; each but ``normal`` means that its lesions are drawn."""
 
 SECOND_DISEASE_PROBABILITY = 0.15
-"""Share of the diseased phantoms that have a second disease."""
+"""Fraction of the diseased phantoms that have a second disease."""
 
 MIN_SIZE_PX = 64
 """Below this side length the optic disc has fewer than eight pixels."""
@@ -39,7 +39,7 @@ PARAMETERS_NAME = "phantoms.json"
 
 @dataclass(frozen=True)
 class Phantom:
-    """One generated photograph and everything that is known about it.
+    """One generated photograph with its exact masks and labels.
 
     Attributes:
         image: (H, W, 3) uint8, RGB.
@@ -135,7 +135,7 @@ def _write_image(path: Path, image: NDArray[Any]) -> str:
 
 
 def _write_phantom(directory: Path, index: int, size_px: int, seed: int) -> dict[str, str | int]:
-    """Write one phantom's pictures; returns its row of the index. Diseases and splits take turns."""
+    """Write one phantom's images; returns its row of the index. Diseases and splits take turns."""
     rng = np.random.default_rng([seed, index])
     number, name = divmod(index, len(DISEASES))
     diseases = _draw_diseases(rng, first=DISEASES[name])
@@ -156,7 +156,7 @@ def _write_phantom(directory: Path, index: int, size_px: int, seed: int) -> dict
 
 
 def write_phantoms(directory: str | Path, count: int = 160, size_px: int = 512, seed: int = 0) -> Path:
-    """Write a dataset of phantoms, balanced over diseases in each of its splits; nothing if it lies there already.
+    """Write a dataset of phantoms, balanced over diseases in each of its splits, unless the folder holds it already.
 
     Writes ``images/``, ``vessel/``, ``fov/`` and ``lesion/`` (8 bit PNG, masks 0 or 255), then ``phantoms.csv``. Every
     file appears whole or not at all and ``phantoms.csv`` comes last, so a folder that has it is complete.
@@ -196,7 +196,7 @@ def write_phantoms(directory: str | Path, count: int = 160, size_px: int = 512, 
 
 
 def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
-    """Items of the phantoms in a folder, with their split; where there are none, the default ones are written first.
+    """Read the phantoms of a folder, with their split; where there are none, the default ones are written first.
 
     Each of ``DISEASES`` is known to be present or absent; further diseases are absent in a normal eye, else unknown.
 

@@ -63,7 +63,7 @@ class Canvas:
 
 @dataclass(frozen=True)
 class Anatomy:
-    """Landmarks of one right eye: centres (x, y), the disc's vertical half-axis and the cup's share of it."""
+    """Landmarks of one right eye: centres (x, y), the disc's vertical half-axis and the cup's fraction of it."""
 
     disc: Points
     fovea: Points
@@ -359,7 +359,7 @@ def illuminate(rng: np.random.Generator, canvas: Canvas, scene: Array) -> Array:
 
 
 def cloud(rng: np.random.Generator, canvas: Canvas, scene: Array) -> Array:
-    """A cataract: scattered light blurs the picture and lays a bright veil of uneven density over it."""
+    """A cataract: scattered light blurs the image and lays a bright veil of uneven density over it."""
     blur = rng.uniform(0.006, 0.014) * canvas.radius_px
     veil = np.array((0.60, 0.45, 0.27), np.float32) * rng.uniform(0.85, 1.1, 3).astype(np.float32)
     density = np.clip(rng.uniform(0.4, 0.68) + 0.06 * smooth_noise(rng, canvas.size_px, 3), 0.3, 0.8)[..., None]

@@ -20,13 +20,13 @@ _FILES = ("oct.mhd", "oct.raw", "reference.mhd", "reference.raw")
 
 
 def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
-    """Items of RETOUCH in its official layout, one per slice (B-scan) of a volume; it has no official split.
+    """Read RETOUCH in its official layout, one per slice (B-scan) of a volume; it has no official split.
 
     Bogunovic et al., IEEE TMI 2019, doi:10.1109/TMI.2019.2901398. ``dataset`` is ``retouch_cirrus``,
     ``retouch_spectralis`` or ``retouch_topcon``, so that each maker is divided and scored on its own. A volume counts
     as a patient: its slices stay in one part. Paths are addresses of slices
-    (:func:`vmnet_monai.io.slices.slice_address`). The masks ``irf``, ``srf`` and ``ped`` are there for every slice; a
-    fluid is present in the slices that have a pixel of it and absent in all others. This reads every reference volume.
+    (:func:`vmnet_monai.io.slices.slice_address`). Every slice has the masks ``irf``, ``srf`` and ``ped``; a
+    fluid is present in the slices that have a pixel of it and absent in all others. Every reference volume is read.
 
     ``dataset_dir`` holds RETOUCH-TrainingSet-Cirrus and so on, themselves or within one folder each, as the archives
     unpack (TrainingCirrus/RETOUCH-TrainingSet-Cirrus). The challenge keeps the references of its test volumes, so
@@ -35,7 +35,7 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
 
     Format, labels and order of the axes are those of the challenge's page (retouch.grand-challenge.org/Details). That
     the makers have 24, 24 and 22 training volumes, Spectralis of 16 bits and the others of 8, and the names of the
-    folders are what public programs that read the download say. The download itself was not at hand.
+    folders are taken from public programs that read the download. The reader was not tried on the download itself.
 
     Raises:
         DatasetError: when no training volume is there, a file of a volume is missing or damaged, its reference has

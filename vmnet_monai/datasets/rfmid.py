@@ -41,7 +41,7 @@ _PARTS = tuple(
 
 
 def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
-    """Items of RFMiD in either of its two layouts, with its official split.
+    """Read RFMiD in either of its two layouts, with its official split.
 
     Pachade et al., Data 2021, doi:10.3390/data6020014. Disease_Risk 0 is normal, and then every disease is absent.
     RFMiD's columns name neither glaucoma nor cataract: media haze and optic disc cupping are findings of their own.

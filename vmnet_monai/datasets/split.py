@@ -13,10 +13,10 @@ from vmnet_monai.datasets.item import DatasetError, DatasetWarning, Item
 PARTS = ("train", "val", "test")
 
 VAL_FRACTION = 0.15
-"""Share of the training patients that validate where no validation part is given."""
+"""Fraction of the training patients that become the validation part where none is given."""
 
 TEST_FRACTION = 0.2
-"""Share of all patients that test where no split is given."""
+"""Fraction of all patients that become the test part where no split is given."""
 
 
 def split_by_patient(
@@ -28,17 +28,17 @@ def split_by_patient(
     """Divide items into train, val and test so that no patient is in two of them.
 
     Official parts (``item["split"]``) are kept. Where a dataset has official parts but no val, val is taken out of its
-    train patients; where it has none, all three are drawn. The draw is made for each dataset on its own (and for the
-    patients that the same datasets share), so adding a dataset does not move another one's patients. It is stratified:
-    patients are ordered by the columns of ``disease`` present in them, then by a hash of seed and name, and every n-th
-    is taken, which also spreads labels too rare for a stratum of their own. Counts are rounded up, so a small dataset
-    keeps at least one validation patient (two patients are needed for val, three for test).
+    train patients; where it has none, all three are drawn. Each dataset is drawn on its own (and so is each combination
+    of datasets that have patients in common), so that adding a dataset does not move another one's patients. The draw
+    is stratified: patients are ordered by the columns of ``disease`` present in them, then by a hash of seed and name,
+    and every n-th is taken, which also spreads labels too rare for a stratum of their own. Counts are rounded up, so a
+    small dataset keeps at least one validation patient (two patients are needed for val, three for test).
 
     Args:
         items: items of all datasets together.
         split_seed: another seed draws other patients.
-        val_fraction: share of the drawn patients that validate.
-        test_fraction: share of the patients without official parts that test.
+        val_fraction: fraction of the drawn patients that becomes ``val``.
+        test_fraction: fraction of the patients without official parts that becomes ``test``.
 
     Returns:
         ``train``, ``val`` and ``test``, each sorted by id, the items without their key ``split``.
@@ -51,7 +51,7 @@ def split_by_patient(
             "val_fraction and test_fraction must not be negative and must sum to less than 1, got "
             f"{val_fraction} and {test_fraction}; leave patients to train on."
         )
-    items = _drop_torn_training_items(items)
+    items = _resolve_official_parts(items)
     has_official_val = {item["dataset"] for item in items if item.get("split") == "val"}
     by_patient: dict[str, list[Item]] = defaultdict(list)
     for item in items:
@@ -91,20 +91,20 @@ def check_disjoint(datalists: Mapping[str, Sequence[Item]]) -> None:
         DatasetError: when one is; the message names up to three of them.
     """
     part_of: dict[str, str] = {}
-    shared = []
+    in_two = []
     for part, items in datalists.items():
         for patient in sorted({item["patient"] for item in items}):
             if part_of.setdefault(patient, part) != part:
-                shared.append(f"{patient} ({part_of[patient]}, {part})")
-    if shared:
+                in_two.append(f"{patient} ({part_of[patient]}, {part})")
+    if in_two:
         raise DatasetError(
-            f"A patient must be in one part only, {len(shared)} are in two: {', '.join(shared[:3])}; "
+            f"A patient must be in one part only, {len(in_two)} are in two: {', '.join(in_two[:3])}; "
             "move all items of a patient to one part."
         )
 
 
-def _drop_torn_training_items(items: Sequence[Item]) -> list[Item]:
-    """Let a patient whose official parts disagree stay in the most held-out one only."""
+def _resolve_official_parts(items: Sequence[Item]) -> list[Item]:
+    """Keep a patient who is in several official parts in one of them: test before val before train."""
     official: dict[str, set[str]] = defaultdict(set)
     for item in items:
         if "split" in item:
@@ -112,10 +112,10 @@ def _drop_torn_training_items(items: Sequence[Item]) -> list[Item]:
     keep = {patient: max(parts, key=PARTS.index) for patient, parts in official.items()}
     kept = [item for item in items if "split" not in item or item["split"] == keep[item["patient"]]]
     if len(kept) < len(items):
-        torn = sorted(patient for patient, parts in official.items() if len(parts) > 1)
+        several = sorted(patient for patient, parts in official.items() if len(parts) > 1)
         warnings.warn(
-            f"{len(torn)} patient(s) are in two official parts, first {torn[0]}: the most held-out part keeps them, "
-            f"{len(items) - len(kept)} item(s) of the other parts are left out.",
+            f"{len(several)} patient(s) are in two official parts, first {several[0]}: they stay in test, or else in "
+            f"val, and {len(items) - len(kept)} item(s) of the other parts are left out.",
             DatasetWarning,
             stacklevel=3,
         )

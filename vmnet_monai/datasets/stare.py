@@ -11,7 +11,7 @@ NAME = "stare"
 
 
 def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
-    """Items of STARE in its official layout; it has no official split.
+    """Read STARE in its official layout; it has no official split.
 
     Hoover et al., IEEE TMI 2000, doi:10.1109/42.845178. The vessels are those of the first observer (labels-ah).
 
@@ -38,6 +38,6 @@ def _unzipped_images(directory: Path) -> dict[str, Path]:
     zipped = [path for path in sorted(existing_dir(directory).glob("*.gz")) if not path.with_suffix("").exists()]
     if zipped:
         raise DatasetError(
-            f"Pictures must be unpacked, {zipped[0]} and {len(zipped) - 1} more are not; run `gunzip {directory}/*.gz`."
+            f"Images must be unpacked, {zipped[0]} and {len(zipped) - 1} more are not; run `gunzip {directory}/*.gz`."
         )
     return image_files(directory)

@@ -38,7 +38,7 @@ _LABELS = {"": math.nan, "0": 0.0, "0.0": 0.0, "false": 0.0, "1": 1.0, "1.0": 1.
 
 
 def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
-    """Items of a user's table, see :data:`RESERVED_COLUMNS` and :data:`MASK_PREFIX`.
+    """Read a user's table, one photograph per row, see :data:`RESERVED_COLUMNS` and :data:`MASK_PREFIX`.
 
     Paths are relative to the table; a path may address a slice (:func:`vmnet_monai.io.slices.slice_address`). ``eye``
     is left or right, ``split`` is train, val or test, in every row or in none. Without ``patient``, each photograph
@@ -123,7 +123,7 @@ def _rows(path: Path) -> pd.DataFrame:
 
 
 def _is_there(path: Path) -> bool:
-    """Whether there is the file of a picture, or the volume of the slice that a path addresses."""
+    """Whether an image file exists, or the volume of the slice that a path addresses."""
     try:
         address = parse_slice_address(path)
     except ValueError as error:
@@ -180,11 +180,12 @@ def _check_splits(path: Path, rows: pd.DataFrame) -> None:
         )
     if "patient" in rows.columns:
         splits_of = rows[rows["patient"] != ""].groupby("patient")["split"].unique()
-        torn = splits_of[splits_of.map(len) > 1]
-        if len(torn):
+        several = splits_of[splits_of.map(len) > 1]
+        if len(several):
+            parts = " and ".join(sorted(several.iloc[0]))
             raise DatasetError(
-                f"{path}: a patient must be in one split, {torn.index[0]!r} is in {' and '.join(sorted(torn.iloc[0]))} "
-                f"({len(torn)} such patients); move all of a patient's rows to one split."
+                f"{path}: a patient must be in one split, {several.index[0]!r} is in {parts} "
+                f"({len(several)} such patients); move all of a patient's rows to one split."
             )
 
 

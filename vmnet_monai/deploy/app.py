@@ -16,7 +16,7 @@ from monai.deploy.core import Application
 from monai.deploy.operators import DICOMDataLoaderOperator, DICOMSeriesSelectorOperator
 
 from vmnet_monai.deploy.model import find_model, model_identity
-from vmnet_monai.deploy.objects import Entry, find_objects, write_minimal_objects
+from vmnet_monai.deploy.objects import ManifestRow, find_objects, write_minimal_objects
 from vmnet_monai.deploy.operators import PredictOperator, WriteOperator
 from vmnet_monai.inference.predictor import Predictor
 from vmnet_monai.io.files import whole_file
@@ -31,7 +31,7 @@ OK, NOTHING_PREDICTED = 0, 1
 """Exit codes: at least one photograph was predicted; none was."""
 
 RULES = {"selections": [{"name": "photographs", "conditions": {"Modality": "^(OP|XC|OT)$"}}]}
-"""Series of ophthalmic photography, external-camera photography, or another modality."""
+"""Selects the series of ophthalmic photography, external-camera photography, and other modalities."""
 
 
 class VMNetApplication(Application):
@@ -39,9 +39,9 @@ class VMNetApplication(Application):
 
     Args:
         input_folder: files of any name, at any depth.
-        output_folder: takes the results.
+        output_folder: folder of the results.
         predictor: the model.
-        model: what the results name as their maker.
+        model: named in the results as their source.
         argv: the program and its arguments.
     """
 
@@ -52,13 +52,13 @@ class VMNetApplication(Application):
         self.output_folder = output_folder
         self.predictor = predictor
         self.model = model
-        self.refused: list[Entry] = []
+        self.refused: list[ManifestRow] = []
         self._folder = tempfile.TemporaryDirectory(prefix="vmnet-")
         self.minimal_objects = Path(self._folder.name)
         super().__init__(list(argv))
 
     def compose(self) -> None:
-        """Look at the headers, and connect the operators."""
+        """Read the headers and connect the operators."""
         once = CountCondition(self, 1)
         images, self.refused = find_objects(self.input_folder)
         write_minimal_objects(images, self.minimal_objects)
@@ -71,16 +71,16 @@ class VMNetApplication(Application):
         self.add_flow(predict, self.writer, {("outcomes", "outcomes")})
 
     @property
-    def entries(self) -> list[Entry]:
-        """What became of each file, complete when the application has run."""
-        return [*self.writer.entries, *self.refused]
+    def rows(self) -> list[ManifestRow]:
+        """Outcome of each file, complete when the application has run."""
+        return [*self.writer.rows, *self.refused]
 
 
 def prepare(argv: Sequence[str]) -> VMNetApplication:
     """Make the application from its arguments; no file of the input is read.
 
     Args:
-        argv: the program and its arguments, see ``--help``; the SDK's environment variables stand in for missing ones.
+        argv: the program and its arguments, see ``--help``; the SDK's environment variables replace missing ones.
 
     Raises:
         OSError: if input, model or output cannot be used.
@@ -111,18 +111,18 @@ def run(application: VMNetApplication) -> int:
         Exit code, :data:`OK` or :data:`NOTHING_PREDICTED`.
     """
     application.run()
-    entries = application.entries
-    manifest = {"research_only": DISCLAIMER, "model": asdict(application.model), "objects": entries}
+    rows = application.rows
+    manifest = {"research_only": DISCLAIMER, "model": asdict(application.model), "objects": rows}
     with whole_file(application.output_folder / "manifest.json") as temporary:
         temporary.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-    counts = Counter(entry["status"] for entry in entries)
+    counts = Counter(row["status"] for row in rows)
     summary = f"{counts['ok']} predicted, {counts['refused']} refused, {counts['failed']} failed: see manifest.json."
     logger.log(logging.INFO if counts["ok"] else logging.ERROR, summary)
     return OK if counts["ok"] else NOTHING_PREDICTED
 
 
 def _keep_patients_out_of_logs() -> None:
-    """Silence what quotes values of DICOM objects, whatever ``--log-level`` says; this package's log has none."""
+    """Silence loggers that quote values of DICOM objects, whatever ``--log-level`` is; this package's log has none."""
     logging.getLogger("vmnet_monai").setLevel(logging.getLogger().level)
     logging.getLogger().setLevel(logging.WARNING)
     for name in ("pydicom", "highdicom"):

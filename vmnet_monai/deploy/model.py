@@ -1,4 +1,4 @@
-"""The model of the application: where it lies, and what it is called."""
+"""Finds the model of the application and its name and versions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def find_model(path: Path | None) -> Path:
 
     Args:
         path: None, for the bundle that came with the package; a TorchScript export, a bundle, or a folder with one of
-            these at any depth; a bundle goes before the exports inside it.
+            these at any depth; a bundle is preferred to the exports inside it.
 
     Raises:
         FileNotFoundError: if there is none, or more than one.
@@ -35,7 +35,7 @@ def find_model(path: Path | None) -> Path:
 
 
 def model_identity(path: Path) -> ModelIdentity:
-    """Read what results name as their maker.
+    """Read the name and versions that results state as their source.
 
     Args:
         path: from :func:`find_model`.

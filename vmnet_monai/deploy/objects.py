@@ -1,4 +1,4 @@
-"""What lies in an input folder: the DICOM photographs, and why every other file is refused."""
+"""Finds the DICOM photographs of an input folder, and the reason why every other file is refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from vmnet_monai.errors import ImageError, UnreadableImageError
 from vmnet_monai.io.dicom import DICOM_INDEX, check_image_object, is_dicom, read_header
 
-__all__ = ["Entry", "FolderContent", "find_objects", "write_minimal_objects"]
+__all__ = ["ManifestRow", "FolderContent", "find_objects", "write_minimal_objects"]
 
 _UID = re.compile(r"[0-9][0-9.]{0,62}[0-9]")
 """The characters and the length of a DICOM UID (PS3.5, section 9.1); the UID becomes the name of a folder."""
@@ -23,13 +23,13 @@ _UID = re.compile(r"[0-9][0-9.]{0,62}[0-9]")
 _BLOCK_BYTES = 1 << 20
 
 
-class Entry(TypedDict, total=False):
-    """What became of one input; a row of ``manifest.json``."""
+class ManifestRow(TypedDict, total=False):
+    """Outcome of one input, a row of ``manifest.json``."""
 
     sop_instance_uid: str
-    """Names the object; empty where the file has none."""
+    """SOP Instance UID of the object; empty where the file has none."""
     sha256: str
-    """Names a file that has no SOP Instance UID: names of files may hold those of patients."""
+    """SHA-256 of a file without SOP Instance UID: its name might be that of a patient."""
     frame: int
     """Number of the frame, from 1, of an object of several frames."""
     status: Literal["ok", "refused", "failed"]
@@ -43,18 +43,17 @@ class FolderContent(NamedTuple):
 
     images: dict[str, Path]
     """SOP Instance UID -> file."""
-    refused: list[Entry]
+    refused: list[ManifestRow]
 
 
 def find_objects(folder: Path) -> FolderContent:
-    """Tell photographs from all other files of a folder and its subfolders; no pixel is decoded.
+    """Find the photographs of a folder and its subfolders, and refuse its other files; no pixel is decoded.
 
     Args:
-        folder: holds files of any name; hidden ones and :data:`~vmnet_monai.io.dicom.DICOM_INDEX`
-            are passed over.
+        folder: holds files of any name; hidden files and :data:`~vmnet_monai.io.dicom.DICOM_INDEX` are skipped.
     """
     images: dict[str, Path] = {}
-    refused: list[Entry] = []
+    refused: list[ManifestRow] = []
     for path in sorted(folder.rglob("*")):
         if path.name.startswith(".") or path.name == DICOM_INDEX:
             continue
@@ -73,32 +72,32 @@ def find_objects(folder: Path) -> FolderContent:
         except Exception as error:
             known = isinstance(error, ImageError)
             reason = str(error) if known else f"the file is damaged ({type(error).__name__}): export it again."
-            name: Entry = {"sop_instance_uid": uid} if uid else {"sop_instance_uid": "", "sha256": _sha256(path)}
-            refused.append(name | Entry(status="refused", reason=reason, files=[]))
+            name: ManifestRow = {"sop_instance_uid": uid} if uid else {"sop_instance_uid": "", "sha256": _sha256(path)}
+            refused.append(name | ManifestRow(status="refused", reason=reason, files=[]))
     return FolderContent(images, refused)
 
 
 def write_minimal_objects(images: Mapping[str, Path], folder: Path) -> None:
     """Write for each photograph a DICOM file of nothing but its class, its UIDs and its modality.
 
-    The SDK's loader and selector read studies and series from these, and find neither what they would stumble over, nor
-    anything of a patient to log, nor pixels to hold in memory.
+    The SDK's loader and selector read studies and series from these: without elements at which they fail, without a
+    patient's data that they might log, and without pixels in memory.
 
     Args:
-        photographs: SOP Instance UID -> file, of :func:`find_objects`.
+        images: SOP Instance UID -> file, of :func:`find_objects`.
         folder: takes the files.
     """
     for uid, path in images.items():
         header = read_header(path, ("SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID", "Modality"))
-        minimal_reference = Dataset()
-        minimal_reference.SOPClassUID, minimal_reference.SOPInstanceUID = header.SOPClassUID, uid
+        minimal = Dataset()
+        minimal.SOPClassUID, minimal.SOPInstanceUID = header.SOPClassUID, uid
         for keyword in ("StudyInstanceUID", "SeriesInstanceUID"):
             value = str(header.get(keyword) or "")
-            setattr(minimal_reference, keyword, value if _UID.fullmatch(value) else generate_uid())
-        minimal_reference.Modality = header.get("Modality") or "OT"
-        minimal_reference.file_meta = FileMetaDataset()
-        minimal_reference.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        minimal_reference.save_as(folder / f"{uid}.dcm", enforce_file_format=True)
+            setattr(minimal, keyword, value if _UID.fullmatch(value) else generate_uid())
+        minimal.Modality = header.get("Modality") or "OT"
+        minimal.file_meta = FileMetaDataset()
+        minimal.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        minimal.save_as(folder / f"{uid}.dcm", enforce_file_format=True)
 
 
 def _uid(header: Dataset) -> str:

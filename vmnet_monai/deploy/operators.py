@@ -1,8 +1,8 @@
-"""The two operators that the SDK lacks: one predicts photographs, one writes what was predicted.
+"""Operators that predict photographs and write their results.
 
 The SDK's bundle operator takes one output for one label, and its writers take a volume or plain text. Its loader and
 selector are made for slices of a volume, and drop photographs (the second of a series at one ImagePositionPatient,
-series with a damaged SeriesNumber or a blank Modality): they are given stand-ins, see
+series with a damaged SeriesNumber or a blank Modality): they are given minimal objects, see
 :func:`~vmnet_monai.deploy.objects.write_minimal_objects`.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from monai.deploy.core import Fragment, Operator, OperatorSpec
 
-from vmnet_monai.deploy.objects import Entry
+from vmnet_monai.deploy.objects import ManifestRow
 from vmnet_monai.deploy.outcome import predict_images, write_outcome
 from vmnet_monai.inference.predictor import Predictor
 from vmnet_monai.reports.dicom.origin import ModelIdentity
@@ -27,11 +27,11 @@ class PredictOperator(Operator):
 
     Input ``study_selected_series_list``: what the SDK's ``DICOMSeriesSelectorOperator`` emits. Output ``outcomes``: an
     iterator of :class:`~vmnet_monai.deploy.outcome.Outcome`; each file is read, and each frame predicted, when the
-    receiver asks for it.
+    receiver reaches it.
 
     Args:
         fragment: the application.
-        photographs: SOP Instance UID -> file, see :func:`~vmnet_monai.deploy.objects.find_objects`.
+        images: SOP Instance UID -> file, see :func:`~vmnet_monai.deploy.objects.find_objects`.
         predictor: the model.
     """
 
@@ -48,7 +48,7 @@ class PredictOperator(Operator):
         spec.output("outcomes")
 
     def compute(self, op_input: Any, op_output: Any, context: Any) -> None:
-        """Hand on the iterator."""
+        """Emit the iterator of outcomes."""
         selected = {
             str(instance.get_native_sop_instance().SOPInstanceUID)
             for study in op_input.receive("study_selected_series_list")
@@ -67,10 +67,10 @@ class WriteOperator(Operator):
     Args:
         fragment: the application.
         output_folder: takes the files.
-        model: what the results name as their maker.
+        model: named in the results as their source.
 
     Attributes:
-        entries: what became of each photograph, complete when the application has run.
+        rows: outcome of each photograph, complete when the application has run.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class WriteOperator(Operator):
     ) -> None:
         self.output_folder = output_folder
         self.model = model
-        self.entries: list[Entry] = []
+        self.rows: list[ManifestRow] = []
         super().__init__(fragment, *args, **kwargs)
 
     def setup(self, spec: OperatorSpec) -> None:
@@ -88,4 +88,4 @@ class WriteOperator(Operator):
     def compute(self, op_input: Any, op_output: Any, context: Any) -> None:
         """Write one photograph after the other."""
         outcomes = op_input.receive("outcomes")
-        self.entries = [write_outcome(outcome, self.output_folder, self.model) for outcome in outcomes]
+        self.rows = [write_outcome(outcome, self.output_folder, self.model) for outcome in outcomes]

@@ -1,4 +1,4 @@
-"""Photographs read, predicted and written, one at a time."""
+"""Reads, predicts and writes photographs, one at a time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 from pydicom import Dataset
 
-from vmnet_monai.deploy.objects import Entry
+from vmnet_monai.deploy.objects import ManifestRow
 from vmnet_monai.errors import ImageError
 from vmnet_monai.inference.predictor import Predictor
 from vmnet_monai.io.dicom import decode_frame, frame_count, read_dataset
@@ -29,7 +29,7 @@ __all__ = ["Outcome", "place_of", "predict_images", "write_outcome"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was predicted for one frame of one object, or why nothing was."""
+    """The prediction of one frame of one object, or the reason why there is none."""
 
     uid: str
     """SOP Instance UID of the object."""
@@ -49,7 +49,7 @@ class Outcome:
 
     @property
     def has_frames(self) -> bool:
-        """Whether the object has several frames, so that its UID does not name one."""
+        """Whether the object has several frames, so that its UID alone does not identify one."""
         return self.source is not None and frame_count(self.source) > 1
 
     @property
@@ -59,10 +59,11 @@ class Outcome:
 
 
 def predict_images(images: Mapping[str, Path], predictor: Predictor) -> Iterator[Outcome]:
-    """Predict every frame of every photograph; each file is read, and each frame predicted, when it is asked for.
+    """Predict every frame of every photograph; each file is read, and each frame predicted, when the
+    iterator reaches it.
 
     Args:
-        photographs: SOP Instance UID -> file, see :func:`vmnet_monai.deploy.objects.find_objects`.
+        images: SOP Instance UID -> file, see :func:`vmnet_monai.deploy.objects.find_objects`.
         predictor: the model.
     """
     for uid, path in images.items():
@@ -88,7 +89,7 @@ def _predict(uid: str, source: Dataset, frame: int, predictor: Predictor) -> Out
         return Outcome(uid, source, frame, failure=place_of(error))
 
 
-def write_outcome(outcome: Outcome, folder: Path, model: ModelIdentity) -> Entry:
+def write_outcome(outcome: Outcome, folder: Path, model: ModelIdentity) -> ManifestRow:
     """Write DICOM objects and record of one photograph, in place of those of an earlier run.
 
     - ``dicom/<name>/``: see :func:`vmnet_monai.reports.dicom.results.write_dicom_results`.
@@ -97,11 +98,11 @@ def write_outcome(outcome: Outcome, folder: Path, model: ModelIdentity) -> Entry
     Args:
         outcome: from :func:`predict_images`.
         folder: the output folder.
-        model: what the objects and the record name as their maker.
+        model: named in the objects and the record as their source.
     """
-    entry: Entry = {"sop_instance_uid": outcome.uid}
+    row: ManifestRow = {"sop_instance_uid": outcome.uid}
     if outcome.has_frames:
-        entry["frame"] = outcome.frame + 1
+        row["frame"] = outcome.frame + 1
     record = folder / f"records/{outcome.name}.json"
     objects = folder / FOLDER / outcome.name
     try:
@@ -110,27 +111,27 @@ def write_outcome(outcome: Outcome, folder: Path, model: ModelIdentity) -> Entry
         shutil.rmtree(objects, ignore_errors=True)
         if outcome.source is None or outcome.prediction is None or outcome.image is None:
             status: Literal["refused", "failed"] = "refused" if outcome.refusal else "failed"
-            return entry | Entry(status=status, reason=outcome.refusal or outcome.failure, files=[])
+            return row | ManifestRow(status=status, reason=outcome.refusal or outcome.failure, files=[])
         images = result_images(np.asarray(outcome.image), outcome.prediction)
         prediction = replace(outcome.prediction, id=outcome.name)
         files, remarks = write_dicom_results(
             folder, outcome.name, outcome.source, outcome.frame, prediction, images, model
         )
-        content = _record(entry, outcome, prediction, remarks, model)
+        content = _record(row, outcome, prediction, remarks, model)
         with whole_file(record) as temporary:
             temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     except Exception as error:
         shutil.rmtree(objects, ignore_errors=True)
-        return entry | Entry(status="failed", reason=place_of(error), files=[])
-    return entry | Entry(status="ok", reason=" ".join(remarks), files=[*files, f"records/{record.name}"])
+        return row | ManifestRow(status="failed", reason=place_of(error), files=[])
+    return row | ManifestRow(status="ok", reason=" ".join(remarks), files=[*files, f"records/{record.name}"])
 
 
 def _record(
-    entry: Entry, outcome: Outcome, prediction: Prediction, remarks: list[str], model: ModelIdentity
+    row: ManifestRow, outcome: Outcome, prediction: Prediction, remarks: list[str], model: ModelIdentity
 ) -> dict[str, Any]:
-    """What the records of ``vmnet predict`` hold of a photograph, with the object's UID for its path."""
+    """The record of a photograph as ``vmnet predict`` writes it, with the object's UID in place of the path."""
     return {
-        **entry,
+        **row,
         "status": "ok",
         "reason": " ".join(remarks),
         "seconds": round(outcome.seconds, 3),
@@ -140,10 +141,10 @@ def _record(
 
 
 def place_of(error: BaseException) -> str:
-    """Name an error and the innermost line of this package on its way, without its text, which may quote the patient.
+    """Name an error and the line of this package that raised it, without its text, which may quote the patient.
 
     Args:
-        error: one that was caught.
+        error: an error that was caught.
     """
     package = str(Path(__file__).parents[1])
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(package)]

@@ -1,4 +1,4 @@
-"""Pictures that show what the network saw, and how far they can be trusted."""
+"""Heat maps of the evidence for each disease, drawings of them, and measures of how well they point."""
 
 from __future__ import annotations
 

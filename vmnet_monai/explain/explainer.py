@@ -1,4 +1,4 @@
-"""Which heat maps of an image are made, and how."""
+"""Chooses the diseases of an image that get a heat map, and the method."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["Explainer"]
 
 
 class Explainer:
-    """Draws the heat maps of one photograph.
+    """Makes the heat maps of one image for the chosen diseases.
 
     Args:
         network: the network, in evaluation mode.
         diseases: keys of all K diseases in the order of the logits.
-        explain: ``"positive"``, the diseases whose probability reaches the threshold; ``"all"``; or their keys.
-        layer: layer of the network that is looked at.
+        explain: ``"positive"``, the diseases whose probability is at or above the threshold; ``"all"``; or their keys.
+        layer: target layer of Grad-CAM.
         method: see :func:`vmnet_monai.explain.disease_heat_maps`.
 
     Raises:
@@ -50,21 +50,19 @@ class Explainer:
         self.method = method
 
     def heat_maps(self, grid: torch.Tensor, fov: torch.Tensor, positive: Sequence[str]) -> dict[str, torch.Tensor]:
-        """Heat maps on the network's grid.
+        """Make the heat maps on the network's grid.
 
         Args:
             grid: (3, S, S) float32, the network's input.
             fov: (1, S, S), 1 inside the field of view.
-            positive: the diseases whose probability reaches the threshold.
+            positive: the diseases whose probability is at or above the threshold.
 
         Returns:
             disease -> (1, S, S) float32 in [0, 1].
         """
-        chosen = (
-            {"positive": positive, "all": self.diseases}[self.explain]
-            if isinstance(self.explain, str)
-            else self.explain
-        )
+        chosen = self.explain
+        if isinstance(chosen, str):
+            chosen = positive if chosen == "positive" else self.diseases
         columns = {disease: self.diseases.index(disease) for disease in self.diseases if disease in chosen}
         if not columns:
             return {}

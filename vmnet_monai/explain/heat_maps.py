@@ -1,4 +1,4 @@
-"""Heat maps of the disease head: where the evidence for each disease lies."""
+"""Heat maps that show where in an image the evidence for each disease lies."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from monai.visualize import GradCAM, GradCAMpp, OcclusionSensitivity
 __all__ = ["METHODS", "DiseaseView", "disease_heat_maps"]
 
 CAMERAS = {"gradcam": GradCAM, "gradcam++": GradCAMpp}
-"""Methods that look at the feature maps of one layer."""
+"""Methods that use the feature maps of one layer."""
 
 METHODS = (*CAMERAS, "occlusion")
-"""How a heat map can be made."""
+"""Methods of heat maps."""
 
 PATCHES_ACROSS = 7
-"""The occluded patch is this part of the picture's width, as wide as a cell of V-MNet's last feature map. A patch of
+"""The occluded patch is this part of the image's width, as wide as a cell of V-MNet's last feature map. A patch of
 half that width would take four times as long."""
 
 PATCH_OVERLAP = 0.5
-"""Share by which neighbouring occluded patches overlap: 13 x 13 patches in all."""
+"""Fraction by which neighbouring occluded patches overlap: 13 x 13 patches in all."""
 
 OCCLUSION_BATCH = 16
-"""Occluded photographs that go through the network together."""
+"""Occluded images in one batch."""
 
 
 class DiseaseView(torch.nn.Module):
-    """Shows a network of two heads as one that returns the disease logits, which MONAI's methods can index.
+    """Wraps a network of two heads so that it returns the disease logits alone, as MONAI's methods need.
 
     Args:
         network: a network that returns a dictionary with ``disease`` (B, K).
-        background: (1, 3, H, W), added to what the network is shown.
+        background: (1, 3, H, W), added to every input.
     """
 
     def __init__(self, network: torch.nn.Module, background: torch.Tensor | None = None) -> None:
@@ -42,7 +42,7 @@ class DiseaseView(torch.nn.Module):
         self.background = background
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Return the disease logits (B, K) of photographs (B, 3, H, W)."""
+        """Return the disease logits (B, K) of images (B, 3, H, W)."""
         logits: torch.Tensor = self.network(image if self.background is None else image + self.background)["disease"]
         return logits
 
@@ -55,28 +55,28 @@ def disease_heat_maps(
     method: str = "gradcam",
     field_of_view: torch.Tensor | None = None,
 ) -> dict[str, torch.Tensor]:
-    """Find where the evidence for each disease lies in one photograph.
+    """Find where the evidence for each disease lies in one image.
 
     - ``"gradcam"``: ``ReLU(sum_c w_c A_c)`` with ``w_c`` the mean gradient of the disease's logit with respect to
       feature map ``A_c`` of the target layer (Selvaraju et al., ICCV 2017, doi 10.1109/ICCV.2017.74), by
       :class:`monai.visualize.GradCAM`.
-    - ``"gradcam++"``: the same sum with weights from the positive gradients alone, so that feature maps that speak
-      against the disease do not count (Chattopadhyay et al., WACV 2018, doi 10.1109/WACV.2018.00097), by
+    - ``"gradcam++"``: the same sum with weights from the positive gradients alone, so that evidence
+      against the disease does not count (Chattopadhyay et al., WACV 2018, doi 10.1109/WACV.2018.00097), by
       :class:`monai.visualize.GradCAMpp`.
     - ``"occlusion"``: ``ReLU(f(x) - f(x without the patch))`` with ``f`` the disease's logit, averaged over the patches
       that cover a pixel (Zeiler & Fergus, ECCV 2014, doi 10.1007/978-3-319-10590-1_53), by
       :class:`monai.visualize.OcclusionSensitivity`. A patch fades into the mean colour of the field of view.
 
     Each map is divided by its own maximum inside the field of view, so that maps show places, not strengths; a map
-    without positive evidence is zero. The network is shown the photograph at the size that its disease head reads.
+    without positive evidence is zero. The network is given the image at the size that its disease head reads.
 
     Args:
         network: the network, in evaluation mode.
         image: (1, 3, S, S) float32.
         diseases: column of each disease in the logits, or their names in the order of the columns.
-        target_layer: name of the layer in the network; of no use for ``"occlusion"``.
+        target_layer: name of the layer in the network; not used by ``"occlusion"``.
         method: one of :data:`METHODS`.
-        field_of_view: (1, S, S), non-zero inside, where the map is zero outside; None leaves the whole picture.
+        field_of_view: (1, S, S), non-zero inside, where the map is zero outside; None leaves the whole image.
 
     Returns:
         disease -> (1, S, S) float32 in [0, 1].
@@ -108,7 +108,7 @@ def disease_heat_maps(
 
 
 def _disease_input(network: torch.nn.Module, image: torch.Tensor) -> torch.Tensor:
-    """What the network's disease head reads of (1, C, H, W), where the network says so."""
+    """The input (1, C, H, W) at the size that the network's disease head reads."""
     reduce: Callable[[torch.Tensor], torch.Tensor] | None = getattr(network, "disease_input", None)
     return image if reduce is None else reduce(image)
 
@@ -125,8 +125,8 @@ def _camera(
     )
     with torch.enable_grad():
         maps = torch.cat([torch.as_tensor(camera(x=image, class_idx=column)).detach() for column in columns])
-    # MONAI's hooks keep the network and its last feature maps, whose graph keeps the hooks, where the garbage collector
-    # cannot see it: over a folder of photographs, gigabytes.
+    # MONAI's hooks keep the network and its last feature maps, whose graph keeps the hooks: a cycle that the garbage
+    # collector cannot see, of gigabytes over a folder of images.
     vars(camera.nn_module).clear()
     return maps
 
@@ -134,8 +134,8 @@ def _camera(
 def _occlusion(
     network: torch.nn.Module, image: torch.Tensor, inside: torch.Tensor, columns: Sequence[int]
 ) -> torch.Tensor:
-    """How far each of K logits falls where the photograph is hidden, (K, 1, H, W)."""
-    # MONAI fades a patch into zero. Shown as difference to the mean colour, it fades into that; black is no retina.
+    """How far each of K logits falls where the image is hidden, (K, 1, H, W)."""
+    # MONAI fades a patch into zero. As a difference to the mean colour the patch fades into that; no retina is black.
     mean = (image * inside).sum(dim=(2, 3), keepdim=True) / inside.sum().clamp(min=1)
     background = mean * inside
     view = DiseaseView(network, background).eval()
@@ -144,7 +144,7 @@ def _occlusion(
         mask_size=max(1, image.shape[-1] // PATCHES_ACROSS),
         n_batch=OCCLUSION_BATCH,
         overlap=PATCH_OVERLAP,
-        activate=False,  # else a softmax, by which one disease would speak for another
+        activate=False,  # a softmax would mix the diseases
         verbose=False,
     )
     difference = image - background

@@ -1,4 +1,4 @@
-"""Draws structures and heat maps over a photograph."""
+"""Draws structures and heat maps over an image."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ HEAT_COLOURS = "inferno"
 """Matplotlib colour map of heat maps; perceptually uniform and readable with colour blindness."""
 
 HEAT_OPACITY = 0.6
-"""Opacity of a heat map where it is 1; it falls to 0 with the heat, so that the photograph stays visible."""
+"""Opacity of a heat map where it is 1; it falls to 0 with the heat, so that the image stays visible."""
 
-CAPTION = "share of maximum"
-"""What a heat map shows: each is divided by its own maximum."""
+CAPTION = "fraction of maximum"
+"""Caption of the colour scale: each heat map is divided by its own maximum."""
 
 MIN_LEGEND_SIDE_PX = 128
 """Below this shorter side the letters of the legend would be too small to read, and it is left out."""
 
-FONT_SHARE, MIN_FONT_PX = 0.028, 10
-"""Height of the legend's letters over the picture's shorter side, and the least that can be read."""
+FONT_FRACTION, MIN_FONT_PX = 0.028, 10
+"""Height of the legend's letters as a fraction of the image's shorter side, and the least that can be read."""
 
 
 def draw_structures(image: NDArray[np.uint8], masks: Sequence[NDArray[np.bool_]]) -> NDArray[np.uint8]:
-    """Colour the structures of a photograph, each in its own colour; where they overlap, the last one shows.
+    """Colour the structures of an image, each in its own colour; where they overlap, the last one shows.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -49,7 +49,7 @@ def draw_structures(image: NDArray[np.uint8], masks: Sequence[NDArray[np.bool_]]
 
 
 def draw_heat_map(image: NDArray[np.uint8], heat: NDArray[np.floating], caption: str = CAPTION) -> NDArray[np.uint8]:
-    """Lay a heat map over a photograph, with its colour scale in the lower right corner.
+    """Draw a heat map over an image, with its colour scale in the lower right corner.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -68,13 +68,13 @@ def draw_heat_map(image: NDArray[np.uint8], heat: NDArray[np.floating], caption:
 
 
 def draw_scale(image: NDArray[np.uint8], caption: str = CAPTION) -> NDArray[np.uint8]:
-    """Write the colour scale of heat maps, from 0 to 1, into the lower right corner of a picture.
+    """Write the colour scale of heat maps, from 0 to 1, into the lower right corner of an image.
 
-    The scale is the same in every picture: the colours as they are, not laid over anything. A picture with a side
-    below :data:`MIN_LEGEND_SIDE_PX` stays as it is.
+    The scale is the same in every image, with the colours at full opacity. An image with a side below
+    :data:`MIN_LEGEND_SIDE_PX` is returned unchanged.
 
     Args:
-        picture: (H, W, 3) uint8 RGB.
+        image: (H, W, 3) uint8 RGB.
         caption: written below the scale.
 
     Returns:
@@ -83,7 +83,7 @@ def draw_scale(image: NDArray[np.uint8], caption: str = CAPTION) -> NDArray[np.u
     height, width = image.shape[:2]
     if min(height, width) < MIN_LEGEND_SIDE_PX:
         return image.copy()
-    letter = max(MIN_FONT_PX, round(FONT_SHARE * min(height, width)))
+    letter = max(MIN_FONT_PX, round(FONT_FRACTION * min(height, width)))
     font = ImageFont.load_default(letter)
     gap, digit = letter // 2, round(font.getlength("0"))
     panel_width, panel_height = round(font.getlength(caption)) + 2 * gap, 3 * letter + gap

@@ -1,4 +1,4 @@
-"""Whether a heat map lies where the lesions are."""
+"""Measures of whether a heat map lies where the lesions are."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def pointing_hit(heat: NDArray[np.floating], lesions: NDArray[np.bool_]) -> floa
         lesions: (H, W) bool.
 
     Returns:
-        1 for a hit, 0 for a miss; where several pixels share the maximum, the share of them that hit.
+        1 for a hit, 0 for a miss; where several pixels have the maximum, the fraction of them that hits.
     """
     if not heat.any():
         return 0.0
@@ -44,10 +44,11 @@ def pointing_hit(heat: NDArray[np.floating], lesions: NDArray[np.bool_]) -> floa
 
 
 def energy_fraction(heat: NDArray[np.floating], lesions: NDArray[np.bool_]) -> float:
-    """Compute the share of a heat map's sum that lies in lesions: the energy-based pointing game.
+    """Compute the fraction of a heat map's sum that lies in lesions: the energy-based pointing game.
 
     ``sum(heat inside lesions) / sum(heat)``, Wang et al., "Score-CAM", CVPRW 2020, arXiv 1910.01279. A map that is
-    spread evenly over a region has the share of the region that the lesions cover; one that is nowhere positive has 0.
+    spread evenly over a region gives the fraction of the region that the lesions cover; one that is nowhere positive
+    gives 0.
 
     Args:
         heat: (H, W), not negative.

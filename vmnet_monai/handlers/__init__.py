@@ -1,4 +1,4 @@
-"""Thin ignite handlers and samplers that MONAI's engines need for a network of several tasks."""
+"""Ignite handlers, an inferer and a sampler by which MONAI's engines train a network of several tasks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkpoints from which an interrupted training goes on."""
+"""Checkpoints to resume an interrupted training from."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def attach_checkpoints(
     saver: CheckpointSaver | None = None,
     loader: CheckpointLoader | None = None,
 ) -> None:
-    """Attach what lets a training go on where it stood: checkpoints, the best metric so far, and early stopping.
+    """Attach what makes a training resumable: checkpoints, the best metric so far, and early stopping.
 
     Args:
         trainer: writes and reads the checkpoints.
@@ -37,11 +37,11 @@ def attach_checkpoints(
 
 
 def latest_checkpoint(folder: str, resume: bool = True) -> str:
-    """Return the newest whole checkpoint that a training left in a folder, "" where none is asked for.
+    """Return the path of the newest whole checkpoint in a folder, or "" without ``resume``.
 
     Args:
         folder: where ``CheckpointSaver`` wrote ``checkpoint_epoch=*.pt``.
-        resume: whether a training is to go on.
+        resume: whether a training is resumed.
 
     Raises:
         FileNotFoundError: if there is none.
@@ -59,7 +59,7 @@ def latest_checkpoint(folder: str, resume: bool = True) -> str:
 
 
 def training_summary(output_dir: str, model_dir: str, tracking_uri: str) -> str:
-    """Say where a training left its results.
+    """Return the text that says where a training wrote its results.
 
     Args:
         output_dir: the training's output folder.
@@ -70,7 +70,7 @@ def training_summary(output_dir: str, model_dir: str, tracking_uri: str) -> str:
         [
             "",
             f"Weights and operating point: {model_dir}",
-            f"Validation pictures: {output_dir}/validation",
+            f"Validation images: {output_dir}/validation",
             f"Checkpoints to resume from: {output_dir}/checkpoints",
             f"MLflow store: {tracking_uri}",
         ]

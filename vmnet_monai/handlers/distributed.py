@@ -1,4 +1,4 @@
-"""What each process of a training takes for itself: its part of the photographs, its random numbers, its end."""
+"""What each process of a distributed training needs: its device, items, random numbers and orderly end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which weights are best, and the operating point that is kept with them."""
+"""Selects the best weights of a training and saves them with their operating point."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 class MeanScore:
     """The mean of several metrics, as the key metric of an evaluator; what is undefined (NaN) is left out.
 
-    A validation part without vessel masks is judged by its diseases alone, and the other way round.
+    A validation part without masks is scored by its diseases alone, one without labels by its structures alone.
 
     Args:
         metrics: the metrics by name; each also appears under its name in ``engine.state.metrics``.
@@ -52,12 +52,12 @@ class MeanScore:
 class WithinSourceAUC:
     """The mean disease AUC within each dataset, as a metric of an evaluator.
 
-    Between datasets the look of a dataset gives its diseases away; see
+    Over several datasets together labels are confounded with the source; see
     :func:`~vmnet_monai.metrics.within_source_auc`.
 
     Args:
         collector: gathers the predictions; attached here if it is not yet.
-        min_count: photographs of either class that a disease needs in a dataset to count.
+        min_count: images of either class that a disease needs in a dataset to count.
     """
 
     def __init__(self, collector: PredictionCollector, min_count: int = 10) -> None:
@@ -77,10 +77,10 @@ class WithinSourceAUC:
 
 
 class BestModelSaver:
-    """Keeps the weights of the best validation together with the operating point chosen on it.
+    """Saves the weights of the best validation together with the operating point chosen on it.
 
-    Both belong together, so both are written here, each whole or not at all: ``model.pt``, a plain state dict, and
-    ``operating_point.json``, see :func:`~vmnet_monai.calibration.fit_operating_point`.
+    Both files appear whole or not at all: ``model.pt``, a plain state dict, and ``operating_point.json``, see
+    :func:`~vmnet_monai.calibration.fit_operating_point`.
 
     Args:
         model_dir: the folder of the weights.
@@ -155,8 +155,8 @@ def is_better(current: float, best: float) -> bool:
 def pooled_auc_metrics(diseases: Sequence[str]) -> dict[str, IgniteMetricHandler]:
     """Make the metrics ``val_pooled_auc_<disease>``: the AUC of each disease over all datasets together.
 
-    The look of a dataset gives its diseases away, so that these are higher than ``val_auc``, which
-    :class:`WithinSourceAUC` takes within each dataset.
+    Labels are confounded with the source, so that these are usually higher than ``val_auc``, which is taken within each
+    dataset (:class:`WithinSourceAUC`).
 
     Args:
         diseases: keys of the diseases in the order of the logits.

@@ -1,4 +1,4 @@
-"""How MONAI's engines feed a network with two heads."""
+"""Adapters between MONAI's engines and a network with two heads: batch, inferer, metric inputs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 FLIPS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
-"""Axes of (B, C, H, W) along which each mirror image is mirrored; the first is the photograph as it is."""
+"""Axes of (B, C, H, W) along which each mirror image is mirrored; the first is the image as it is."""
 
 PROBABILITY_EPS = torch.finfo(torch.float32).eps
 """Distance that mean probabilities keep from 0 and 1, so that their logits stay finite."""
@@ -53,14 +53,14 @@ class PrepareMultiTaskBatch(PrepareBatch):
 
 
 class MultiTaskInferer(Inferer):
-    """Runs the network on whole photographs; in bfloat16, and on their mirror images too, where that is asked for.
+    """Runs the network on whole images, optionally in bfloat16 and averaged over their mirror images.
 
     bfloat16 has the exponent range of float32, so that no gradient scaling is needed, on CPU and on GPU alike.
 
-    With flips the network sees each photograph as it is, mirrored left to right, mirrored top to bottom, and both: one
+    With flips the network is given each image as it is, mirrored left to right, mirrored top to bottom, and both: one
     after the other, because four at once would need four times the memory. Outputs of four dimensions are mirrored
-    back. Every output, vessels and diseases alike, is then the logit of the mean probability,
-    ``logit(mean(sigmoid(logits)))``, so that the sigmoid further down gives the mean probability.
+    back. Every output, structures and diseases alike, is then the logit of the mean probability,
+    ``logit(mean(sigmoid(logits)))``, so that the sigmoid of the postprocessing gives the mean probability.
 
     Args:
         autocast: whether to compute in bfloat16.
@@ -109,7 +109,7 @@ def bfloat16_is_fast(device: str | torch.device) -> bool:
 
 
 def decollated(engine: Engine) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Iterate over the photographs of an engine's last iteration, each as its decollated batch and output."""
+    """Iterate over the images of an engine's last iteration, each as its decollated batch and output."""
     state: Any = engine.state
     return zip(state.batch, state.output, strict=True)
 
@@ -118,9 +118,10 @@ Pairs = tuple[list[torch.Tensor], list[torch.Tensor]]
 
 
 def structure_pairs(structures: Sequence[str]) -> Callable[[Sequence[Mapping[str, torch.Tensor]]], Pairs]:
-    """Pick masks and references inside the field of view out of an engine's output, for a MONAI metric.
+    """Make a function that takes masks and references out of an engine's output, for a MONAI metric.
 
-    Each structure of each image is one pair, so that the metric is a mean over images and structures. A reference is
+    Both are those inside the field of view. Each structure of each image is one pair, so that the metric is a mean over
+    images and structures. A reference is
     NaN where the image has none (``label_has_<structure>``), or the network does not segment the structure.
 
     Args:
@@ -142,11 +143,11 @@ def structure_pairs(structures: Sequence[str]) -> Callable[[Sequence[Mapping[str
 
 
 def disease_pairs(output: Sequence[Mapping[str, torch.Tensor]]) -> Pairs:
-    """Pick the disease probabilities and labels out of an engine's output, for a MONAI metric.
+    """Take the disease probabilities and labels out of an engine's output, for a MONAI metric.
 
-    A network without disease head answers with NaN.
+    The probabilities of a network without disease head are NaN.
     """
-    labels = [entry["label_disease"] for entry in output]
+    labels = [item["label_disease"] for item in output]
     if "pred_disease" not in output[0]:
         return [torch.full_like(label, torch.nan) for label in labels], labels
-    return [entry["pred_disease"] for entry in output], labels
+    return [item["pred_disease"] for item in output], labels

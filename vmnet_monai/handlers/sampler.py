@@ -1,4 +1,4 @@
-"""A sampler that keeps the share of photographs with masks in every batch."""
+"""A sampler with a fixed fraction of images with masks in every batch."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ __all__ = ["MixedSampler"]
 
 
 class MixedSampler(DistributedSampler):
-    """Orders photographs so that each batch holds a set share with vessel masks and the rest with known diseases.
+    """Orders items so that a fixed fraction of each batch has masks and the rest has known diseases.
 
-    Photographs with a mask of vessels, or of another structure, form one pool, photographs with at least one known
-    disease the other; a photograph may be in both. Each pool is gone through in random order, reshuffled whenever it
-    is used up, so a small pool repeats within an epoch. When one pool is empty the whole batch comes from the other. An
-    epoch has as many batches as it takes to offer ``len(items)`` photographs, over all processes.
+    Items with a mask of a structure form one pool, items with at least one known disease the other; an item may be in
+    both. Each pool is gone through in random order, reshuffled whenever it is used up, so that a small pool repeats
+    within an epoch. When one pool is empty the whole batch comes from the other. An epoch has as many batches as it
+    takes to offer ``len(items)`` items, over all processes.
 
-    With ``balance`` above 0 the photographs with known diseases are drawn with replacement instead: a photograph
-    counts among the n photographs of its dataset that show the same disease, and is drawn with a probability
-    proportional to ``n ** -balance`` (its mean over the diseases it shows), so that rare diseases and small datasets
-    come up more often. The photographs of a dataset that show no disease form a group of their own.
+    With ``balance`` above 0 the items with known diseases are drawn with replacement instead: an item is one of n of
+    its dataset that have the same disease, and is drawn with a probability proportional to ``n ** -balance`` (averaged
+    over its diseases), so that rare diseases and small datasets are drawn more often. The items of a dataset without
+    any disease form a group of their own.
 
-    In distributed training every process draws its own batches of the same shares from one common order, so that no
-    two processes get the same position of it. MONAI's workflows call ``set_epoch``.
+    In distributed training every process draws its own batches, of the same fractions, from one common order, so that
+    no two processes get the same position of it. MONAI's workflows call ``set_epoch``.
 
     Args:
-        items: the photographs, with ``vessel`` or other structures where a mask exists and ``disease``, a list of
-            floats with NaN.
-        batch_size: photographs in one batch of one process; the loader must use the same.
-        segmentation_fraction: share of each batch that comes from the pool with masks, in [0, 1]; rounded to whole
-            photographs.
+        items: the items, with ``vessel`` or other structures where a mask exists and ``disease``, a list of floats
+            with NaN.
+        batch_size: items in one batch of one process; the loader must use the same.
+        segmentation_fraction: fraction of each batch that comes from the pool with masks, in [0, 1]; rounded to whole
+            items.
         seed: seed of the order, the same in all processes.
-        balance: 0 offers every photograph alike, 1 every disease of every dataset alike.
+        balance: 0 draws every item equally often, 1 every disease of every dataset equally often.
         structures: keys of the masks.
 
     Raises:
         ValueError: if ``segmentation_fraction`` or ``balance`` is outside [0, 1], a batch is too small to hold both at
-            that share, or no photograph has a vessel mask or known disease.
+            that fraction, or no item has a mask or a known disease.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class MixedSampler(DistributedSampler):
 
 
 def _rarity(items: Sequence[Mapping[str, Any]], balance: float) -> np.ndarray:
-    """Return the probability of each photograph to be drawn, by how rare its diseases are in its dataset."""
+    """Return the probability of each item to be drawn, by how rare its diseases are in its dataset."""
     groups: list[list[tuple[str, int | None]]] = [
         [(item["dataset"], k) for k, label in enumerate(item["disease"]) if label == 1] or [(item["dataset"], None)]
         for item in items

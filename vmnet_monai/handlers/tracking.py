@@ -21,7 +21,13 @@ __all__ = ["LossProgressBar", "RunTracker", "count_parameters", "tracking_uri", 
 
 
 def unique_run_name(dataset_name: str | list[str]) -> str:
-    """Name a run by its datasets, the time and a random suffix, so that no run adopts an unfinished other one."""
+    """Name a run by its datasets, the time and a random suffix.
+
+    MLflow's handler continues an unfinished run of the same name, or without a name the latest one.
+
+    Args:
+        dataset_name: name of the dataset, or names.
+    """
     names = [dataset_name] if isinstance(dataset_name, str) else dataset_name
     return f"{'+'.join(names)}-{datetime.now():%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
 
@@ -43,11 +49,11 @@ def count_parameters(network: torch.nn.Module) -> int:
 class RunTracker(MLFlowHandler):
     """MONAI's MLflow handler, made safe for undefined metrics and crashed runs.
 
-    Metrics that are not finite are not sent, since a database may refuse them. A run that ends by an error is closed
-    as failed, so that it shows as such. The command line is kept as the tag ``command``. The arguments are those of
-    :class:`monai.handlers.MLFlowHandler`; give each run a ``run_name`` of its own (:func:`unique_run_name`), shared by
-    its trainer and evaluator. List it before handlers that hand errors on, such as StatsHandler: ignite calls none
-    after them.
+    Metrics that are not finite are not sent, since a database may refuse them. A run that ends with an error is marked
+    as failed. The command line is stored as the tag ``command``. The arguments are those of
+    :class:`monai.handlers.MLFlowHandler`; give each run a ``run_name`` of its own (:func:`unique_run_name`), the same
+    for its trainer and evaluator. List it before handlers that raise errors again, such as StatsHandler: ignite calls
+    none after them.
     """
 
     def attach(self, engine: Engine) -> None:
@@ -61,7 +67,7 @@ class RunTracker(MLFlowHandler):
         self.client.set_tag(self.cur_run.info.run_id, "command", shlex.join(sys.argv))
 
     def fail(self, engine: Engine, error: BaseException) -> None:
-        """Close the run as failed and hand the error on."""
+        """Mark the run as failed and raise the error again."""
         if self.cur_run is not None:
             self.client.set_terminated(self.cur_run.info.run_id, RunStatus.to_string(RunStatus.FAILED))
         raise error

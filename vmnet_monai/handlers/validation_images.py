@@ -1,4 +1,4 @@
-"""Pictures of what a training network finds."""
+"""Images of the structures that a network finds during its training."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ __all__ = ["ValidationImages"]
 
 
 class ValidationImages:
-    """Draws the predicted structures over the first photographs of each validation, as ``<output_dir>/<id>.png``.
+    """Draws the predicted structures over the first images of each validation, as ``<output_dir>/<id>.png``.
 
     Args:
-        output_dir: where the pictures go; each validation replaces the pictures of the one before.
+        output_dir: folder of the images; each validation replaces those of the one before.
         structures: keys of the structures, each in its own colour.
-        count: number of photographs.
-        threshold: threshold of the drawing.
+        count: number of images.
+        threshold: least probability that is drawn.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
-"""DICOM photographs: told from other files and objects, checked by their header, and decoded.
+"""Recognises DICOM photographs, checks their header, and decodes them.
 
-No message shows a text of the file unless the standard lists it as a possible value, nor what pydicom says, which may
-repeat one: a damaged header may hold the patient's name anywhere.
+No message shows a text of the file unless the standard lists it as a possible value, nor a message of pydicom, which
+may repeat one: a damaged header may hold the patient's name anywhere.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ IMAGE_CLASSES = frozenset(
 """SOP classes that are read: what fundus cameras and their exports write (PS3.4 B.5)."""
 
 IMAGE_MODALITIES = ("OP", "XC", "OT", "")
-"""Modalities of photographs: ophthalmic photography, external camera, other, and not said. A Secondary Capture of
+"""Modalities of photographs: ophthalmic photography, external camera, other, and blank. A Secondary Capture of
 another machine, such as CT, is no photograph."""
 
 OWN_MODEL_NAME = "vmnet_monai"
@@ -112,8 +112,8 @@ HEADER_TAGS = (
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
 )
-"""What :func:`check_image_object`, :func:`frame_count`, :func:`eye` and :func:`instance_uid` look at; a folder's files
-are looked into for no more."""
+"""The elements that :func:`check_image_object`, :func:`frame_count`, :func:`eye` and :func:`instance_uid` use; of the
+files of a folder no others are read."""
 
 _PREAMBLE_BYTES = 128
 _PREFIX = b"DICM"
@@ -146,9 +146,9 @@ _MODALITIES = frozenset(code.value for code in codes.CID29.concepts.values())
 
 
 def is_dicom(path: str | Path) -> bool:
-    """Whether a file is DICOM by its content, the letters DICM after 128 bytes, whatever its name.
+    """Tell whether a file is DICOM by its content, the letters DICM after 128 bytes, whatever its name.
 
-    What is no regular file is not opened; what is missing or may not be read is no DICOM file.
+    Only regular files are opened; a file that is missing or may not be read is no DICOM file.
     """
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
@@ -176,7 +176,7 @@ def read_header(path: str | Path, tags: tuple[str, ...] | None = None) -> Datase
 def read_dataset(path: str | Path) -> Dataset:
     """Read a DICOM file with its pixels, as they are stored.
 
-    The file that was read last is kept in memory. Each call returns a dataset of its own, which shares the bytes only.
+    The file that was read last is kept in memory. Each call returns a new dataset.
 
     Raises:
         UnreadableImageError: if the file is damaged, or larger than :data:`MAX_FILE_BYTES`; the message does not name
@@ -195,11 +195,11 @@ def read_dataset(path: str | Path) -> Dataset:
 
 
 def check_image_object(header: Dataset, frame: int = 0) -> None:
-    """Refuse what is no photograph, or none of a kind that is read, before its pixels are decoded.
+    """Refuse a DICOM object that is no photograph, or of a kind that is not read, before its pixels are decoded.
 
     Args:
         header: of :func:`read_header` or :func:`read_dataset`.
-        frame: number of a frame that must be there, from 0.
+        frame: number of a frame that must exist, from 0.
 
     Raises:
         UnreadableImageError: with the rule, the value and the remedy; the message does not name the file.
@@ -212,7 +212,7 @@ def check_image_object(header: Dataset, frame: int = 0) -> None:
 
 
 def frame_count(header: Dataset) -> int:
-    """How many frames a file has, as NumberOfFrames says; 1 where it does not.
+    """Return the number of frames, NumberOfFrames, or 1 where it is missing.
 
     Raises:
         UnreadableImageError: if the header is damaged.
@@ -223,7 +223,7 @@ def frame_count(header: Dataset) -> int:
 
 
 def frame_number(address: SliceAddress | None) -> int:
-    """The frame of a DICOM file that an address means, from 0: the first where there is none.
+    """Return the number of the frame that an address names, from 0; 0 without an address.
 
     Raises:
         UnreadableImageError: if it asks for a label, which only volumes have.
@@ -234,7 +234,7 @@ def frame_number(address: SliceAddress | None) -> int:
 
 
 def instance_uid(header: Dataset) -> str:
-    """SOPInstanceUID, by which DICOM tells one object from all others; "" where it is missing or no valid UID.
+    """Return the SOPInstanceUID, which is unique to an object; "" where it is missing or no valid UID.
 
     Raises:
         UnreadableImageError: if the header is damaged.
@@ -245,7 +245,7 @@ def instance_uid(header: Dataset) -> str:
 
 
 def eye(header: Dataset, frame: int = 0) -> str:
-    """The eye of a photograph, "left", "right" or "" where unknown or both.
+    """Return the eye of a photograph: "left", "right", or "" where unknown or both.
 
     From ImageLaterality, else FrameLaterality of the functional groups, else Laterality.
 
@@ -276,7 +276,7 @@ def decode_frame(dataset: Dataset, index: int = 0) -> Image.Image:
         index: number of the frame, from 0.
 
     Returns:
-        A picture of mode RGB or L.
+        An image of mode RGB or L.
 
     Raises:
         UnreadableImageError: as :func:`check_image_object`, or if there is no such frame, or its pixels are missing or
@@ -305,7 +305,7 @@ def _read_deflated(path: str | Path, meta: FileMetaDataset, **options: Any) -> F
         file.seek(_AFTER_META_LENGTH + meta.FileMetaInformationGroupLength)
         inflated = inflation.decompress(file.read(), MAX_FILE_BYTES + 1)
     _check_bytes(len(inflated))
-    # Further meta information would be heeded, which might call for another inflation.
+    # dcmread would follow further meta information, which might ask for another inflation.
     if not inflation.eof or inflated.startswith(_META_GROUP):
         raise ValueError("the deflated elements are incomplete or begin with file meta information")
     dataset = dcmread(BytesIO(_EXPLICIT + inflated), **options)
@@ -395,7 +395,7 @@ _INSTALL_DECODERS = 'run `pip install "vmnet_monai[dicom]"`.'
 
 
 def _decoding_remedy(header: Dataset) -> str:
-    """What helps where a decoder failed: another one may do where some are not installed."""
+    """The remedy where a decoder failed: another decoder may work where some are not installed."""
     syntax = _transfer_syntax(header)
     lacks = any("pylibjpeg" in missing for missing in get_decoder(syntax).missing_dependencies)
     install = f" If it is whole, its transfer syntax {syntax.name} may need another decoder: {_INSTALL_DECODERS}"
@@ -430,7 +430,7 @@ for _name in ("pydicom", "pydicom.pixels.decoders.base", "pydicom.pixels.utils")
 
 @contextmanager
 def _plain_errors(remedy: str = "copy or export it again.") -> Iterator[None]:
-    """Raise what pydicom and decoders run into as our own error, without their texts, and drop their warnings."""
+    """Raise errors of pydicom and of decoders as UnreadableImageError, without their texts, and drop their warnings."""
     token = _is_quiet.set(True)
     try:
         with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""The stored pixels of a DICOM photograph, as the 8-bit picture that they mean."""
+"""Converts the stored pixels of a DICOM photograph to an 8-bit image."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ PHOTOMETRIC_INTERPRETATIONS = {
     "YBR_ICT": 3,
     "YBR_RCT": 3,
 }
-"""What the samples of a pixel may mean (PS3.3 C.7.6.3.1.2) -> how many there are."""
+"""Photometric interpretation (PS3.3 C.7.6.3.1.2) -> number of samples per pixel."""
 
 
 def frame_image(dataset: Dataset, index: int, frames: int) -> Image.Image:
-    """Decode a frame and bring it to 8 bits; this is the one place that decides about depth and windows.
+    """Decode a frame to 8 bits, by its depth and windows.
 
     Colour keeps the upper eight of its ``BitsStored`` bits. Grey goes through DICOM's grey scale (PS3.3 C.7.6.3.1.2,
     C.11.1, C.11.2): the modality table or rescaling, the first VOI table or window, and the inversion of MONOCHROME1;
@@ -45,10 +45,10 @@ def frame_image(dataset: Dataset, index: int, frames: int) -> Image.Image:
     Args:
         dataset: a photograph that was checked (:func:`vmnet_monai.io.dicom.check_image_object`), with pixels.
         index: number of the frame, from 0.
-        frames: how many the dataset has.
+        frames: number of frames of the dataset.
 
     Returns:
-        A picture of mode RGB or L.
+        An image of mode RGB or L.
 
     Raises:
         UnreadableImageError: for the kinds that are not read.
@@ -63,7 +63,7 @@ def frame_image(dataset: Dataset, index: int, frames: int) -> Image.Image:
 
 
 def _samples(dataset: Dataset, index: int, frames: int) -> tuple[NDArray[Any], str, int]:
-    """Decoded samples, (H, W) or (H, W, 3), what they mean, and how many bits of them."""
+    """Decoded samples, (H, W) or (H, W, 3), their photometric interpretation, and their number of bits."""
     syntax, photometric = dataset.file_meta.TransferSyntaxUID, dataset.PhotometricInterpretation
     if syntax in (JPEGBaseline8Bit, JPEGExtended12Bit) and dataset.BitsStored <= 8:
         samples, photometric = _jpeg_samples(dataset, index, frames)
@@ -83,7 +83,7 @@ def _samples(dataset: Dataset, index: int, frames: int) -> tuple[NDArray[Any], s
 
 
 def _jpeg_samples(dataset: Dataset, index: int, frames: int) -> tuple[NDArray[np.uint8], str]:
-    """Decode a frame of JPEG as the same JPEG would be decoded as a file, whatever else is installed.
+    """Decode a frame of JPEG as the same JPEG file would be decoded, whatever else is installed.
 
     pydicom 3.0 converts frames with Adobe's marker twice, or not at all, depending on the decoders that it finds.
     """
@@ -125,7 +125,7 @@ def _palette_colour(samples: NDArray[Any], dataset: Dataset) -> NDArray[np.uint8
             "a palette must have entries of 16 bits or at most 256 of 8 bits, and not be big endian, this one has "
             f"{count} of {depth} bits: export the photograph as RGB."
         )
-    # pydicom lets what lies beyond the palette's end come out at its beginning.
+    # pydicom maps values beyond the palette's end to its beginning.
     inside = samples.astype(np.int32).clip(first, first + count - 1)
     colours = apply_color_lut(inside, dataset)[..., :3]
     is_narrow = depth == 8 and colours.max() < 2**8  # 8 bits that are stored as 16
@@ -151,8 +151,8 @@ def _grey(samples: NDArray[Any], dataset: Dataset, depth: int) -> NDArray[np.uin
         low, high = 0.0, 2.0**depth - 1
     elif window := _window(dataset):
         values, low, high = window(values), 0.0, 1.0
-    shares = ((values - np.float32(low)) / np.float32(high - low)).clip(0, 1)
-    grey = _upper_eight(np.round(shares * (2**depth - 1)).astype(np.int32), depth)
+    fractions = ((values - np.float32(low)) / np.float32(high - low)).clip(0, 1)
+    grey = _upper_eight(np.round(fractions * (2**depth - 1)).astype(np.int32), depth)
     is_inverted = dataset.PhotometricInterpretation == "MONOCHROME1" or dataset.get("PresentationLUTShape") == "INVERSE"
     return 255 - grey if is_inverted else grey
 
@@ -160,7 +160,7 @@ def _grey(samples: NDArray[Any], dataset: Dataset, depth: int) -> NDArray[np.uin
 def _look_up(values: NDArray[Any], table: Dataset, dataset: Dataset) -> tuple[NDArray[Any], int]:
     """Apply a lookup table, values beyond its ends as at its ends; also its number of bits.
 
-    pydicom 3.0 lets values above 255 come out at the beginning of a table whose entries have 8 bits.
+    pydicom 3.0 maps values above 255 to the beginning of a table whose entries have 8 bits.
     """
     count, first, depth = table.LUTDescriptor
     entries = table.LUTData
@@ -174,7 +174,7 @@ def _look_up(values: NDArray[Any], table: Dataset, dataset: Dataset) -> tuple[ND
 def _window(dataset: Dataset) -> Callable[[NDArray[Any]], NDArray[Any]] | None:
     """The first window as a function to 0 at its lower end and 1 at its upper; None where there is none with a width.
 
-    PS3.3 C.11.2.1.2 and C.11.2.1.3. pydicom 3.0 inverts pictures whose RescaleSlope is negative.
+    PS3.3 C.11.2.1.2 and C.11.2.1.3. pydicom 3.0 inverts images whose RescaleSlope is negative.
     """
     centre, width = _first_number(dataset, "WindowCenter"), _first_number(dataset, "WindowWidth")
     function = dataset.get("VOILUTFunction") or "LINEAR"
@@ -194,7 +194,7 @@ def _first_number(dataset: Dataset, keyword: str) -> float | None:
 
 
 def _upper_eight(samples: NDArray[Any], depth: int) -> NDArray[np.uint8]:
-    """The upper eight of so many bits; fewer are spread over 0 to 255."""
+    """The upper eight of ``depth`` bits; fewer are spread over 0 to 255."""
     samples = samples.clip(0, 2**depth - 1)
     if depth > 8:
         return (samples >> (depth - 8)).astype(np.uint8)

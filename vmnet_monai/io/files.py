@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Writes files that appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from PIL import Image
 __all__ = ["remove_partial_files", "whole_file", "write_png"]
 
 PARTIAL_PREFIX = ".vmnet-partial-"
-"""Begins the name of every file that is still being written."""
+"""Prefix of the name of every file that is still being written."""
 
 
 @contextmanager
@@ -45,10 +45,10 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def remove_partial_files(folder: str | os.PathLike[str]) -> None:
-    """Remove what a killed prediction left of unfinished files in its output folder.
+    """Remove the unfinished files that a killed prediction left in its output folder.
 
     Args:
-        folder: an output folder to which no other process is writing; of its subfolders only those are looked into to
+        folder: an output folder to which no other process is writing; of its subfolders only those are searched to
             which a prediction writes.
     """
     for depth in ("", "*/", "report/pictures/*/", "dicom/*/"):

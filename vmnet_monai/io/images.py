@@ -1,4 +1,4 @@
-"""Reading of pictures, DICOM photographs and single slices of volumes, and the converters to one convention."""
+"""Reads image files, DICOM photographs and slices of volumes as upright 8-bit RGB, and masks as 0 and 255."""
 
 from __future__ import annotations
 
@@ -37,35 +37,35 @@ MAX_VOXELS = 1_000_000_000
 """Most voxels of a volume whose slices are read; RETOUCH's largest have 67 million."""
 
 IMAGE_FORMATS = ("BMP", "DIB", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
-"""Pillow's names of the formats that are read. Others, such as PostScript, which Pillow hands to another program, are
-refused."""
+"""Pillow's names of the formats that are read. Others are refused, such as PostScript, which Pillow passes to another
+program."""
 
 _MAX_TWELVE_BIT = 2**12 - 1
 _MAX_SIXTEEN_BIT = 2**16 - 1
 _DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")  # Pillow's, of more than 8 bits
 _PLANAR_CONFIGURATION, _BITS_PER_SAMPLE = 284, 258  # TIFF tags
-_TIFF_BEGINNINGS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter two: BigTIFF
+_TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter two: BigTIFF
 
-# MONAI's LoadImage looks for a GPU's decoder of DICOM, whichever reader it is given, and warns that there is none.
+# MONAI's LoadImage looks for a GPU decoder of DICOM, whatever its reader, and warns that there is none.
 warnings.filterwarnings("ignore", message="NvImgCodecPydicomReader")
 logging.getLogger("monai.data.nvimgcodec_pydicom_plugin").setLevel(logging.ERROR)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Convert a photograph to 8-bit RGB, upright.
+    """Convert an image to 8-bit RGB, upright.
 
-    Grey becomes three equal channels, transparency is laid over black, samples of more than 8 bits are brought to 8
-    (below), CMYK, YCbCr and CIELAB are converted, and the EXIF orientation is applied unless the EXIF data is damaged.
-    Colour profiles are ignored: the network is trained on the stored values.
+    Grey becomes three equal channels, transparent pixels are drawn over black, samples of more than 8 bits are reduced
+    to 8 (below), CMYK, YCbCr and CIELAB are converted, and the EXIF orientation is applied unless the EXIF data is
+    damaged. Colour profiles are ignored: the network is trained on the stored values.
 
     Grey samples of more than 8 bits must lie within 0 to 65535 and keep their upper eight bits. Floating-point samples
     must lie within 0 to 1, which becomes 0 to 255.
 
     Args:
-        image: a picture as Pillow opened it, any mode.
+        image: an image as Pillow opened it, any mode.
 
     Returns:
-        A picture of mode RGB.
+        An image of mode RGB.
 
     Raises:
         UnreadableImageError: if samples lie outside these ranges.
@@ -83,27 +83,27 @@ def to_mask(image: Image.Image) -> Image.Image:
     """Convert a mask to 8-bit grey with 255 inside, whether it was stored as 0/1, 0/255, palette or colour.
 
     Args:
-        image: a picture as Pillow opened it, any mode.
+        image: an image as Pillow opened it, any mode.
 
     Returns:
-        A picture of mode L with the values 0 and 255.
+        An image of mode L with the values 0 and 255.
     """
     grey = np.asarray(image if image.mode in _DEEP_MODES else image.convert("L"))
     return Image.fromarray(np.where(grey > grey.max() / 2, 255, 0).astype(np.uint8))
 
 
 class FundusImageReader(PILReader):
-    """Reads pictures, and slices of volumes as if they were pictures, as (rows, columns[, channels]).
+    """Reads images, and slices of volumes as if they were images, as (rows, columns[, channels]).
 
-    A name is the path of a picture, the address of a slice (:func:`vmnet_monai.io.slices.slice_address`), or, where
-    LoadImage leaves names as they are (``expanduser=False``), a picture in memory, see :func:`open_image`.
+    A name is the path of an image, the address of a slice (:func:`vmnet_monai.io.slices.slice_address`), or, where
+    LoadImage leaves names as they are (``expanduser=False``), an image in memory, see :func:`open_image`.
 
-    MONAI's LoadImage takes an error of :meth:`read` as a call to try its other readers, which would open what was
-    refused here, unconverted. Therefore :meth:`read` returns the error, and :meth:`get_data` raises it.
+    Where :meth:`read` raises an error, MONAI's LoadImage tries its other readers, which would open the refused image
+    without converting it. Therefore :meth:`read` returns the error, and :meth:`get_data` raises it.
 
     Args:
-        converter: from the picture as Pillow opened it to the picture as it should be, such as :func:`to_rgb` and
-            :func:`to_mask`; None leaves it as it is.
+        converter: converts the image that Pillow opened, such as :func:`to_rgb` and :func:`to_mask`; None leaves it as
+            it is.
     """
 
     def __init__(self, converter: Callable[[Image.Image], Image.Image] | None = None) -> None:
@@ -112,7 +112,7 @@ class FundusImageReader(PILReader):
     def read(
         self, data: Sequence[PathLike] | PathLike | np.ndarray, **kwargs: Any
     ) -> Image.Image | list[Image.Image] | UnreadableImageError:
-        """The converted picture of a name, or a list of them for several names; or why one cannot be read."""
+        """Return the converted image of a name, or a list of them for several names; or the error of one that fails."""
         try:
             images = [open_image(name, self.converter) for name in ensure_tuple(data)]
         except UnreadableImageError as error:
@@ -122,7 +122,7 @@ class FundusImageReader(PILReader):
     def get_data(
         self, img: Image.Image | list[Image.Image] | UnreadableImageError
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """The pixels and properties of what :meth:`read` returned.
+        """Return the pixels and properties of what :meth:`read` returned.
 
         Raises:
             UnreadableImageError: if it could not be read.
@@ -134,7 +134,7 @@ class FundusImageReader(PILReader):
 
 
 def read_image(path: str | Path) -> NDArray[np.uint8]:
-    """Read a picture, or the slice of a volume at an address, as upright RGB.
+    """Read an image, or the slice of a volume at an address, as upright RGB.
 
     Returns:
         (H, W, 3) uint8.
@@ -148,30 +148,30 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
 def open_image(
     path: str | Path | Image.Image, converter: Callable[[Image.Image], Image.Image] | None = None
 ) -> Image.Image:
-    """Open and decode a picture, or a slice of a volume as if it were one; the file is closed again.
+    """Open and decode an image, or a slice of a volume as if it were one; the file is closed again.
 
     Of a TIFF the first page is read, of an animation the first frame. Samples of 16 bits of which none exceeds 4095 are
-    a camera's 12 bits, and are multiplied by 16: as 16 bits they would show a black picture. This is not known of
-    colour that Pillow itself brings to 8 bits (PNG, most TIFF), nor is it done to slices.
+    a camera's 12 bits, and are multiplied by 16: as 16 bits they would show a black image. This does not apply
+    to colour that Pillow itself reduces to 8 bits (PNG, most TIFF), nor to slices.
 
     A slice is 8-bit or 16-bit grey, or with a label 255 where the volume has that label and 0 elsewhere. Warnings of
     the decoders are dropped.
 
-    DICOM is recognised by its content, whatever the name; without an address its first frame is read. It comes with 8
-    bits, see :func:`vmnet_monai.io.dicom.decode_frame`.
+    DICOM is recognised by its content, whatever the name; without an address its first frame is read. It has 8 bits,
+    see :func:`vmnet_monai.io.dicom.decode_frame`.
 
     Args:
-        path: a picture in one of :data:`IMAGE_FORMATS`, a DICOM photograph, the address of a slice or of a DICOM
-            frame, or a picture that Pillow opened.
-        converter: is given the picture while its file is open; None leaves it as it is.
+        path: an image in one of :data:`IMAGE_FORMATS`, a DICOM photograph, the address of a slice or of a DICOM
+            frame, or an image that Pillow opened.
+        converter: converts the image while its file is open; None leaves it as it is.
 
     Raises:
         UnreadableImageError: if the file is missing, empty, no regular file, of another format, damaged, larger than
             :data:`MAX_PIXELS`, or may not be read; if an address is wrong, or a volume lacks the slice, or holds other
             grey values than unsigned 8-bit and 16-bit; if a DICOM object is no photograph or lacks the frame; or if the
-            converter refuses the picture.
+            converter refuses the image.
     """
-    name = "picture in memory" if isinstance(path, Image.Image) else str(path)
+    name = "image in memory" if isinstance(path, Image.Image) else str(path)
     converter = converter or Image.Image.copy
     try:
         with warnings.catch_warnings():
@@ -184,7 +184,7 @@ def open_image(
         raise UnreadableImageError(f"{name}: {error}") from None
     except UnidentifiedImageError as error:
         raise UnreadableImageError(
-            f"{name}: the file is no picture of a format that is read here ({', '.join(IMAGE_FORMATS)}, and DICOM "
+            f"{name}: the file is no image of a format that is read here ({', '.join(IMAGE_FORMATS)}, and DICOM "
             "files, which have the letters DICM after 128 bytes), or its beginning is damaged: save it as PNG or JPEG, "
             "or copy it again."
         ) from error
@@ -192,7 +192,7 @@ def open_image(
         raise UnreadableImageError(f"{name}: {TOO_LARGE}.") from error
     except PermissionError as error:
         raise UnreadableImageError(f"{name}: the file may not be read: allow it in the file's properties.") from error
-    # Decoders raise whatever their parsing of damaged bytes runs into, struct.error and MemoryError among them.
+    # Decoders of damaged bytes raise errors of any class, struct.error and MemoryError among them.
     except Exception as error:
         reason = str(error) or type(error).__name__
         raise UnreadableImageError(
@@ -228,9 +228,9 @@ def _check_file(name: str) -> None:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UnreadableImageError(f"the name cannot be opened ({reason}): correct it.") from error
     if stat.S_ISDIR(status.st_mode):
-        raise UnreadableImageError("this is a folder, not a picture: name the pictures in it.")
+        raise UnreadableImageError("this is a folder, not an image: name the images in it.")
     if not stat.S_ISREG(status.st_mode):
-        raise UnreadableImageError("this is a device or a pipe, not a file: save the picture as a file.")
+        raise UnreadableImageError("this is a device or a pipe, not a file: save the image as a file.")
     if status.st_size == 0:
         raise UnreadableImageError("the file is empty (0 bytes): copy or export it again.")
 
@@ -240,7 +240,7 @@ def _decode(file: BinaryIO) -> Image.Image:
         image = Image.open(file, formats=IMAGE_FORMATS)
     except UnidentifiedImageError:
         file.seek(0)
-        if file.read(4) not in _TIFF_BEGINNINGS:
+        if file.read(4) not in _TIFF_SIGNATURES:
             raise
         return _decode_unusual_tiff(file)
     check_size(*image.size)
@@ -271,7 +271,7 @@ def _decode_unusual_tiff(file: BinaryIO) -> Image.Image:
         samples = np.moveaxis(samples, 0, -1)
     if samples.ndim not in (2, 3) or (samples.ndim == 3 and samples.shape[-1] not in (3, 4)):
         raise UnreadableImageError(
-            f"a picture must have 1, 3 or 4 samples per pixel, this TIFF is {' x '.join(map(str, samples.shape))}: "
+            f"an image must have 1, 3 or 4 samples per pixel, this TIFF is {' x '.join(map(str, samples.shape))}: "
             "export it as PNG or 8-bit RGB TIFF."
         )
     return Image.fromarray(np.ascontiguousarray(_eight_bits(_in_sixteen_bits(samples))))
@@ -279,7 +279,7 @@ def _decode_unusual_tiff(file: BinaryIO) -> Image.Image:
 
 @contextmanager
 def _silent(logger: logging.Logger) -> Iterator[None]:
-    """Keep quiet a logger that repeats what the error says."""
+    """Disable a logger that repeats the text of the error."""
     before, logger.disabled = logger.disabled, True
     try:
         yield
@@ -288,7 +288,7 @@ def _silent(logger: logging.Logger) -> Iterator[None]:
 
 
 def _eight_bits(samples: NDArray[Any]) -> NDArray[np.uint8]:
-    """Bring samples of any depth to 8 bits, as :func:`to_rgb` says."""
+    """Convert samples of any depth to 8 bits, as described in :func:`to_rgb`."""
     if samples.dtype == np.uint8:
         return samples
     floating = np.issubdtype(samples.dtype, np.floating)
@@ -296,7 +296,7 @@ def _eight_bits(samples: NDArray[Any]) -> NDArray[np.uint8]:
     if not (lowest >= 0 and highest <= (1 if floating else _MAX_SIXTEEN_BIT)):  # so that NaN is refused
         raise UnreadableImageError(
             f"samples must lie within 0 to 65535, or within 0 to 1 in floating point, these {samples.dtype} samples "
-            f"lie within {lowest:g} to {highest:g}: export the picture with 8 or 16 bits."
+            f"lie within {lowest:g} to {highest:g}: export the image with 8 or 16 bits."
         )
     if floating:
         return np.round(samples * 255.0).astype(np.uint8)
@@ -304,7 +304,7 @@ def _eight_bits(samples: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def _in_sixteen_bits(samples: NDArray[Any]) -> NDArray[Any]:
-    """Bring a camera's 12 bits to 16, as :func:`open_image` says."""
+    """Convert a camera's 12 bits to 16, as described in :func:`open_image`."""
     is_deep = np.issubdtype(samples.dtype, np.integer) and samples.dtype.itemsize > 1
     if is_deep and samples.min() >= 0 and samples.max() <= _MAX_TWELVE_BIT:
         return samples.astype(np.int32) << 4

@@ -1,4 +1,4 @@
-"""Addresses of single slices of volumes, written wherever a path is expected, and the volumes behind them."""
+"""Addresses of slices of volumes, which can be given wherever a path is expected, and the volumes themselves."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SHAPES_KEPT = 512
 
 @dataclass(frozen=True)
 class SliceAddress:
-    """One slice of a volume, as :func:`parse_slice_address` finds it in a text."""
+    """A slice of a volume, parsed by :func:`parse_slice_address`."""
 
     path: str
     """The volume's file."""
@@ -35,7 +35,7 @@ class SliceAddress:
 
 
 def slice_address(path: str | Path, index: int, label: int | None = None) -> str:
-    """Write the address of a slice.
+    """Return the address of a slice.
 
     Args:
         path: the volume's file.
@@ -50,7 +50,7 @@ def slice_address(path: str | Path, index: int, label: int | None = None) -> str
 
 
 def parse_slice_address(text: str | Path) -> SliceAddress | None:
-    """Read the address of a slice; None where the text is the path of a file.
+    """Parse the address of a slice; None where the text is the path of a file.
 
     Raises:
         ValueError: when the text holds ``?slice=`` but is no address.
@@ -84,7 +84,7 @@ def read_volume(path: str | Path) -> NDArray[np.generic]:
 
 
 def volume_shape(path: str | Path) -> tuple[int, int, int]:
-    """The (slices, rows, columns) of a volume from its header alone; no voxel is read.
+    """Return the (slices, rows, columns) of a volume from its header alone; no voxel is read.
 
     Raises:
         FileNotFoundError: when the file is missing.
@@ -94,7 +94,7 @@ def volume_shape(path: str | Path) -> tuple[int, int, int]:
 
 
 def _modified_ns(path: str | Path) -> int:
-    """When the file was last written, by which a newer file of the same name is told apart from the one in memory."""
+    """When the file was last written, which distinguishes a newer file of the same name from the one in memory."""
     try:
         return os.stat(path).st_mtime_ns
     except FileNotFoundError as error:
@@ -136,7 +136,7 @@ def _read_shape(path: str, modified_ns: int) -> tuple[int, int, int]:
     if len(size) != 3 or header.GetNumberOfComponents() != 1:
         raise ValueError(
             f"a volume must have 3 dimensions and one number per voxel, {path} has {len(size)} dimensions and "
-            f"{header.GetNumberOfComponents()} number(s): address pictures by their path alone."
+            f"{header.GetNumberOfComponents()} number(s): address images by their path alone."
         )
     columns, rows, slices = size
     return slices, rows, columns

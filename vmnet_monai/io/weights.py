@@ -1,4 +1,4 @@
-"""The weights in a folder: as ``model.pt``, or inside the TorchScript file ``model.ts``."""
+"""Finds and identifies the weights in a folder: ``model.pt``, or the TorchScript file ``model.ts``."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def torchscript_extra(path: str | Path, name: str) -> bytes:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            for entry in archive.namelist():  # <name of the archive>/extra/<name of the extra>
-                if entry.partition("/")[2] == f"extra/{name}":
-                    return archive.read(entry)
+            for member in archive.namelist():  # <name of the archive>/extra/<name of the extra>
+                if member.partition("/")[2] == f"extra/{name}":
+                    return archive.read(member)
     except zipfile.BadZipFile:
         pass
     raise ValueError(
@@ -53,7 +53,7 @@ def torchscript_extra(path: str | Path, name: str) -> bytes:
 
 
 def weights_sha256(folder: str | Path) -> str:
-    """The SHA-256 of the weights in a folder: of ``model.pt``, or, where there is none, what ``model.ts`` says.
+    """Return the SHA-256 of the weights in a folder: of ``model.pt``, or else the one that ``model.ts`` names.
 
     Args:
         folder: the folder of the weights.
@@ -69,6 +69,6 @@ def weights_sha256(folder: str | Path) -> str:
 
 
 def weights_path(folder: str | Path) -> Path:
-    """``model.ts`` where there is no ``model.pt``, else that."""
+    """Return the path of ``model.pt`` in a folder, or that of ``model.ts`` where only this exists."""
     weights, torchscript = Path(folder) / WEIGHTS_NAME, Path(folder) / TORCHSCRIPT_NAME
     return torchscript if torchscript.is_file() and not weights.is_file() else weights

@@ -1,4 +1,4 @@
-"""Losses on the dictionaries that the networks return."""
+"""Losses on the dictionaries of logits that the networks return."""
 
 from __future__ import annotations
 

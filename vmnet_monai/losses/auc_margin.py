@@ -12,7 +12,7 @@ __all__ = ["AUCMarginLoss", "auc_margin_losses", "auc_margin_parameters"]
 
 
 class AUCMarginLoss(AUCMLoss):
-    """MONAI's AUCMLoss on logits: their sigmoid is scored, as the loss expects scores in [0, 1].
+    """MONAI's AUCMLoss on logits; it takes their sigmoid, as the loss expects scores in [0, 1].
 
     Its parameter ``alpha`` is a dual variable that the optimiser must maximise, and ``a``, ``b`` belong to one label:
     use one instance per label, see configs/experiments/auc_margin.json. Source: Yuan et al., ICCV 2021,
@@ -37,7 +37,7 @@ def auc_margin_losses(prevalences: Sequence[float], device: str | torch.device =
 
 
 def auc_margin_parameters(network: torch.nn.Module, loss: torch.nn.Module) -> list[dict[str, Any]]:
-    """Group what an optimiser learns: the network, and each loss's ``a`` and ``b``; its dual ``alpha`` is maximised.
+    """Group the parameters for an optimiser: the network; each loss's ``a`` and ``b``; its ``alpha``, to be maximised.
 
     Args:
         network: the network.

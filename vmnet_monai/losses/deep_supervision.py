@@ -1,4 +1,4 @@
-"""How much each resolution counts under deep supervision."""
+"""Weights of the resolutions in deep supervision."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __all__ = ["deep_supervision_weights"]
 
 
 def deep_supervision_weights(count: int) -> list[float]:
-    r"""Weigh the outputs of a deeply supervised network: half as much per halving of the resolution.
+    r"""Weight the outputs of a deeply supervised network: half as much per halving of the resolution.
 
     :math:`w_r \propto 2^{-r}`, normalised to a sum of 1, for :math:`R` outputs. VENet sums over all its outputs, the
     lower resolutions weighing less (Oliveira et al., Sci Rep 2023, doi 10.1038/s41598-022-27089-8), and does not print

@@ -1,4 +1,4 @@
-"""Losses of the disease head, made from what a config says."""
+"""Losses of the disease head, made from the values of a config."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import nn
 __all__ = ["disease_loss", "prevalence_weighted_losses"]
 
 MIN_PREVALENCE = 0.01
-"""Prevalence below which a disease weighs no more than at this one: 99 times as much as its absence."""
+"""Least prevalence that counts: presence of a disease weighs at most 99 times as much as its absence."""
 
 
 def disease_loss(activation: str) -> nn.Module:

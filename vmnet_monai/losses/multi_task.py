@@ -1,4 +1,4 @@
-"""The joint loss: structures inside the field of view, diseases where they are known."""
+"""The joint loss of segmentation, inside the field of view, and classification, where labels are known."""
 
 from __future__ import annotations
 
@@ -18,24 +18,22 @@ LEAST_BACKGROUND = 1e-12
 
 
 class MultiTaskLoss(nn.Module):
-    r"""Weighs a segmentation loss on vessels and a classification loss on diseases, each on what is known.
+    r"""Adds a weighted segmentation loss and a weighted classification loss, each on known references only.
 
-    - Vessels, or the structures that are named instead: photographs without mask are left out. Pixels outside the
-      field of view are set to certain background in prediction and truth, so that they add nothing to any MONAI
-      segmentation loss on logits that scores the structures only. A loss that averages over pixels, such as
-      cross-entropy, still divides by all of them; a Dice of the background, as with softmax, counts them as hits. The
-      losses of several structures are averaged.
-    - Diseases: each label is scored on the photographs where it is known (not NaN); the losses of the labels are
-      averaged with the number of known photographs as weight, which for a mean-reduced loss equals the mean over all
-      known entries.
+    - Structures: images without mask are left out. Pixels outside the field of view are set to certain background in
+      prediction and reference, so that they add nothing to any MONAI segmentation loss on logits that scores the
+      structures only. A loss that averages over pixels, such as cross-entropy, still divides by all of them; a Dice of
+      the background, as with softmax, counts them as hits. The losses of several structures are averaged.
+    - Diseases: each label is scored on the images where it is known (not NaN); the losses of the labels are averaged
+      with the number of known images as weight, which for a mean-reduced loss equals the mean over all known labels.
 
-    Where a network excludes classes from one another by softmax, its logits are those of
-    :func:`~vmnet_monai.networks.softmax.exclusive_logits`. Then the segmentation loss sees the logarithms of the
-    probabilities of background and structures, and the disease loss those of all diseases at once, on the photographs
-    where all of them are known; both need a loss that applies a softmax, which leaves such logarithms as they are.
+    Where the classes of a network exclude one another by softmax, its logits are those of
+    :func:`~vmnet_monai.networks.softmax.exclusive_logits`. Then the segmentation loss is given the logarithms of the
+    probabilities of background and structures, and the disease loss those of all diseases at once, on the images where
+    all of them are known. Both need a loss that applies a softmax, which leaves such logarithms as they are.
 
-    A head of which a batch knows nothing contributes zero, with zero gradients, so that distributed training sees
-    every parameter in every step. A network of a single task may return its own key only.
+    A head without any known reference in a batch contributes zero, with zero gradients, so that distributed training
+    finds every parameter in every step. A network of a single task may return its own key only.
 
     Args:
         segmentation_loss: loss on logits (N, 1, H, W) and targets in [0, 1], for example
@@ -44,13 +42,13 @@ class MultiTaskLoss(nn.Module):
             coarser outputs of a network that has them, ``<structure>_1``, ``<structure>_2``, ..., as well.
         disease_losses: one loss for all labels, on logits (N, 1) and targets 0 or 1, for example
             ``torch.nn.BCEWithLogitsLoss()`` or ``monai.losses.FocalLoss()``; or a list with one loss per label, for
-            losses that hold state of their own. With softmax one loss on (N, K), for example
+            losses with parameters of their own. With softmax one loss on (N, K), for example
             ``torch.nn.CrossEntropyLoss()``.
         segmentation_weight: weight of the segmentation loss.
         disease_weight: weight of the disease loss.
         structures: keys of the structures.
         segmentation_activation: ``"sigmoid"``, or ``"softmax"`` where a pixel belongs to one structure at most.
-        disease_activation: ``"sigmoid"``, or ``"softmax"`` where a photograph has exactly one of the labels.
+        disease_activation: ``"sigmoid"``, or ``"softmax"`` where an image has exactly one of the labels.
 
     Raises:
         ValueError: if an activation is neither.
@@ -94,7 +92,7 @@ class MultiTaskLoss(nn.Module):
             A scalar, float32.
 
         Raises:
-            ValueError: if a list of disease losses has not one loss per label, coarser outputs come without a
+            ValueError: if a list of disease losses has not one loss per label, if coarser outputs come without a
                 ``DeepSupervisionLoss``, or the network's structures are others than the loss's, or with softmax fewer.
         """
         known = {"disease", *self.structures}

@@ -1,4 +1,4 @@
-"""Networks that map a fundus photograph to ``{"vessel": logits, "disease": logits}``."""
+"""Networks that map images to a dictionary of logits: one map per structure, and the diseases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dilated feature enhancement: what a skip connection passes on, seen at three scales and weighted by place."""
+"""Dilated feature enhancement of skip connections: three dilations summed, weighted by spatial attention."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SPATIAL_ATTENTION_KERNEL = 7
 
 
 class SpatialAttention(nn.Module):
-    r"""Weighs every place of a feature map by a factor between 0 and 1.
+    r"""Weights every place of a feature map by a factor between 0 and 1.
 
     :math:`F \cdot \sigma(\mathrm{Conv}_{7 \times 7}[\mathrm{mean}_c F, \max_c F])`, the spatial half of CBAM (Woo et
     al., ECCV 2018, doi 10.1007/978-3-030-01234-2_1, arXiv 1807.06521).
@@ -35,7 +35,7 @@ class SpatialAttention(nn.Module):
 
 
 class DilatedFeatureEnhancement(nn.Module):
-    r"""Looks at a feature map at three scales at once and keeps the places that matter.
+    r"""Sums dilated convolutions of a feature map and weights the places of the result.
 
     :math:`A(\mathrm{ReLU}(\sum_d \mathrm{BN}(\mathrm{Conv}_1(\mathrm{BN}(\mathrm{Conv}_{3,d}(F))))))` with dilation
     rates :math:`d` and the spatial attention :math:`A` (Bui et al., "Multi-scale Feature Enhancement in Multi-task

@@ -21,8 +21,8 @@ class VesselGuidance(nn.Module):
     - ``"gate"``: :math:`e \cdot 2\sigma(W[d, v])`
     - ``"concat"``: :math:`e + W[e, d, v]`
 
-    :math:`W` is a 1x1 convolution that starts at zero, so that every form is the identity before it has learnt. The
-    paper (doi 10.3389/fmed.2026.1799745) does not state the form of its guidance; these are this project's own.
+    :math:`W` is a 1x1 convolution that starts at zero, so that every form is the identity before training. The form
+    of the paper's guidance (doi 10.3389/fmed.2026.1799745) is not known here; these are this project's own.
 
     Args:
         channels: channels of the encoder's features and of the decoder's features at this level.
@@ -51,7 +51,7 @@ class VesselGuidance(nn.Module):
         Args:
             encoded: (B, C, h, w), the encoder's features of the level.
             decoded: (B, C, h, w), the vessel decoder's features of the level.
-            vessel_logits: (B, S, H, W), vessel logits at the photograph's resolution, H and W multiples of h and w.
+            vessel_logits: (B, S, H, W), vessel logits at the image's resolution, H and W multiples of h and w.
 
         Returns:
             (B, C, h, w).

@@ -1,4 +1,4 @@
-"""The size at which a disease head reads a photograph."""
+"""Scales images down to the size at which a disease head reads them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ __all__ = ["reduce_to"]
 
 
 def reduce_to(image: torch.Tensor, size: int | None, stride: int = 1) -> torch.Tensor:
-    """Average a photograph down by the largest whole factor that leaves it at least ``size`` pixels wide.
+    """Average images down by the largest whole factor that leaves them at least ``size`` pixels wide.
 
     Args:
         image: (B, C, H, W).
-        size: the least width in pixels; None leaves the photograph as it comes.
-        stride: what the height and width must be divisible by after the reduction.
+        size: the least width in pixels; None leaves the images as they are.
+        stride: divisor of the height and width after the reduction.
 
     Returns:
         (B, C, H / factor, W / factor).
@@ -27,7 +27,7 @@ def reduce_to(image: torch.Tensor, size: int | None, stride: int = 1) -> torch.T
         padded_height, padded_width, padded_divisor = height, width, divisor
         while padded_width % padded_divisor != 0:
             padded_width = (padded_width + padded_divisor - 1) // padded_divisor * padded_divisor
-            # A wider photograph may be reduced by a larger factor.
+            # A wider image may be reduced by a larger factor.
             padded_divisor = stride if size is None else stride * max(1, padded_width // size)
         padded_height = (height + padded_divisor - 1) // padded_divisor * padded_divisor
         raise ValueError(

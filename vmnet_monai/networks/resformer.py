@@ -25,18 +25,17 @@ MLP_RATIO = 4
 
 
 class SwinBlock(nn.Module):
-    r"""Lets the places of a window attend to each other.
+    r"""Computes the self-attention of the places of each window.
 
     :math:`y = x + A(\mathrm{LN}(x))`, then :math:`y + \mathrm{FFN}(\mathrm{LN}(y))`, with window attention :math:`A`
     and a feed-forward network of two layers and GELU (Liu et al., "Swin Transformer", ICCV 2021, arXiv 2103.14030).
     In a shifted block the windows begin half a window before the map's upper left corner; where the map fits into one
     window nothing is shifted.
 
-    The attention and the feed-forward network are MONAI's. MONAI's own Swin block is not used, because TorchScript
-    cannot compile it, because it shrinks the window on small maps without adapting the relative positions, and because
-    where the window does not divide the map it attends to padding. Here padding, on all sides, is masked: no place of
-    the map ever sees it, and where the window divides the map both blocks give the same. The names of the parameters
-    are those of MONAI's block.
+    The attention and the feed-forward network are MONAI's. MONAI's own Swin block is not used: TorchScript cannot
+    compile it, it shrinks the window on small maps without adapting the relative positions, and where the window does
+    not divide the map it attends to padding. Here padding, on all sides, is masked; where the window divides the map
+    both blocks give the same. The names of the parameters are those of MONAI's block.
 
     Args:
         channels: channels C of the map.
@@ -118,19 +117,19 @@ class ResFormerLevel(nn.Module):
 
 
 class ResFormer(nn.Module):
-    """Maps a photograph to segmentation logits and disease logits in one forward pass.
+    """Maps an image to segmentation logits and disease logits in one forward pass.
 
     The multi-task network of Bui, Le, Bum and Choo, "Multi-scale Feature Enhancement in Multi-task Learning for Medical
-    Image Analysis", arXiv 2412.00351: a stem to half the photograph's size, levels that join convolutions and
+    Image Analysis", arXiv 2412.00351: a stem to half the image's size, levels that join convolutions and
     shifted-window attention with a 3x3 convolution of stride 2 between them, dilated feature enhancement on every skip
     connection, a U-Net decoder, and a disease head on the pooled maps of the last two levels, ``levels[-2]`` and
-    ``levels[-1]``; Grad-CAM looks at the last, ``"levels.3"`` by default.
+    ``levels[-1]``; the last, ``"levels.3"`` by default, is the target layer of Grad-CAM.
 
-    A photograph may have any size: each level rounds up what it halves, the decoder cuts back what it doubles, and the
-    windows mask their own padding. So the disease head's means are over the photograph alone.
+    An image may have any size: each level rounds its size up, the decoder cuts the excess off, and the windows mask
+    their padding, so that the disease head averages over the image alone.
 
-    The paper leaves open, and this project chose: one residual block and one pair of Swin blocks per level; windows of
-    8, which divide the maps of a photograph of 512 pixels; a stem as of ResNet34, whose pooling alone has a stride, so
+    Chosen here, where the paper is silent: one residual block and one pair of Swin blocks per level; windows of
+    8, which divide the maps of an image of 512 pixels; a stem as of ResNet34, whose pooling alone has a stride, so
     that the 7x7 convolution sees the thinnest vessels; transposed convolutions for going up, because after the last of
     them a 1x1 convolution alone draws vessels one pixel wide; and a hidden layer of ReLUs in the disease head, as wide
     as the last level but one.
@@ -138,16 +137,16 @@ class ResFormer(nn.Module):
     Args:
         label_names: keys of the K diseases, in the order of the logits.
         structures: names of the segmented structures, the keys of their logits.
-        in_channels: channels of the photograph.
-        features: channels of the levels, at 1/2, 1/4, 1/8, ... of the photograph's size.
+        in_channels: channels of the image.
+        features: channels of the levels, at 1/2, 1/4, 1/8, ... of the image's size.
         num_heads: attention heads of each level.
         window_size: height and width in places of the attention's windows.
         block: ``"sequential"`` or ``"parallel"``, see :class:`ResFormerLevel`.
-        dfe: whether the skip connections and the decoder's beginning pass :class:`DilatedFeatureEnhancement`.
+        dfe: whether :class:`DilatedFeatureEnhancement` is applied to the skip connections and the deepest map.
         segmentation_activation: ``"softmax"`` if a pixel belongs to one structure or none, ``"sigmoid"`` if it may
             belong to several. The sigmoid of the logits is the probability either way.
-        disease_activation: ``"softmax"`` if a photograph shows exactly one of the K, ``"sigmoid"`` otherwise.
-        disease_size: if set, the photograph is averaged down by the largest whole factor that leaves it at least this
+        disease_activation: ``"softmax"`` if an image has exactly one of the K labels, ``"sigmoid"`` otherwise.
+        disease_size: if set, the image is averaged down by the largest whole factor that leaves it at least this
             many pixels wide, and the encoder runs once more, at that size, for the disease head.
 
     Raises:
@@ -261,7 +260,7 @@ class ResFormer(nn.Module):
         """Run the decoder and its head on the levels' maps.
 
         Returns:
-            Scores of the structures, (B, C, 2 H_1, 2 W_1): up to one row and one column larger than the photograph,
+            Scores of the structures, (B, C, 2 H_1, 2 W_1): up to one row and one column larger than the image,
             because each level's size is rounded up.
         """
         skips: list[torch.Tensor] = []
@@ -287,15 +286,15 @@ def _check_label_names(label_names: Sequence[str], disease_activation: str) -> N
         raise ValueError("label_names must name at least one disease, got none: list the keys of the head.")
     if disease_activation == "softmax" and len(label_names) < 2:
         raise ValueError(
-            f"disease_activation softmax needs at least 2 label_names, got {len(label_names)}: name the rest or "
-            "choose sigmoid."
+            f"disease_activation softmax needs at least 2 label_names, got {len(label_names)}: name the others "
+            "or choose sigmoid."
         )
 
 
 def _check_levels(features: Sequence[int], num_heads: Sequence[int], window_size: int) -> None:
     if len(features) < 2 or len(features) != len(num_heads):
         raise ValueError(
-            f"features and num_heads must have one entry per level, for 2 or more levels, got {len(features)} and "
+            f"features and num_heads must have one value per level, for 2 or more levels, got {len(features)} and "
             f"{len(num_heads)}."
         )
     for channels, heads in zip(features, num_heads, strict=True):

@@ -1,4 +1,4 @@
-"""Networks of a single task, for comparison: any network with one output, or one head of a network with two."""
+"""Networks of a single task: any network with one output, or one head of a network with two."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from vmnet_monai.networks.reduction import reduce_to
 __all__ = ["TASKS", "OneHead", "SingleTask", "SlidingWindows"]
 
 TASKS = ("segmentation", "classification")
-"""The tasks: all structures, and the diseases."""
+"""Segmentation of all structures, or classification of the diseases."""
 
 
 class SingleTask(nn.Module):
-    """Gives the one output of a network its name, so that it trains, validates and predicts like V-MNet.
+    """Wraps a network with a single output, so that it trains, validates and predicts like V-MNet.
 
     For baselines of either task: a MONAI segmentation network with one output channel per structure, or a
-    classification network with one output per disease. What it asks of the photograph's size is left to it, unless
-    ``input_size`` is set or it stands in :class:`SlidingWindows`. Of a network that returns several tensors, as
-    BasicUNetPlusPlus and ViT do, the first counts.
+    classification network with one output per disease. The network must take images of any size, unless
+    ``input_size`` is set or :class:`SlidingWindows` wraps it. Of several returned tensors, as of BasicUNetPlusPlus and
+    ViT, the first is used.
 
     Args:
-        network: maps photographs (B, 3, H, W) in [0, 1] to logits: structures (B, S, H, W) or diseases (B, K).
+        network: maps images (B, 3, H, W) in [0, 1] to logits: structures (B, S, H, W) or diseases (B, K).
         task: ``"segmentation"`` or ``"classification"``.
         label_names: keys of the K diseases in the order of the logits; none for structures.
-        disease_size: if set, the network sees the photograph averaged down as V-MNet's disease head does.
+        disease_size: if set, the network sees the image averaged down as V-MNet's disease head does.
         input_size: side in pixels of the only input that a classification network takes, such as one with position
-            embeddings: it sees the photograph, after the reduction, scaled to it.
+            embeddings: the image is scaled to it, after the reduction.
         structures: keys of the S structures in the order of the logits.
 
     Raises:
@@ -75,14 +75,14 @@ class SingleTask(nn.Module):
 
 
 class SlidingWindows(nn.Module):
-    """Shows a photograph in windows to a segmentation network that takes one size only, such as UNETR.
+    """Shows an image in windows to a segmentation network that takes one size only, such as UNETR.
 
-    Windows overlap by half and their logits are weighted by a Gaussian: MONAI's ``sliding_window_inference``. It cannot
-    be scripted.
+    Windows overlap by half and their logits are weighted by a Gaussian: MONAI's ``sliding_window_inference``.
+    TorchScript cannot compile it.
 
     Args:
         network: maps (1, C, S, S) to (1, C', S, S).
-        window_size: side S in pixels; a photograph of this size is one window.
+        window_size: side S in pixels; an image of this size is one window.
     """
 
     def __init__(self, network: nn.Module, window_size: int) -> None:
@@ -102,11 +102,11 @@ class SlidingWindows(nn.Module):
 
 
 class OneHead(nn.Module):
-    """Leaves one head of a network with two, so that only this task is learnt and scored, without guidance.
+    """Keeps one head of a network with two, without guidance, so that only this task is learnt and scored.
 
     Args:
         network: returns ``disease`` logits and those of structures, such as ``vessel``.
-        task: ``"segmentation"`` or ``"classification"``, the head that stays.
+        task: ``"segmentation"`` or ``"classification"``, the head that is kept.
 
     Raises:
         ValueError: if the task is unknown.
@@ -123,7 +123,7 @@ class OneHead(nn.Module):
         self.settings = {"task": task, "network": type(network).__name__}
 
     def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return the logits of the head that stays, for ``image`` (B, 3, H, W)."""
+        """Return the logits of the head that is kept, for ``image`` (B, 3, H, W)."""
         outputs: dict[str, torch.Tensor] = self.network(image)
         if self.task == "classification":
             return {"disease": outputs["disease"]}

@@ -1,4 +1,4 @@
-"""Mutually exclusive classes in networks whose logits are read by a sigmoid."""
+"""Logits of mutually exclusive classes that a sigmoid turns into their softmax probabilities."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import torch
 __all__ = ["ACTIVATIONS", "check_activation", "exclusive_logits"]
 
 ACTIVATIONS = ("sigmoid", "softmax")
-"""How classes relate: each on its own, or one of them at a time."""
+"""Sigmoid: each class on its own. Softmax: the classes exclude one another."""
 
 
 def exclusive_logits(scores: torch.Tensor, background: bool) -> torch.Tensor:
     r"""Rewrite the scores of mutually exclusive classes so that the sigmoid of each is its softmax probability.
 
     With :math:`s` the scores and :math:`p = \mathrm{softmax}(s)`, the result is :math:`\log p_c - \log(1 - p_c) =
-    s_c - \log \sum_{j \neq c} e^{s_j}`. So a softmax head keeps the contract of all networks here, and all that
-    follows (flips, thresholds, calibration, files) is the same for both kinds of classes.
+    s_c - \log \sum_{j \neq c} e^{s_j}`. A softmax head thus keeps the contract of all networks here, and flips,
+    thresholds, calibration and files are the same for both kinds of classes.
 
     Args:
         scores: (B, C, ...).
-        background: whether none of the C classes may be present; it then has the score 0, which loses nothing, because
-            a softmax depends on differences only. Without background C must be at least 2.
+        background: whether none of the C classes may be present. The background then has the score 0; a softmax depends
+            on differences only. Without background C must be at least 2.
 
     Returns:
         (B, C, ...), logits.

@@ -1,4 +1,4 @@
-"""VENet: a deeply supervised U-Net whose deepest level classifies."""
+"""VENet: a deeply supervised U-Net with a classification head on its deepest level."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SEGMENTATION_CONVOLUTIONS = 3
 
 
 class VENet(nn.Module):
-    """Maps a photograph to segmentation logits at several resolutions and to disease logits.
+    """Maps an image to segmentation logits at several resolutions and to disease logits.
 
     Oliveira et al., "A multi-task convolutional neural network for classification and segmentation of chronic venous
     disorders", Sci Rep 2023 (doi 10.1038/s41598-022-27089-8). From the paper:
@@ -41,30 +41,30 @@ class VENet(nn.Module):
     - deep supervision by one probability map (convolution, softmax) from every decoder block.
 
     The choices made here, where the paper is silent, follow nnU-Net (Isensee et al., Nat Methods 2021, doi
-    10.1038/s41592-020-01008-z), whose block and limit of 480 these are: the feature maps double per level; the stride
-    sits in the first convolution of a block; a transposed convolution doubles the resolution; convolutions are 3 x 3,
-    those that make logits 1 x 1. Six levels take photographs of the sizes that V-MNet takes, multiples of 32, and end
-    at 8 pixels for a photograph of 256 and at 16 for one of 512 (nnU-Net would go on to 4). The convolution block of
+    10.1038/s41592-020-01008-z), whose block and limit of 480 these are: the feature maps double per level; the first
+    convolution of a block has the stride; a transposed convolution doubles the resolution; convolutions are 3 x 3,
+    those that make logits 1 x 1. Six levels take images of the sizes that V-MNet takes, multiples of 32, and end
+    at 8 pixels for an image of 256 and at 16 for one of 512 (nnU-Net would go on to 4). The convolution block of
     the classification head is an encoder block without stride, its hidden linear layer as wide as the deepest level.
     The decoder block at full resolution is supervised through the segmentation head.
 
-    Softmax, as in the paper, is for classes that exclude one another. Its logits are rewritten by
-    :func:`~vmnet_monai.networks.softmax.exclusive_logits`, so that the sigmoid of every output is its probability.
+    With softmax, as in the paper, classes exclude one another. The sigmoid of every output is still its probability,
+    see :func:`~vmnet_monai.networks.softmax.exclusive_logits`.
 
     Args:
         label_names: keys of the K diseases, in the order of the logits.
         structures: names of what is segmented, the keys of the output.
-        in_channels: channels of the photograph.
-        features: channels of the levels from the photograph's own resolution downwards; each level halves the one
+        in_channels: channels of the image.
+        features: channels of the levels from the image's own resolution downwards; each level halves the one
             before, so that the stride is ``2 ** (len(features) - 1)``.
         segmentation_activation: ``"sigmoid"`` where structures may overlap, ``"softmax"`` where a pixel belongs to one
             structure or to none.
-        disease_activation: ``"sigmoid"`` where diseases can occur together, ``"softmax"`` where a photograph has
-            exactly one label.
+        disease_activation: ``"sigmoid"`` where diseases can occur together, ``"softmax"`` where an image has exactly
+            one label.
         deep_supervision: whether the decoder's lower resolutions give logits in training mode.
-        disease_size: if set, the photograph is averaged down by the largest whole factor that leaves it at least this
-            many pixels wide, and the encoder runs once more, at that size, for the classification head. None shows the
-            classification head the photograph as it comes.
+        disease_size: if set, the image is averaged down by the largest whole factor that leaves it at least this many
+            pixels wide, and the encoder runs once more, at that size, for the classification head. None shows the
+            classification head the image as it is.
 
     Attributes:
         num_supervised: number R of resolutions at which each structure is supervised, the full one included.
@@ -143,10 +143,10 @@ class VENet(nn.Module):
 
         Args:
             image: float tensor (B, in_channels, H, W) in [0, 1]; H and W divisible by ``self.stride`` and, where the
-                classification head reads the photograph reduced, by the stride times the factor of the reduction.
+                classification head reads the image reduced, by the stride times the factor of the reduction.
 
         Returns:
-            Logits: for each structure (B, 1, H, W) under its name, and ``disease`` (B, K). In training mode under deep
+            Logits: for each structure (B, 1, H, W) under its name, and ``disease`` (B, K). In training mode with deep
             supervision also, for each structure and r from 1 to ``num_supervised - 1``, ``{structure}_{r}`` of
             (B, 1, H / 2**r, W / 2**r).
 

@@ -29,10 +29,10 @@ MLP_RATIO = 4
 
 
 class ClassificationDecoder(nn.Module):
-    """Gathers guided feature maps from shallow to deep and turns the last one into disease logits.
+    """Joins guided feature maps from shallow to deep and maps the deepest to disease logits.
 
-    Level by level the map so far is halved by a strided convolution and joined with the next, deeper one; the last
-    map, ``features``, is the one that Grad-CAM looks at. It is pooled over the picture and mapped to logits.
+    Level by level the map so far is halved by a strided convolution and joined with the next, deeper one. The last
+    map, ``features``, is the target layer of Grad-CAM; it is averaged over all places and mapped to logits.
 
     Args:
         level_channels: channels of the feature maps that come in, from shallow to deep.
@@ -59,7 +59,7 @@ class ClassificationDecoder(nn.Module):
     def forward(self, levels: list[torch.Tensor]) -> torch.Tensor:
         """Map L feature maps (B, C_l, H_l, W_l), each half the size of the one before, to logits (B, K)."""
         x = levels[0]
-        for index, (halve, join) in enumerate(zip(self.halve, self.join)):  # noqa: B905 - TorchScript's zip has no strict
+        for index, (halve, join) in enumerate(zip(self.halve, self.join)):  # noqa: B905 - TorchScript has no strict
             x = join(torch.cat([halve(x), levels[index + 1]], dim=1))
         return self.head(self.pool(self.features(x)))
 
@@ -74,8 +74,8 @@ class VMNet(nn.Module):
     Args:
         label_names: keys of the K diseases, in the order of the logits.
         structures: keys of the structures that are segmented, each with a map of logits of its own.
-        in_channels: channels of the photograph.
-        features: channels of the encoder's levels from the photograph's own resolution downwards; each level halves
+        in_channels: channels of the image.
+        features: channels of the encoder's levels from the image's own resolution downwards; each level halves
             the one before, so that the stride is ``2 ** (len(features) - 1)``.
         guided_levels: how many of the deepest levels the classification decoder sees.
         guidance: ``"none"``, ``"gate"`` or ``"concat"``, see :class:`VesselGuidance`.
@@ -83,19 +83,19 @@ class VMNet(nn.Module):
         norm: normalisation in MONAI's notation. Batch statistics by default: instance statistics would erase haze
             and brightness, which are the evidence for cataract.
         dropout: dropout probability before the last linear layer of the classifier.
-        classified: ``"encoder"``, or ``"decoder"``, by which both tasks share the vessel decoder: the classifier then
-            reads the decoder's features of the same levels, which nothing guides.
-        bottleneck_layers: number of transformer blocks between encoder and decoder, which let distant parts of the
-            photograph see one another; 0 leaves the bottleneck to the convolutions.
-        disease_size: thin vessels need a fine grid, diseases a view of the whole that the training photographs can
-            fill. If set, the photograph is averaged down by the largest whole factor that leaves it at least this
-            many pixels wide, and encoder, decoder and guidance run once more, at that size, for the disease head.
-            None shows the disease head the photograph as it comes.
+        classified: whose features the classifier reads: those of the ``"encoder"``, or, without guidance, those of the
+            vessel ``"decoder"``, which then serves both tasks.
+        bottleneck_layers: number of transformer blocks between encoder and decoder, which relate distant parts of the
+            image; 0 for none.
+        disease_size: if set, the image is averaged down by the largest whole factor that leaves it at least this many
+            pixels wide, and encoder, decoder and guidance run once more, at that size, for the disease head: thin
+            vessels need a fine grid, while many photographs with disease labels are small. None shows the disease
+            head the image as it is.
 
     Raises:
         ValueError: if ``guided_levels`` is not between 1 and the number of levels, ``label_names`` is empty,
             :func:`~vmnet_monai.structures.check_structures` refuses the structures, ``disease_size`` is below 1,
-            ``classified`` is unknown or asked of the decoder under guidance, or the transformer's channels do not
+            ``classified`` is unknown, or is the decoder with guidance, or the transformer's channels do not
             divide into heads.
     """
 
@@ -164,7 +164,7 @@ class VMNet(nn.Module):
 
         Args:
             image: float tensor (B, in_channels, H, W) in [0, 1]; H and W divisible by ``self.stride`` and, where the
-                disease head reads the photograph reduced, by the stride times the factor of the reduction.
+                disease head reads the image reduced, by the stride times the factor of the reduction.
 
         Returns:
             ``{"vessel": (B, 1, H, W), "disease": (B, K)}``, logits; one map per structure under its key.
@@ -195,7 +195,7 @@ class VMNet(nn.Module):
         return reduce_to(image, self.disease_size, self.stride)
 
     def remove_guidance(self) -> None:
-        """Let the disease head read the encoder alone, as with ``guidance="none"``."""
+        """Remove the guidance, so that the disease head reads the encoder alone, as with ``guidance="none"``."""
         self.guidance = nn.ModuleList(VesselGuidance(1, mode="none") for _ in self.guidance)
 
     def segment(self, image: torch.Tensor) -> tuple[list[torch.Tensor], list[torch.Tensor], torch.Tensor]:

@@ -10,7 +10,7 @@ __all__ = ["load_weights"]
 
 
 def load_weights(network: torch.nn.Module, path: str | Path) -> None:
-    """Load a state dict, such as the bundle's ``model.pt``, into a network of the same shape.
+    """Load a state dict, such as the bundle's ``model.pt``, into a network of the same architecture.
 
     Args:
         network: takes the weights.

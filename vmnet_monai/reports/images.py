@@ -1,4 +1,4 @@
-"""Pictures of a report: scaled down, and coloured with transparency."""
+"""Images of a report: scaled down, and coloured with transparency."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 PAGE_SIDE_PX = 1400
-"""Longer side of a page's pictures: sharp on a screen of 1920 pixels, and quick to load from a slow disk."""
+"""Longer side of a page's images: sharp on a screen of 1920 pixels, and quick to load from a slow disk."""
 
 THUMBNAIL_SIDE_PX = 160
 """Longer side of a thumbnail: twice its size on the index, for dense screens."""
@@ -35,16 +35,16 @@ JPEG_QUALITY = 90
 
 
 REDUCING_GAP = 1.1
-"""How much larger than its final size a picture may still be after whole pixels were averaged: quick, and as good as
+"""How much larger than its final size an image may still be after whole pixels were averaged: quick, and as good as
 needed here, where the last step is antialiased."""
 
 
 def shrink(pixels: NDArray[np.uint8], longer_side_px: int) -> NDArray[np.uint8]:
-    """Scale a picture down, antialiased, until it fits; a smaller one is left as it is.
+    """Scale an image down, antialiased, until it fits; a smaller one is returned unchanged.
 
     Args:
         pixels: (H, W) or (H, W, 3) uint8.
-        longer_side_px: what the longer side may have.
+        longer_side_px: most pixels of the longer side.
 
     Returns:
         (h, w) or (h, w, 3) uint8.
@@ -97,7 +97,7 @@ def lay_over(image: NDArray[np.uint8], overlay: NDArray[np.uint8], palette: NDAr
     """Lay coloured levels over a photograph of the same size.
 
     Args:
-        photograph: (H, W, 3) uint8 RGB.
+        image: (H, W, 3) uint8 RGB.
         overlay: (H, W) uint8 levels.
         palette: (256, 4) uint8 RGBA.
 

@@ -25,7 +25,7 @@ class Prediction:
         structure_probabilities: structure -> (H, W) float32 in [0, 1], 0 outside the field of view.
         structure_masks: structure -> (H, W) bool, where the probability reaches the threshold.
         findings: per disease its calibrated probability, threshold and decision; empty without disease head.
-        heat_maps: disease -> (H, W) float32 in [0, 1], share of the map's own maximum, 0 outside the field of view.
+        heat_maps: disease -> (H, W) float32 in [0, 1], fraction of the map's own maximum, 0 outside the field of view.
         field_of_view: (H, W) bool.
         measures: measures of the vessels, name with unit -> value or None where it is undefined.
         warnings: remarks on the quality of the photograph, whole sentences.

@@ -33,7 +33,7 @@ class InputRecord(TypedDict):
     reason: str
     """Why the input was refused or failed; of a predicted one, what could not be written; empty otherwise."""
     seconds: float
-    """Wall-clock time spent on this input: its share of the batch, reading and writing included."""
+    """Wall-clock time spent on this input: reading, its part of the batch, and writing."""
     model_version: str
     thresholds_version: str
 

@@ -1,4 +1,4 @@
-"""Transforms for fundus photographs and other pictures that MONAI lacks."""
+"""MONAI transforms for fundus photographs: field of view, contrast, labels, JPEG, and the shared preprocessing."""
 
 from __future__ import annotations
 

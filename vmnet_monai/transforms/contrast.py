@@ -1,4 +1,4 @@
-"""Contrast choices for fundus photographs."""
+"""Contrast enhancement of fundus photographs."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from skimage.exposure import equalize_adapthist
 __all__ = ["CONTRAST_METHODS", "EnhanceContrastd", "enhance_contrast"]
 
 CONTRAST_METHODS = ("none", "clahe", "local_average")
-"""As taken; contrast-limited adaptive histogram equalisation of the lightness; Graham's local average."""
+"""Unchanged; contrast-limited adaptive histogram equalisation of the lightness; Graham's local average."""
 
 LOCAL_AVERAGE_SIGMA = 1 / 60
-"""Width of the local average as a share of the picture's side: a thirtieth of the disc's radius, which is half the side
-(B. Graham, Kaggle diabetic retinopathy competition report, 2015)."""
+"""Standard deviation of the local average as a fraction of the image's side: a thirtieth of the disc's radius, which is
+half the side (B. Graham, Kaggle diabetic retinopathy competition report, 2015)."""
 
 LOCAL_AVERAGE_GAIN = 4.0
 """Gain of Graham's local average, as in his report."""
@@ -32,7 +32,7 @@ def _check(method: str) -> None:
 
 
 def enhance_contrast(image: np.ndarray, method: str) -> np.ndarray:
-    """Return the photograph with its contrast enhanced.
+    """Return the image with its contrast enhanced.
 
     - ``"none"``: unchanged.
     - ``"clahe"``: CLAHE on the lightness of CIELAB, colours kept (scikit-image's ``equalize_adapthist``).
@@ -62,10 +62,10 @@ def enhance_contrast(image: np.ndarray, method: str) -> np.ndarray:
 
 
 class EnhanceContrastd(MapTransform):
-    """Applies :func:`enhance_contrast` to photographs, (3, H, W) uint8, and blackens what lies outside ``fov``.
+    """Applies :func:`enhance_contrast` to images, (3, H, W) uint8, and sets pixels outside ``fov`` to black.
 
     Args:
-        keys: the photographs.
+        keys: keys of the images.
         method: one of :data:`CONTRAST_METHODS`.
         fov_key: mask of the field of view, (1, H, W), non-zero inside.
     """

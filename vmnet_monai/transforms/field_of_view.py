@@ -1,4 +1,4 @@
-"""The field of view: found, cropped to the network's grid, and predictions put back on the photograph's own pixels."""
+"""Finds the field of view, crops it to the network's grid, and puts predictions back on the image's own pixels."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ ESTIMATION_SIZE_PX = 512
 """Longer side of the thumbnail on which the field of view is estimated: the disc is large, the estimate quick."""
 
 LEAST_REDUCTION = 8
-"""A photograph of at least twice this many thumbnails' width is thinned out to no less than this before it is scaled
-down: photographs up to 8191 pixels wide are not."""
+"""An image of at least twice this many thumbnails' width is subsampled to no less than this before it is scaled down;
+images up to 8191 pixels wide are not."""
 
-DARK_SHARE = 0.16
-"""A pixel belongs to the field of view when it exceeds the frame's darkness by this share of the bright level.
-Chosen on HRF, whose true masks are known, and on the dimmest training photographs of ODIR-5K."""
+DARK_FRACTION = 0.16
+"""A pixel belongs to the field of view when it exceeds the frame's darkness by this fraction of the bright level.
+Chosen on HRF, which has masks of the field of view, and on the dimmest training photographs of ODIR-5K."""
 
 MIN_CONTRAST = 12
-"""Least difference, of 255, between bright and dark levels below which a dark picture shows no field of view."""
+"""Least difference, of 255, between bright and dark levels below which a dark image shows no field of view."""
 
 WHITE = 245
 """Least value, of 255, of all channels of the paper or page that some exports put around a photograph; JPEG leaves it
 a little below 255. In ODIR-5K at 400 pixels 12 photographs have it."""
 
-MIN_AREA_SHARE = 0.15
-"""Least share of the picture that a field of view covers."""
+MIN_AREA_FRACTION = 0.15
+"""Least fraction of the image that a field of view covers."""
 
 
 class FieldOfViewError(ImageError):
@@ -54,15 +54,15 @@ class FieldOfViewError(ImageError):
 
 
 class FieldOfViewBox(NamedTuple):
-    """A square around the field of view, in pixels of the photograph; it may reach beyond the photograph's edges."""
+    """A square around the field of view, in pixels of the image; it may reach beyond the image's edges."""
 
     top_px: int
     left_px: int
     side_px: int
     height_px: int
-    """Height of the photograph."""
+    """Height of the image."""
     width_px: int
-    """Width of the photograph."""
+    """Width of the image."""
 
 
 def estimate_field_of_view(image: np.ndarray) -> np.ndarray:
@@ -70,7 +70,7 @@ def estimate_field_of_view(image: np.ndarray) -> np.ndarray:
 
     The brightest of the three channels is thresholded between the frame's darkness and the retina's brightness; the
     largest connected part, with its holes filled, is the field of view. A white surround, as of a page, counts as dark.
-    A photograph that was cropped inside the disc has no dark frame, and its field of view is the whole picture.
+    An image that was cropped inside the disc has no dark frame; its field of view is the whole image.
 
     Args:
         image: (3, H, W) uint8 RGB.
@@ -79,13 +79,13 @@ def estimate_field_of_view(image: np.ndarray) -> np.ndarray:
         (H, W) bool.
 
     Raises:
-        FieldOfViewError: if the picture is constant or dark, or its lit part is too small.
+        FieldOfViewError: if the image is constant or dark, or its lit part is too small.
     """
     brightness = np.where(_white_surround(image), 0, image.max(axis=0))
     height, width = brightness.shape
     scale = min(1.0, ESTIMATION_SIZE_PX / max(height, width))
     small_shape = (max(1, round(height * scale)), max(1, round(width * scale)))
-    # The anti-aliasing of a very large photograph takes many seconds; every k-th pixel leaves enough of them.
+    # Antialiasing a very large image takes many seconds; every k-th pixel is enough.
     step = max(1, round(1 / scale) // LEAST_REDUCTION)
     sampled = brightness[::step, ::step].astype(np.float32)
     small = resize(sampled, small_shape, order=1, anti_aliasing=scale < 1)
@@ -98,19 +98,19 @@ def estimate_field_of_view(image: np.ndarray) -> np.ndarray:
         )
     if float(small.max() - small.min()) < 1.0:
         raise FieldOfViewError(
-            f"no field of view: the picture is constant at {bright:.0f} of 255. Check that it is a photograph."
+            f"no field of view: the image is constant at {bright:.0f} of 255. Check that it is a photograph."
         )
     frame_is_lit = dark > 0.5 * bright
     if frame_is_lit:
         return np.ones((height, width), dtype=bool)
-    lit = small > dark + DARK_SHARE * (bright - dark)
+    lit = small > dark + DARK_FRACTION * (bright - dark)
     lit = ndimage.binary_opening(lit, iterations=4)
     parts = regionprops(label(lit))
     area = max((part.area for part in parts), default=0)
-    if area < MIN_AREA_SHARE * small.size:
+    if area < MIN_AREA_FRACTION * small.size:
         raise FieldOfViewError(
-            f"no field of view: the largest lit part covers {area / small.size:.0%} of the picture and at least "
-            f"{MIN_AREA_SHARE:.0%} is needed. Check that it is a fundus photograph, or give its mask as `fov`."
+            f"no field of view: the largest lit part covers {area / small.size:.0%} of the image and at least "
+            f"{MIN_AREA_FRACTION:.0%} is needed. Check that it is a fundus photograph, or give its mask as `fov`."
         )
     largest = max(parts, key=lambda part: part.area)
     disc = np.zeros(small_shape, dtype=np.float32)
@@ -120,20 +120,20 @@ def estimate_field_of_view(image: np.ndarray) -> np.ndarray:
 
 
 def _white_surround(image: np.ndarray) -> np.ndarray:
-    """Find paper around a photograph: white that is connected to the picture's corners; (H, W) bool."""
+    """Find paper around a photograph: white that is connected to the image's corners; (H, W) bool."""
     corners = (slice(None, None, max(1, image.shape[1] - 1)), slice(None, None, max(1, image.shape[2] - 1)))
     if image[(slice(None), *corners)].min() < WHITE:
         return np.zeros(image.shape[1:], dtype=bool)
     parts = label(image.min(axis=0) >= WHITE)
     surround = np.isin(parts, parts[corners])
-    # A picture that is white and little else has no photograph in it.
-    return surround if surround.mean() < 1 - MIN_AREA_SHARE else np.zeros_like(surround)
+    # An image that is white nearly everywhere shows no photograph.
+    return surround if surround.mean() < 1 - MIN_AREA_FRACTION else np.zeros_like(surround)
 
 
 def field_of_view_box(fov: np.ndarray) -> FieldOfViewBox:
     """Return the square around a field of view, as wide as its longer side and centred on it.
 
-    A disc that is cut at top and bottom is thereby scaled by its width, the true diameter.
+    A disc that is cut at top and bottom is thus scaled by its width, the true diameter.
 
     Args:
         fov: (H, W) bool.
@@ -151,10 +151,10 @@ def field_of_view_box(fov: np.ndarray) -> FieldOfViewBox:
 
 
 def crop_to_box(image: torch.Tensor, box: FieldOfViewBox, size_px: int) -> torch.Tensor:
-    """Cut the box out of a picture, black where it reaches beyond the edges, and scale it to the grid.
+    """Cut the box out of an image, black where it reaches beyond the edges, and scale it to the grid.
 
     Args:
-        picture: (C, H, W), any real dtype.
+        image: (C, H, W), any real dtype.
         box: the box, of the same H and W.
         size_px: side S of the grid.
 
@@ -170,7 +170,7 @@ def crop_to_box(image: torch.Tensor, box: FieldOfViewBox, size_px: int) -> torch
 
 
 def restore_from_box(grid: torch.Tensor, box: FieldOfViewBox) -> torch.Tensor:
-    """Put what lies on the grid back on the photograph's own pixels; zero outside the box.
+    """Put values on the grid back on the image's own pixels; zero outside the box.
 
     Args:
         grid: (C, S, S) float.
@@ -189,22 +189,22 @@ def restore_from_box(grid: torch.Tensor, box: FieldOfViewBox) -> torch.Tensor:
 
 
 FIELD_OF_VIEW_METHODS = ("estimate", "whole")
-"""Where the field of view of a picture without mask lies."""
+"""How the field of view of an image without mask is found."""
 
 
 class FieldOfViewd(Transform):
-    """Adds the mask of the field of view where the item brings none, and the box around it.
+    """Adds the mask of the field of view where the item has none, and the box around it.
 
     Args:
-        image_key: the photograph, (3, H, W) uint8 RGB.
-        fov_key: the mask, (1, H, W), non-zero inside; where absent, it is made by ``method``.
+        image_key: the image, (3, H, W) uint8 RGB.
+        fov_key: the mask, (1, H, W), non-zero inside; where absent, ``method`` makes it.
         box_key: where the box is written, as an int64 tensor (5,) in the order of :class:`FieldOfViewBox`.
         id_key: the item's name, for messages.
         method: one of :data:`FIELD_OF_VIEW_METHODS`: ``"estimate"``, the lit disc of a fundus photograph, or
-            ``"whole"``, the whole picture, for those without a black surround (skin photographs, OCT slices).
+            ``"whole"``, the whole image, for those without a black surround (skin photographs, OCT slices).
 
     Raises:
-        FieldOfViewError: if no field of view is found, or mask and photograph differ in size; the message names the
+        FieldOfViewError: if no field of view is found, or mask and image differ in size; the message names the
             item.
         ValueError: if the method is unknown.
     """
@@ -246,15 +246,15 @@ class FieldOfViewd(Transform):
 
 
 class CropToFieldOfViewd(MapTransform):
-    """Crops pictures to the box of the field of view and scales them to the network's grid.
+    """Crops images to the box of the field of view and scales them to the network's grid.
 
-    Masks are scaled like photographs, so that a thin vessel leaves a grey trace instead of vanishing.
+    Masks are scaled like images, so that a thin vessel becomes grey instead of vanishing.
 
     Args:
-        keys: pictures (C, H, W) uint8; they come out as (C, size_px, size_px) uint8 plain tensors.
+        keys: keys of images (C, H, W) uint8, which become plain uint8 tensors (C, size_px, size_px).
         size_px: side of the grid.
         box_key: where :class:`FieldOfViewd` wrote the box.
-        allow_missing_keys: whether a picture may be absent.
+        allow_missing_keys: whether an image may be absent.
     """
 
     def __init__(
@@ -274,10 +274,10 @@ class CropToFieldOfViewd(MapTransform):
 
 
 class RestoreToImaged(MapTransform):
-    """Puts predictions back on the photograph's own pixels.
+    """Puts predictions back on the image's own pixels.
 
     Args:
-        keys: float maps (C, S, S) on the grid; they come out as (C, H, W), zero outside the box.
+        keys: keys of float maps (C, S, S) on the grid, which become (C, H, W), zero outside the box.
         box_key: where :class:`FieldOfViewd` wrote the box.
         allow_missing_keys: whether a map may be absent.
     """

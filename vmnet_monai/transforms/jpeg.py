@@ -1,4 +1,4 @@
-"""JPEG artefacts as an augmentation, which MONAI does not have."""
+"""JPEG artefacts as an augmentation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["RandJPEGd", "compress_jpeg"]
 
 
 def compress_jpeg(image: np.ndarray, quality: int) -> np.ndarray:
-    """Send a photograph through JPEG and back.
+    """Compress an image by JPEG and decode it again.
 
     Args:
         image: (3, H, W) float in [0, 1].
@@ -32,10 +32,10 @@ def compress_jpeg(image: np.ndarray, quality: int) -> np.ndarray:
 
 
 class RandJPEGd(RandomizableTransform, MapTransform):
-    """Compresses photographs, (3, H, W) float in [0, 1], by JPEG of a random quality.
+    """Compresses images, (3, H, W) float in [0, 1], by JPEG of a random quality.
 
     Args:
-        keys: the photographs; all get the same quality.
+        keys: keys of the images; all get the same quality.
         prob: probability of compressing.
         quality: lowest and highest quality, both included.
     """

@@ -1,4 +1,4 @@
-"""What a dataset says about a photograph and what it leaves unknown, as tensors."""
+"""Labels and masks of an image as tensors, with flags for what is unknown."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["FillMissingMasksd", "LabelVectord", "LoadReferenceMasksd", "RecordLa
 
 
 class LabelVectord(MapTransform):
-    """Turns the labels of a photograph into a vector: 1 present, 0 absent, NaN unknown.
+    """Turns the labels of an image into a vector: 1 present, 0 absent, NaN unknown.
 
     Args:
-        keys: labels, a sequence of K values out of 0, 1, NaN and None; an absent key means that all are unknown.
-            They come out as float32 tensors (K,).
+        keys: labels, sequences of K values out of 0, 1, NaN and None, which become float32 tensors (K,); without the
+            key all are unknown.
         num_labels: the number K.
 
     Raises:
@@ -51,11 +51,11 @@ class LabelVectord(MapTransform):
 
 
 class RecordLabelPathsd(Transform):
-    """Notes, before loading, which structures a photograph has masks of and where its masks lie.
+    """Records, before loading, which structures of an image have masks, and the paths of image and masks.
 
     Adds per structure ``has_<structure>`` (bool tensor, ()) and ``<structure>_path``, and ``image_path`` and
-    ``fov_path`` (str, empty where there is none), so that batches may mix photographs with and without masks, scores
-    can be computed on the masks as they were drawn, and pictures can be drawn over the photograph.
+    ``fov_path`` (str, empty where there is none), so that batches can mix images with and without masks, scores
+    can be computed on the masks as they were drawn, and results can be drawn over the image.
 
     Args:
         structures: keys of the masks.
@@ -74,10 +74,10 @@ class RecordLabelPathsd(Transform):
 
 
 class FillMissingMasksd(MapTransform):
-    """Gives a photograph an all-zero mask of each structure that it lacks, which ``has_<structure>`` declares unknown.
+    """Adds an all-zero mask of each structure that an image lacks; ``has_<structure>`` tells that it is unknown.
 
     Args:
-        keys: the structures; they come out as (1, H, W) of the photograph's dtype.
+        keys: the structures; added masks are (1, H, W) of the image's dtype.
     """
 
     def __init__(self, keys: KeysCollection) -> None:
@@ -92,17 +92,17 @@ class FillMissingMasksd(MapTransform):
 
 
 class LoadReferenceMasksd(Transform):
-    """Loads the masks of structures and of the field of view again, on the photograph's own pixels, for scoring.
+    """Loads the masks of structures and of the field of view again, on the image's own pixels, for scoring.
 
-    Adds ``<structure>_reference`` and ``fov_reference``, uint8 (1, H, W) of 0 and 1. Without mask of a structure the
-    truth is all zero; without mask of the field of view the restored estimate ``fov``, (1, H, W) in [0, 1], is
+    Adds ``<structure>_reference`` and ``fov_reference``, uint8 (1, H, W) of 0 and 1. Without mask of a structure its
+    reference is all zero; without mask of the field of view the restored estimate ``fov``, (1, H, W) in [0, 1], is
     thresholded at 0.5.
 
     Args:
         structures: keys of the masks.
 
     Raises:
-        ValueError: if a mask has not the photograph's size.
+        ValueError: if a mask has another size than the image.
     """
 
     def __init__(self, structures: Sequence[str] = ("vessel",)) -> None:

@@ -1,6 +1,6 @@
-"""The steps that training, evaluation and inference share, each a list of MONAI transforms defined once.
+"""The steps of training, evaluation and inference, each a list of MONAI transforms that is defined once.
 
-A config names them as parts of its ``preprocessing`` and ``postprocessing``, which :func:`chain` joins.
+A config names them as steps of its ``preprocessing`` and ``postprocessing``; :func:`chain` joins them.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ __all__ = [
 def chain(steps: Sequence[Any]) -> Compose:
     """Join transforms, lists of transforms and dictionaries of named transforms, in their order, into one Compose.
 
-    Nothing stays nested, so that MONAI's cached datasets find the first random transform; an overlay changes a named
-    transform by its name.
+    The result is flat, so that MONAI's cached datasets find the first random transform. In a dictionary an overlay can
+    address a transform by its name.
 
     Args:
-        steps: transforms; lists of them; dictionaries of them, of which the values count.
+        steps: transforms, lists of transforms, and dictionaries whose values are transforms.
 
     Example:
         >>> from monai.transforms import FlipD, RandFlipD
@@ -108,7 +108,7 @@ def contrast_and_labels(structures: Sequence[str], num_diseases: int, contrast: 
 
 
 def normalise(structures: Sequence[str]) -> list[Transform]:
-    """Scale image and masks from 0 to 255 to 0 to 1, and blacken the image outside the field of view.
+    """Scale image and masks from 0 to 255 to 0 to 1, and set the image to black outside the field of view.
 
     Args:
         structures: keys of the masks.

@@ -117,7 +117,7 @@ def measure_code(measure: str) -> Code:
 
 
 def measure_unit(measure: str) -> Code:
-    """The UCUM unit of a measure by the end of its name: pixels, counts, or 1 for shares and ratios.
+    """The UCUM unit of a measure by the end of its name: pixels, counts, or 1 for fractions and ratios.
 
     Args:
         measure: name of the measure.

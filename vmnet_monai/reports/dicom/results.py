@@ -41,7 +41,7 @@ def write_dicom_results(
 
     They belong to the photograph's own patient and study, in new series, and refer to the photograph:
     ``probability.dcm`` and ``mask.dcm`` (Segmentation), ``report.dcm`` (Comprehensive SR, TID 1500), and
-    ``<picture>.dcm`` (Secondary Capture). See docs/reference/dicom-output.md.
+    ``<image>.dcm`` (Secondary Capture). See docs/reference/dicom-output.md.
 
     Args:
         folder: the output folder.
@@ -49,7 +49,7 @@ def write_dicom_results(
         source: the photograph as DICOM, with or without its pixels.
         frame: number of its frame, from 0.
         prediction: what the network says about that frame.
-        pictures: ``"overlay"`` and ``"heat_<disease>"`` -> (H, W, 3) uint8 RGB of the photograph's own size.
+        images: ``"overlay"`` and ``"heat_<disease>"`` -> (H, W, 3) uint8 RGB of the photograph's own size.
         model: what made the prediction.
 
     Returns:
@@ -76,10 +76,10 @@ def write_dicom_results(
 
 
 def result_images(image: NDArray[np.uint8], prediction: Prediction) -> dict[str, NDArray[np.uint8]]:
-    """Draw the pictures that :func:`write_dicom_results` writes: ``"overlay"``, and ``"heat_<disease>"`` per heat map.
+    """Draw the images that :func:`write_dicom_results` writes: ``"overlay"``, and ``"heat_<disease>"`` per heat map.
 
     Args:
-        photograph: (H, W, 3) uint8 RGB.
+        image: (H, W, 3) uint8 RGB.
         prediction: of that photograph.
     """
     overlay = draw_structures(image, list(prediction.structure_masks.values()))

@@ -1,4 +1,4 @@
-"""Secondary capture objects: pictures drawn over the photograph, as any viewer shows them."""
+"""Secondary capture objects: results drawn over the photograph, as any viewer shows them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from vmnet_monai.reports.wording import DISCLAIMER, HEAT_MAP_NOTE, disease_name
 __all__ = ["secondary_capture"]
 
 HEAT_MAP_PREFIX = "heat_"
-"""Begins the name of the picture of a heat map; the rest is the key of its disease."""
+"""Prefix of the name of a heat map's image; the rest is the key of its disease."""
 
 
 def secondary_capture(
@@ -40,12 +40,12 @@ def secondary_capture(
     series_number: int,
     instance_number: int,
 ) -> SCImage:
-    """Store a picture, uncompressed.
+    """Store an image, uncompressed.
 
     Args:
         source: the photograph.
         frame: number of its frame, from 0.
-        picture: ``"overlay"`` or ``"heat_<disease>"``.
+        image: ``"overlay"`` or ``"heat_<disease>"``.
         pixels: (H, W, 3) uint8 RGB of the photograph's own size.
         model: what made the prediction.
         series_uid: UID of the series.

@@ -38,7 +38,7 @@ def write_page(
     masks: Mapping[str, NDArray[np.bool_]],
     heat_maps: Mapping[str, NDArray[np.floating]],
 ) -> list[str]:
-    """Write ``report/<id>.html`` and, before it, the pictures in ``report/pictures/<id>/`` that it shows.
+    """Write ``report/<id>.html`` and, before it, the images in ``report/pictures/<id>/`` that it shows.
 
     - ``photograph.jpg`` and ``thumbnail.jpg``;
     - ``<structure>.png`` per mask and ``heat_<disease>.png`` per heat map, transparent, to lie over the photograph.
@@ -49,14 +49,14 @@ def write_page(
     Args:
         output_dir: where ``report`` lies, beside the ``index.html`` that the page links to.
         record: what is said about the photograph.
-        photograph: (H, W, 3) uint8 RGB.
+        image: (H, W, 3) uint8 RGB.
         masks: structure -> (H, W) bool.
         heat_maps: disease -> (H, W) float in [0, 1].
 
     Returns:
         The names of the files, relative to ``output_dir``.
     """
-    # Not report/<id>/: a photograph called a.html.png would have its pictures where a.png has its page.
+    # Not report/<id>/: the folder of images of a.html.png would have the name of the page of a.png.
     folder, page = f"report/pictures/{record['id']}", f"report/{record['id']}.html"
     images = Path(output_dir) / folder
     names = ["photograph.jpg", "thumbnail.jpg"]
