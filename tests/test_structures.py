@@ -19,6 +19,9 @@ def test_names_come_back_as_a_list() -> None:
         (["disc", "disc"], "must be one or more different names"),
         (["image"], "must not be called like .* got 'image': rename it"),
         (["disc", "drusen"], "must not be called like .* got 'drusen': rename it"),
+        (["disc", "../vessel"], r"got '\.\./vessel'"),
+        (["disc", "a\\b"], r"no slash, got 'a\\\\b'"),
+        (["disc", ""], "got ''"),
         (["disc", "disc_1"], "like another one and a number, got 'disc_1'"),
     ],
 )
