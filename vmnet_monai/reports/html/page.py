@@ -57,7 +57,7 @@ def write_page(
         The names of the files, relative to ``output_dir``.
     """
     # Not report/<id>/: a photograph called a.html.png would have its pictures where a.png has its page.
-    folder, page = f"report/pictures/{record['id']}", f"report/{record['id']}.html"
+    folder, page = f"report/pictures/{record.id}", f"report/{record.id}.html"
     images = Path(output_dir) / folder
     names = ["photograph.jpg", "thumbnail.jpg"]
     shown = shrink(image, PAGE_SIDE_PX)
