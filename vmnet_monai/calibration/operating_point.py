@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
+from pydantic_core import ErrorDetails
 
 from vmnet_monai.calibration.platt import platt_scaled
 from vmnet_monai.io.files import whole_file
@@ -251,15 +252,15 @@ def _read(path: Path) -> tuple[OperatingPoint, str]:
         # As JSON, so that lists are tuples and nothing else is converted.
         return TypeAdapter(OperatingPoint).validate_json(json.dumps(stored), strict=True), str(sha256)
     except ValidationError as error:
-        wrong = "; ".join(
-            ".".join(map(str, one["loc"]))
-            + (": " if one["loc"] else "")
-            + one["msg"].removeprefix("Value error, ")
-            # what is wrong with several fields together quotes the values itself
-            + (f", got {reprlib.repr(one['input'])}" if one["loc"] else "")
-            for one in error.errors()
-        )
+        wrong = "; ".join(map(_sentence, error.errors()))
         raise ValueError(f"{path} is damaged, {wrong}: {_make_anew(path)}") from None
+
+
+def _sentence(error: ErrorDetails) -> str:
+    """What is wrong with a value in a line; that of several values together names them itself."""
+    rule = error["msg"].removeprefix("Value error, ").removesuffix(".")
+    key = ".".join(map(str, error["loc"]))
+    return f"{key}: {rule}, got {reprlib.repr(error['input'])}" if key else rule
 
 
 def _make_anew(path: Path) -> str:

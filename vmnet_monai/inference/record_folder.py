@@ -28,6 +28,7 @@ class RecordFolder:
 
     def __init__(self, output_dir: str | Path) -> None:
         self.output_dir = Path(output_dir)
+        self._root = self.output_dir.resolve()
 
     def __iter__(self) -> Iterator[Record]:
         """Read all records that can be read, in the order of their names."""
@@ -79,4 +80,4 @@ class RecordFolder:
 
     def _is_own_file(self, file: str) -> bool:
         path = self.output_dir / file
-        return os.path.isfile(path) and path.resolve().is_relative_to(self.output_dir.resolve())
+        return os.path.isfile(path) and path.resolve().is_relative_to(self._root)
