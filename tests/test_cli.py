@@ -124,7 +124,7 @@ def test_a_photograph_becomes_tables_pictures_and_a_report(
     assert 0 < row["probability_glaucoma"] < 1
     assert {"vessel_density_fov_share", "warnings"} <= set(row.index)
     printed = capfd.readouterr()
-    assert "1 photographs: 1 predicted, 0 refused, 0 failed." in printed.out
+    assert "1 photograph: 1 predicted, 0 refused, 0 failed." in printed.out
     assert str(out / "index.html") in printed.out
     assert "1/1" in printed.err
 
@@ -339,13 +339,13 @@ def test_a_folder_that_vanishes_during_the_run_is_refused(
     shutil.copytree(tmp_path, folder := tmp_path / "gone", ignore=shutil.ignore_patterns("gone"))
     from vmnet_monai.inference.manifest import Manifest
 
-    found = Manifest.open
+    start = Manifest.start
 
-    def vanish(book: Manifest, items: Any) -> Any:
+    def vanish(manifest: Manifest, items: Any) -> Any:
         shutil.rmtree(folder, ignore_errors=True)
-        return found(book, items)
+        return start(manifest, items)
 
-    monkeypatch.setattr(Manifest, "open", vanish)
+    monkeypatch.setattr(Manifest, "start", vanish)
     assert predict(retina, folder) == cli.SOME_BAD
     assert manifest()["status"].tolist() == ["ok", "refused"]
     assert "does not exist" in manifest()["reason"][1]

@@ -55,7 +55,7 @@ def _predict(options: argparse.Namespace) -> int:
     if isinstance(options.explain, list):
         overrides["explain"] = [literal(name) for name in options.explain]
     manifest = predict_folder(options.inputs, options.output, options.bundle, **overrides)
-    return OK if all(record["status"] == "ok" for record in manifest.ordered()) else SOME_BAD
+    return OK if all(record.status == "ok" for record in manifest.ordered()) else SOME_BAD
 
 
 def _export(options: argparse.Namespace) -> int:

@@ -174,8 +174,8 @@ def input_example() -> pd.DataFrame:
 def _answers(prediction: Prediction) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for finding in prediction.findings:
-        row[f"probability_{finding['disease']}"] = finding["probability"]
-        row[f"decision_{finding['disease']}"] = finding["decision"]
+        row[f"probability_{finding.disease}"] = finding.probability
+        row[f"decision_{finding.disease}"] = finding.decision
     row |= prediction.measures | {"warnings": " ".join(prediction.warnings)}
     for structure, mask in prediction.structure_masks.items():
         row[f"{structure}_mask"] = _base64(Image.fromarray(mask.astype(np.uint8) * 255), "PNG")

@@ -61,7 +61,8 @@ def test_file_is_readable_json(folder: Path) -> None:
 
 def test_config_that_agrees_is_accepted(folder: Path) -> None:
     POINT.save(folder)
-    assert OperatingPoint.load(folder, ["normal", "glaucoma"], 512, 224, "clahe") == POINT
+    used = {"diseases": ["normal", "glaucoma"], "grid_size": 512, "disease_size": 224, "contrast": "clahe"}
+    assert OperatingPoint.load(folder, **used) == POINT
 
 
 @pytest.mark.parametrize(
@@ -69,6 +70,7 @@ def test_config_that_agrees_is_accepted(folder: Path) -> None:
     [
         ({"diseases": ["normal"]}, r"diseases = \('normal', 'glaucoma'\), and the config says \('normal',\)"),
         ({"diseases": ["glaucoma", "normal"]}, r"diseases = .* says \('glaucoma', 'normal'\)"),
+        ({"disease_size": None}, "disease_size = 224, and the config says None"),
         ({"disease_size": 112}, "disease_size = 224, and the config says 112: .* override `--disease_size`"),
         ({"grid_size": 256}, "grid_size = 512, and the config says 256: .* override `--grid_size`"),
         ({"contrast": "none"}, "contrast = clahe, and the config says none"),
@@ -95,14 +97,74 @@ def test_operating_point_of_other_weights_is_refused(folder: Path) -> None:
         OperatingPoint.load(folder)
 
 
-@pytest.mark.parametrize("key", ["disease_calibration", "weights_sha256"])
-def test_file_of_an_earlier_version_is_refused_with_the_way_out(key: str, folder: Path) -> None:
+def test_a_head_that_sees_the_whole_grid_has_no_size(folder: Path) -> None:
+    point = dataclasses.replace(POINT, disease_size=None)
+    point.save(folder)
+    assert OperatingPoint.load(folder, disease_size=None) == point
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", "1", "[" * 100_000, b"\xff"])
+def test_a_file_that_is_no_json_object_is_refused_with_the_way_out(content: str | bytes, folder: Path) -> None:
     path = POINT.save(folder)
-    stored = json.loads(path.read_text())
-    del stored[key]
-    path.write_text(json.dumps(stored))
-    with pytest.raises(ValueError, match=rf"lacks {key}, because an earlier version wrote it: .* `run calibrating`"):
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ValueError, match=r"operating_point.json must hold .*: .* `run calibrating`") as caught:
         OperatingPoint.load(folder)
+    assert type(caught.value) is ValueError, "and no error of a library"
+
+
+@pytest.mark.parametrize("key", ["disease_calibration", "weights_sha256"])
+def test_a_file_without_a_key_is_refused_with_the_way_out(key: str, folder: Path) -> None:
+    rewrite(POINT.save(folder), {key: ...})
+    with pytest.raises(ValueError, match=rf"operating_point.json lacks {key}, .* `run calibrating`"):
+        OperatingPoint.load(folder)
+
+
+def test_a_key_of_an_earlier_version_is_refused_with_its_new_name(folder: Path) -> None:
+    rewrite(POINT.save(folder), {"vessel_threshold": 0.5, "structures": ..., "structure_thresholds": ...})
+    with pytest.raises(ValueError, match="vessel_threshold is now structure_thresholds, .* `run calibrating`"):
+        OperatingPoint.load(folder)
+
+
+WRONG = [
+    ({"grid_size": 0}, "grid_size.* 0"),
+    ({"grid_size": "512"}, "grid_size.* '512'"),
+    ({"disease_size": 0}, "disease_size.* 0"),
+    ({"disease_size": True}, "disease_size.* True"),
+    ({"contrast": "vivid"}, "contrast.* none, clahe, local_average, got 'vivid'"),
+    ({"field_of_view": "half"}, "field_of_view.* estimate, whole, got 'half'"),
+    ({"structures": ["../vessel"]}, r"'\.\./vessel'"),
+    ({"structures": ["vessel", "disc"]}, "structure_thresholds .* 2 structures, got 1"),
+    ({"structures": ["glaucoma"]}, "'glaucoma'"),
+    ({"structure_thresholds": [1.5]}, r"structure_thresholds\.0.* 1\.5"),
+    ({"diseases": ["amd", "amd"]}, "diseases.* different names .*'amd', 'amd'"),
+    ({"diseases": ["amd", "/etc"]}, "diseases.* no slash, .*'/etc'"),
+    ({"disease_thresholds": [float("nan"), 0.5]}, r"disease_thresholds\.0.* nan"),
+    ({"disease_thresholds": [0.5]}, "disease_thresholds .* 2 diseases, got 1"),
+    ({"disease_thresholds": None}, "disease_thresholds.* None"),
+    ({"disease_calibration": [[0.0, 1.0], [1.0, 0.0]]}, r"disease_calibration\.0\.0.* 0\.0"),
+    ({"disease_calibration": [[1.0], [1.0, 0.0]]}, r"disease_calibration\.0"),
+    ({"disease_calibration": [[1.0, float("inf")], [1.0, 0.0]]}, r"disease_calibration\.0\.1.* inf"),
+    ({"lesion_threshold": 0.5}, "lesion_threshold"),
+]
+
+
+@pytest.mark.parametrize(("change", "rule"), WRONG)
+def test_a_wrong_value_is_refused_with_its_key_and_the_way_out(change: dict[str, Any], rule: str, folder: Path) -> None:
+    rewrite(POINT.save(folder), change)
+    with pytest.raises(ValueError, match=f"operating_point.json is damaged, .*{rule}.* `run calibrating`") as caught:
+        OperatingPoint.load(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_wrong_value_is_never_made() -> None:
+    with pytest.raises(ValueError, match="structure_thresholds"):
+        dataclasses.replace(POINT, structure_thresholds=(float("nan"),))
+
+
+def rewrite(path: Path, change: dict[str, Any]) -> None:
+    """Change values of a JSON file; ... removes a key."""
+    stored = json.loads(path.read_text()) | change
+    path.write_text(json.dumps({key: value for key, value in stored.items() if value is not ...}))
 
 
 def test_nothing_is_saved_without_weights(tmp_path: Path) -> None:
@@ -159,8 +221,13 @@ def test_it_cannot_be_changed() -> None:
         POINT.grid_size = 256  # type: ignore[misc]
 
 
-def test_a_probability_at_its_threshold_is_called_and_nan_is_not_decided() -> None:
-    point = dataclasses.replace(POINT, disease_thresholds=(0.2, 0.4, 0.6))
+def test_a_probability_at_its_threshold_is_positive_and_nan_is_not_decided() -> None:
+    point = dataclasses.replace(
+        POINT,
+        diseases=("normal", "glaucoma", "amd"),
+        disease_calibration=((1.0, 0.0),) * 3,
+        disease_thresholds=(0.2, 0.4, 0.6),
+    )
     assert point.decide([0.2, 0.39, float("nan")]) == [1, 0, None]
 
 

@@ -44,10 +44,10 @@ NAN = float("nan")
 def operating_point(*disease_thresholds: float) -> OperatingPoint:
     """An operating point of uncalibrated probabilities."""
     return OperatingPoint(
-        DISEASES,
-        64,
-        32,
-        "none",
+        diseases=DISEASES,
+        grid_size=64,
+        disease_size=32,
+        contrast="none",
         field_of_view="estimate",
         network="VMNet(classified=encoder)",
         structures=("vessel",),

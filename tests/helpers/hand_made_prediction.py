@@ -12,10 +12,10 @@ from vmnet_monai.reports.record import DiseaseFinding
 
 MODEL = ModelIdentity("V-MNet", "0.4.0", "abc123", "def456", "torch")
 
-FINDINGS: list[DiseaseFinding] = [
-    {"disease": "normal", "probability": 0.125, "threshold": 0.5, "decision": 0},
-    {"disease": "glaucoma", "probability": 0.1 + 0.2, "threshold": 0.3, "decision": 1},
-    {"disease": "amd", "probability": None, "threshold": 0.5, "decision": None},
+FINDINGS = [
+    DiseaseFinding(disease="normal", probability=0.125, threshold=0.5, decision=0),
+    DiseaseFinding(disease="glaucoma", probability=0.1 + 0.2, threshold=0.3, decision=1),
+    DiseaseFinding(disease="amd", probability=None, threshold=0.5, decision=None),
 ]
 
 MEASURES = {

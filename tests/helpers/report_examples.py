@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vmnet_monai.reports.record import DiseaseFinding, Record
+from vmnet_monai.reports.record import DiseaseFinding, InputRecord, Record, Status
 
 EVIL = "<script>alert('x')</script>\"&{{ 7 * 7 }}"
 
@@ -33,12 +33,12 @@ def heat(height: int = 60, width: int = 90) -> np.ndarray:
 
 def finding(disease: str, probability: float | None, threshold: float = 0.5) -> DiseaseFinding:
     decision = None if probability is None else int(probability >= threshold)
-    return {"disease": disease, "probability": probability, "threshold": threshold, "decision": decision}
+    return DiseaseFinding(disease=disease, probability=probability, threshold=threshold, decision=decision)
 
 
 def record(name: str = "eye", **changes: Any) -> Record:
     """A photograph with glaucoma and without age-related macular degeneration."""
-    made: Record = {
+    made = {
         "id": name,
         "image": f"/photographs/{name}.jpg",
         "status": "ok",
@@ -56,14 +56,13 @@ def record(name: str = "eye", **changes: Any) -> Record:
         "made_from": {"flips": False},
         "files": [],
     }
-    return {**made, **changes}  # type: ignore[typeddict-item]
+    return Record(**made | changes)
 
 
-def unusable(name: str, status: str, reason: str) -> Record:
+def unusable(name: str, status: Status, reason: str) -> InputRecord:
     """A refused or failed input, of which only the first fields are known."""
-    whole = record(name, status=status, reason=reason)
-    known = ("id", "image", "status", "reason", "seconds", "model_version", "thresholds_version")
-    return {key: whole[key] for key in known}  # type: ignore[return-value, literal-required]
+    known = record(name).model_dump(include=set(InputRecord.model_fields))
+    return InputRecord(**known | {"status": status, "reason": reason})
 
 
 class Page(HTMLParser):

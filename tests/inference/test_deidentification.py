@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import json
 import os
 from pathlib import Path
 
@@ -10,19 +12,20 @@ import pytest
 
 from vmnet_monai.inference.deidentification import PRIVATE_REASON, Pseudonyms, private_folder
 from vmnet_monai.inference.manifest import Manifest
+from vmnet_monai.reports.record import Description
 
 DOE, ROE = {"id": "doe", "image": "clinic/doe.jpg"}, {"id": "roe", "image": "clinic/roe.dcm?slice=1"}
 
 
-def book(folder: Path, deidentify: bool = True) -> Manifest:
+def manifest_of(folder: Path, deidentify: bool = True) -> Manifest:
     return Manifest(folder / "out", {}, "m", "t", deidentify=deidentify)
 
 
 def add_predicted(one: Manifest) -> None:
     """Note the only photograph of a run as predicted."""
     (name,) = one.items
-    known = {"findings": [], "measures": {}, "warnings": [], "files": []}
-    one.add({**one.base(name), **known, "made_from": one.made_from[name]})  # type: ignore[typeddict-item]
+    nothing = Description(width_px=1, height_px=1, findings=[], measures={}, warnings=[], structures=[], heat_maps=[])
+    one.add(one.record_of(name, nothing))
 
 
 def links(folder: Path) -> pd.DataFrame:
@@ -50,9 +53,9 @@ def test_the_order_says_nothing(tmp_path: Path) -> None:
 
 def test_links_lead_back_also_to_photographs_of_earlier_runs(tmp_path: Path) -> None:
     names = []
-    for item in (DOE, ROE):
-        one = book(tmp_path)
-        names += [opened["id"] for opened in one.open([item])]
+    for given in (DOE, ROE):
+        one = manifest_of(tmp_path)
+        names += [item["id"] for item in one.start([given])]
         one.close()
     assert links(tmp_path)["image"].to_dict() == {
         names[0]: os.path.abspath("clinic/doe.jpg"),
@@ -62,7 +65,7 @@ def test_links_lead_back_also_to_photographs_of_earlier_runs(tmp_path: Path) -> 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions as POSIX has them")
 def test_only_the_owner_may_read_what_leads_back(tmp_path: Path) -> None:
-    book(tmp_path).open([DOE])
+    manifest_of(tmp_path).start([DOE])
     folder = private_folder(tmp_path / "out")
     assert {path.name: path.stat().st_mode & 0o777 for path in (folder, *folder.iterdir())} == {
         "out-private": 0o700,
@@ -76,7 +79,7 @@ def test_a_damaged_key_is_not_replaced(tmp_path: Path) -> None:
     key = private_folder(tmp_path / "out") / "key"
     key.write_text("00ff\n")
     with pytest.raises(ValueError, match=r"key must hold 64 hexadecimal digits .*: restore it"):
-        book(tmp_path)
+        manifest_of(tmp_path)
     assert key.read_text() == "00ff\n"
 
 
@@ -85,8 +88,8 @@ def test_records_hold_no_path_and_still_know_their_photograph(tmp_path: Path) ->
     for content, is_done in ((b"1", False), (b"1", True), (b"another", False)):
         path.write_bytes(content)
         os.utime(path, ns=(0, 0))
-        one = book(tmp_path)
-        assert (one.open([{"id": "Jane-Doe", "image": str(path)}]) == []) is is_done
+        one = manifest_of(tmp_path)
+        assert (one.start([{"id": "Jane-Doe", "image": str(path)}]) == []) is is_done
         add_predicted(one)
         one.write_tables()
         one.close()
@@ -100,18 +103,18 @@ def test_states_of_files_cannot_be_guessed_without_the_key(tmp_path: Path) -> No
     path.touch()
     states = set()
     for folder in ("one", "two"):
-        one = book(tmp_path / folder)
-        one.open([{"id": "a", "image": str(path)}])
+        one = manifest_of(tmp_path / folder)
+        one.start([{"id": "a", "image": str(path)}])
         states |= {made_from["image"] for made_from in one.made_from.values()}
         one.close()
     assert len(states) == 2
 
 
 def test_reasons_are_kept_apart(tmp_path: Path) -> None:
-    one = book(tmp_path)
-    one.open([DOE])
+    one = manifest_of(tmp_path)
+    one.start([DOE])
     (name,) = one.items
-    one.add(one.unusable(name, "refused", "The table Doe/list.csv has the columns Jane, Doe.", 0.0))
+    one.add_unpredicted(name, "refused", "The table Doe/list.csv has the columns Jane, Doe.")
     one.write_tables()
     manifest = (tmp_path / "out/manifest.csv").read_text()
     assert PRIVATE_REASON in manifest
@@ -121,10 +124,60 @@ def test_reasons_are_kept_apart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("first", [True, False])
 def test_results_with_and_without_names_do_not_mix(tmp_path: Path, first: bool) -> None:
-    one = book(tmp_path, deidentify=first)
-    one.open([DOE])
+    one = manifest_of(tmp_path, deidentify=first)
+    one.start([DOE])
     add_predicted(one)
     one.close()
     with pytest.raises(ValueError, match="choose another output folder"):
-        book(tmp_path, deidentify=not first)
-    book(tmp_path, deidentify=first).close()
+        manifest_of(tmp_path, deidentify=not first)
+    manifest_of(tmp_path, deidentify=first).close()
+
+
+def test_a_folder_is_marked_before_the_first_result(tmp_path: Path) -> None:
+    for deidentify in (True, False):
+        manifest_of(tmp_path, deidentify).close()
+        marker = json.loads((tmp_path / "out/.vmnet.json").read_text())
+        assert marker == {"deidentify": deidentify, "version": importlib.metadata.version("vmnet_monai")}
+
+
+def test_a_photograph_whose_results_are_being_replaced_still_bears_its_name(tmp_path: Path) -> None:
+    one = manifest_of(tmp_path, deidentify=False)
+    one.start([{"id": "JOHN_DOE", "image": "JOHN_DOE.jpg"}])
+    add_predicted(one)
+    one.begin_replacing("JOHN_DOE")
+    one.close()
+    for _ in range(2):
+        with pytest.raises(ValueError, match="with names"):
+            manifest_of(tmp_path)
+        (tmp_path / "out/.vmnet.json").unlink(missing_ok=True)  # as an earlier version left it
+
+
+def test_results_without_marker_bear_names(tmp_path: Path) -> None:
+    (tmp_path / "out/vessel").mkdir(parents=True)
+    (tmp_path / "out/vessel/JOHN_DOE.png").touch()
+    with pytest.raises(ValueError, match="with names"):
+        manifest_of(tmp_path)
+    assert not private_folder(tmp_path / "out").exists()
+    manifest_of(tmp_path, deidentify=False).close()
+
+
+def test_deidentified_results_of_a_version_without_marker_are_known_by_their_records(tmp_path: Path) -> None:
+    one = manifest_of(tmp_path)
+    one.start([DOE])
+    add_predicted(one)
+    one.close()
+    (tmp_path / "out/.vmnet.json").unlink()
+    with pytest.raises(ValueError, match="without names"):
+        manifest_of(tmp_path, deidentify=False)
+    manifest_of(tmp_path).close()
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"deidentify": 1, "version": "0.6.0"}', "{}"])
+@pytest.mark.parametrize("deidentify", [True, False])
+def test_a_damaged_marker_closes_a_folder_with_results(tmp_path: Path, content: str, deidentify: bool) -> None:
+    (tmp_path / "out/vessel").mkdir(parents=True)
+    (tmp_path / "out/.vmnet.json").write_text(content)
+    with pytest.raises(ValueError, match=r"\.vmnet\.json .* damaged: choose another output folder"):
+        manifest_of(tmp_path, deidentify)
+    (tmp_path / "out/vessel").rmdir()
+    manifest_of(tmp_path, deidentify).close()

@@ -27,11 +27,11 @@ def load(item: dict[str, Any]) -> dict[str, Any]:
 def batches(folder: Path, *names: str, **options: int) -> SkipInvalidDataLoader:
     manifest = Manifest(folder, {}, "m", "t")
     items = [{"id": name, "image": f"{name}.png"} for name in names]
-    return SkipInvalidDataLoader(Dataset(manifest.open(items), load), manifest, **options)
+    return SkipInvalidDataLoader(Dataset(manifest.start(items), load), manifest, **options)
 
 
 def statuses(usable: SkipInvalidDataLoader) -> dict[str, tuple[str, str]]:
-    return {record["id"]: (record["status"], record["reason"]) for record in usable.manifest.ordered()}
+    return {record.id: (record.status, record.reason) for record in usable.manifest.ordered()}
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])

@@ -11,10 +11,20 @@ import pandas as pd
 import pytest
 
 from vmnet_monai.inference.manifest import Manifest
-from vmnet_monai.reports.record import Record
+from vmnet_monai.reports.record import Description, DiseaseFinding, Record
+
+DESCRIPTION = Description(
+    width_px=4,
+    height_px=3,
+    findings=[DiseaseFinding(disease="glaucoma", probability=0.25, threshold=0.2, decision=1)],
+    measures={"vessel_density_fov_share": None},
+    warnings=["It is dark.", "It is blurred."],
+    structures=["vessel"],
+    heat_maps=[],
+)
 
 
-def book(folder: Path, resume: bool = True, thresholds_version: str = "t", **settings: Any) -> Manifest:
+def manifest_of(folder: Path, resume: bool = True, thresholds_version: str = "t", **settings: Any) -> Manifest:
     return Manifest(folder / "out", settings, "m", thresholds_version, resume)
 
 
@@ -24,29 +34,20 @@ def photograph(folder: Path, name: str) -> dict[str, str]:
     return {"id": name, "image": str(path)}
 
 
-def predicted(one: Manifest, item: dict[str, str], probability: float = 0.25) -> Record:
+def predicted(one: Manifest, item: dict[str, str]) -> Record:
     """The record of a predicted photograph, whose single file exists."""
     (one.output_dir / f"{item['id']}.png").touch()
-    return {
-        **one.base(item["id"]),
-        "width_px": 4,
-        "height_px": 3,
-        "findings": [{"disease": "glaucoma", "probability": probability, "threshold": 0.2, "decision": 1}],
-        "measures": {"vessel_density_fov_share": None},
-        "warnings": ["It is dark.", "It is blurred."],
-        "structures": ["vessel"],
-        "heat_maps": [],
-        "made_from": one.made_from[item["id"]],
-        "files": [f"{item['id']}.png"],
-    }
+    record = one.record_of(item["id"], DESCRIPTION)
+    record.files = [f"{item['id']}.png"]
+    return record
 
 
 @pytest.fixture
 def done(tmp_path: Path) -> dict[str, str]:
     """A photograph that an earlier run predicted."""
     item = photograph(tmp_path, "a")
-    one = book(tmp_path)
-    one.open([item])
+    one = manifest_of(tmp_path)
+    one.start([item])
     one.add(predicted(one, item))
     one.close()
     return item
@@ -54,91 +55,91 @@ def done(tmp_path: Path) -> dict[str, str]:
 
 def test_a_predicted_photograph_is_not_predicted_again(tmp_path: Path, done: dict[str, str]) -> None:
     new = photograph(tmp_path, "b")
-    again = book(tmp_path)
-    assert again.open([done, new]) == [new]
+    again = manifest_of(tmp_path)
+    assert again.start([done, new]) == [new]
     assert list(again.records) == ["a"]
 
 
 def test_without_resume_all_are_predicted_again(tmp_path: Path, done: dict[str, str]) -> None:
-    assert book(tmp_path, resume=False).open([done]) == [done]
+    assert manifest_of(tmp_path, resume=False).start([done]) == [done]
 
 
 def test_a_changed_photograph_is_predicted_again(tmp_path: Path, done: dict[str, str]) -> None:
     Path(done["image"]).write_bytes(b"another")
-    assert book(tmp_path).open([done]) == [done]
+    assert manifest_of(tmp_path).start([done]) == [done]
 
 
 def test_a_touched_photograph_is_predicted_again(tmp_path: Path, done: dict[str, str]) -> None:
     os.utime(done["image"], ns=(0, 0))
-    assert book(tmp_path).open([done]) == [done]
+    assert manifest_of(tmp_path).start([done]) == [done]
 
 
 @pytest.mark.parametrize("change", [{"flips": True}, {"thresholds_version": "u"}])
 def test_other_settings_are_predicted_again(tmp_path: Path, done: dict[str, str], change: dict[str, Any]) -> None:
-    assert book(tmp_path, **change).open([done]) == [done]
+    assert manifest_of(tmp_path, **change).start([done]) == [done]
 
 
 def test_a_photograph_whose_files_are_gone_is_predicted_again(tmp_path: Path, done: dict[str, str]) -> None:
     (tmp_path / "out/a.png").unlink()
-    assert book(tmp_path).open([done]) == [done]
+    assert manifest_of(tmp_path).start([done]) == [done]
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"image": 1}', "null"])
+@pytest.mark.parametrize("content", ["", "[]", '{"made_from": "x"}'])
 def test_a_damaged_record_is_made_again(tmp_path: Path, done: dict[str, str], content: str) -> None:
     (tmp_path / "out/records/a.json").write_text(content)
-    assert book(tmp_path).open([done]) == [done]
+    assert manifest_of(tmp_path).start([done]) == [done]
 
 
 def test_a_photograph_is_predicted_again_when_the_mask_of_its_field_of_view_changes(tmp_path: Path) -> None:
     mask = photograph(tmp_path, "mask")["image"]
     item = photograph(tmp_path, "a") | {"fov": mask}
-    one = book(tmp_path)
-    one.open([item])
+    one = manifest_of(tmp_path)
+    one.start([item])
     one.add(predicted(one, item))
     one.close()
-    again = book(tmp_path)
-    assert again.open([item]) == []
+    again = manifest_of(tmp_path)
+    assert again.start([item]) == []
     again.close()
     Path(mask).write_bytes(b"another mask")
-    again = book(tmp_path)
-    assert again.open([item]) == [item]
+    again = manifest_of(tmp_path)
+    assert again.start([item]) == [item]
     again.close()
-    assert book(tmp_path).open([{key: item[key] for key in ("id", "image")}]) != []
+    assert manifest_of(tmp_path).start([{key: item[key] for key in ("id", "image")}]) != []
 
 
 def test_a_photograph_that_changes_during_the_run_is_predicted_again(tmp_path: Path) -> None:
     item = photograph(tmp_path, "a")
-    one = book(tmp_path)
-    one.open([item])
+    one = manifest_of(tmp_path)
+    one.start([item])
     Path(item["image"]).write_bytes(b"another")
     one.add(predicted(one, item))
     one.close()
-    assert book(tmp_path).open([item]) == [item]
+    assert manifest_of(tmp_path).start([item]) == [item]
 
 
 def test_a_record_does_not_hold_while_its_files_are_being_replaced(tmp_path: Path, done: dict[str, str]) -> None:
     """Else a run with other settings that is killed would leave its files under the record of the earlier one."""
-    other = book(tmp_path, flips=True)
-    other.open([done])
-    assert other.withdraw("a") == ["a.png"]
+    other = manifest_of(tmp_path, flips=True)
+    other.start([done])
+    assert other.begin_replacing("a") == ["a.png"]
     other.close()
-    assert book(tmp_path).open([done]) == [done]
+    assert manifest_of(tmp_path).start([done]) == [done]
 
 
 def test_files_that_the_new_record_lacks_are_removed(tmp_path: Path, done: dict[str, str]) -> None:
-    other = book(tmp_path, flips=True)
-    other.open([done])
+    other = manifest_of(tmp_path, flips=True)
+    other.start([done])
     (other.output_dir / "heat.png").touch()
-    earlier = [*other.withdraw("a"), "heat.png"]
-    other.tidy(earlier, predicted(other, done))
+    earlier = [*other.begin_replacing("a"), "heat.png"]
+    other.remove_superseded(earlier, predicted(other, done))
     assert (other.output_dir / "a.png").exists()
     assert not (other.output_dir / "heat.png").exists()
 
 
 def test_inputs_that_were_not_reached_are_in_the_manifest(tmp_path: Path) -> None:
     items = [photograph(tmp_path, "a"), photograph(tmp_path, "b")]
-    one = book(tmp_path)
-    one.open(items)
+    one = manifest_of(tmp_path)
+    one.start(items)
     one.add(predicted(one, items[1]))
     one.write_tables()
     manifest = pd.read_csv(one.output_dir / "manifest.csv", keep_default_na=False)
@@ -148,12 +149,12 @@ def test_inputs_that_were_not_reached_are_in_the_manifest(tmp_path: Path) -> Non
 
 def test_refused_and_failed_ones_are_tried_again(tmp_path: Path) -> None:
     items = [photograph(tmp_path, "a"), photograph(tmp_path, "b")]
-    one = book(tmp_path)
-    one.open(items)
-    one.add(one.unusable("a", "refused", "It is a cat.", 0.1))
-    one.add(one.unusable("b", "failed", "OSError: disk full", 0.1))
+    one = manifest_of(tmp_path)
+    one.start(items)
+    one.add_unpredicted("a", "refused", "It is a cat.")
+    one.add_unpredicted("b", "failed", "OSError: disk full")
     one.close()
-    assert book(tmp_path).open(items) == items
+    assert manifest_of(tmp_path).start(items) == items
 
 
 def test_results_of_a_photograph_go_when_another_file_in_its_place_is_refused(
@@ -162,9 +163,12 @@ def test_results_of_a_photograph_go_when_another_file_in_its_place_is_refused(
     for content, is_there in ((b"a", True), (b"a cat", False)):
         Path(done["image"]).write_bytes(content)
         os.utime(done["image"], ns=(10**9, 10**9))
-        one = book(tmp_path)
-        one.open([done])
-        one.add(one.unusable("a", "refused", "It is a cat.", 0.1) if content == b"a cat" else predicted(one, done))
+        one = manifest_of(tmp_path)
+        one.start([done])
+        if is_there:
+            one.add(predicted(one, done))
+        else:
+            one.add_unpredicted("a", "refused", "It is a cat.")
         one.close()
         assert (one.output_dir / "a.png").exists() is is_there
         assert (one.output_dir / "records/a.json").exists() is is_there
@@ -173,27 +177,27 @@ def test_results_of_a_photograph_go_when_another_file_in_its_place_is_refused(
 def test_results_of_another_photograph_of_the_same_name_stay(tmp_path: Path, done: dict[str, str]) -> None:
     (tmp_path / "other").mkdir()
     other = photograph(tmp_path / "other", "a")
-    one = book(tmp_path)
-    one.open([other])
-    one.add(one.unusable("a", "refused", "It is a cat.", 0.1))
+    one = manifest_of(tmp_path)
+    one.start([other])
+    one.add_unpredicted("a", "refused", "It is a cat.")
     assert (one.output_dir / "a.png").exists()
 
 
 def test_results_of_a_photograph_stay_when_its_file_is_gone(tmp_path: Path, done: dict[str, str]) -> None:
     Path(done["image"]).unlink()
-    one = book(tmp_path)
-    one.open([done])
-    one.add(one.unusable("a", "refused", "The file does not exist.", 0.1))
+    one = manifest_of(tmp_path)
+    one.start([done])
+    one.add_unpredicted("a", "refused", "The file does not exist.")
     assert (one.output_dir / "a.png").exists()
 
 
 def test_manifest_has_a_row_per_input_and_predictions_one_per_prediction(tmp_path: Path) -> None:
     items = [photograph(tmp_path, name) for name in "abc"]
-    one = book(tmp_path)
-    one.open(items)
-    one.add(one.unusable("c", "failed", "OSError: disk full", 0.25))
+    one = manifest_of(tmp_path)
+    one.start(items)
+    one.add_unpredicted("c", "failed", "OSError: disk full", 0.25)
     one.add(predicted(one, items[0]))
-    one.add(one.unusable("b", "refused", "It is a cat.", 0.5))
+    one.add_unpredicted("b", "refused", "It is a cat.", 0.5)
     one.write_tables()
     manifest = pd.read_csv(one.output_dir / "manifest.csv", keep_default_na=False)
     assert manifest.columns.tolist() == [
@@ -216,8 +220,8 @@ def test_manifest_has_a_row_per_input_and_predictions_one_per_prediction(tmp_pat
 
 
 def test_tables_have_their_columns_when_nothing_could_be_predicted(tmp_path: Path) -> None:
-    one = book(tmp_path)
-    one.open([])
+    one = manifest_of(tmp_path)
+    one.start([])
     one.write_tables()
     assert pd.read_csv(one.output_dir / "manifest.csv").columns[0] == "id"
     assert pd.read_csv(one.output_dir / "predictions.csv").columns.tolist() == ["id", "image"]
@@ -225,9 +229,9 @@ def test_tables_have_their_columns_when_nothing_could_be_predicted(tmp_path: Pat
 
 def test_summary_counts_and_names_what_went_wrong(tmp_path: Path, done: dict[str, str]) -> None:
     cat = photograph(tmp_path, "cat")
-    one = book(tmp_path)
-    one.open([done, cat])
-    one.add(one.unusable("cat", "refused", "It is a cat.", 0.1))
+    one = manifest_of(tmp_path)
+    one.start([done, cat])
+    one.add_unpredicted("cat", "refused", "It is a cat.")
     assert one.summary().splitlines() == [
         "2 photographs: 1 predicted (1 of them by an earlier run), 1 refused, 0 failed.",
         f"  refused: {cat['image']}: It is a cat.",
@@ -235,12 +239,29 @@ def test_summary_counts_and_names_what_went_wrong(tmp_path: Path, done: dict[str
     ]
 
 
+def test_progress_is_told_at_the_start_and_after_each_input(tmp_path: Path, done: dict[str, str]) -> None:
+    told = []
+    one = manifest_of(tmp_path)
+    one.on_progress = lambda *numbers: told.append(numbers)
+    items = [done, *(photograph(tmp_path, name) for name in "bc")]
+    one.start(items)
+    one.add_unpredicted("b", "failed", "OSError: disk full")
+    one.add(predicted(one, items[2]))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_one_photograph_is_no_plural(tmp_path: Path, done: dict[str, str]) -> None:
+    one = manifest_of(tmp_path)
+    one.start([done])
+    assert one.summary().startswith("1 photograph: 1 predicted")
+
+
 def test_a_second_run_may_not_write_to_the_same_folder(tmp_path: Path) -> None:
-    first = book(tmp_path)
+    first = manifest_of(tmp_path)
     with pytest.raises(OSError, match="another prediction is writing to .*: wait until it has ended"):
-        book(tmp_path)
+        manifest_of(tmp_path)
     first.close()
-    book(tmp_path)
+    manifest_of(tmp_path)
 
 
 def test_partial_files_of_a_killed_run_are_removed_and_nothing_else(tmp_path: Path) -> None:
@@ -250,7 +271,7 @@ def test_partial_files_of_a_killed_run_are_removed_and_nothing_else(tmp_path: Pa
     (folder / "a.png").touch()
     (tmp_path / "out/own/deep").mkdir(parents=True)
     (tmp_path / "out/own/deep/.vmnet-partial-x1.png").touch()
-    book(tmp_path)
+    manifest_of(tmp_path)
     assert sorted(path.name for path in folder.iterdir()) == ["a.png"]
     assert len(list((tmp_path / "out/own/deep").iterdir())) == 1, "no folder of a prediction"
 

@@ -19,6 +19,7 @@ from vmnet_monai.calibration.operating_point import weights_version
 from vmnet_monai.export import TOLERANCE, export_models
 from vmnet_monai.inference.run import predict_folder
 from vmnet_monai.inference.runtimes import EXPORTED, RUNTIMES, open_runtime
+from vmnet_monai.reports.record import Record
 
 RETINA = np.ascontiguousarray(skimage.data.retina()[::4, ::4])
 PICTURES = {"report": False, "explain": "all"}
@@ -96,9 +97,9 @@ def test_a_folder_gives_the_same_with_each_runtime_and_is_predicted_anew_with_an
     Image.fromarray(RETINA).save(tmp_path / "eye.png")
     tables, maps = [], []
     for runtime in RUNTIMES:
-        book = predict_folder([tmp_path / "eye.png"], tmp_path / "out", bundle, runtime=runtime, **PICTURES)
-        assert book.done_before == 0
-        assert [record["status"] for record in book.ordered()] == ["ok"]
+        manifest = predict_folder([tmp_path / "eye.png"], tmp_path / "out", bundle, runtime=runtime, **PICTURES)
+        assert manifest.done_before == 0
+        assert [record.status for record in manifest.ordered()] == ["ok"]
         tables.append(pd.read_csv(tmp_path / "out/predictions.csv"))
         maps.append((tmp_path / "out/cam/eye_glaucoma.png").read_bytes())
     again = predict_folder([tmp_path / "eye.png"], tmp_path / "out", bundle, runtime=RUNTIMES[-1], **PICTURES)
@@ -116,10 +117,11 @@ def test_torchscript_file_needs_no_bundle(bundle: Path, reference: Prediction, t
     np.testing.assert_array_equal(in_pytorch.heat_maps["glaucoma"], reference.heat_maps["glaucoma"])
 
     Image.fromarray(RETINA).save(tmp_path / "eye.png")
-    book = predict_folder([tmp_path / "eye.png"], tmp_path / "out", alone, **PICTURES)
-    (record,) = book.ordered()
-    assert record["made_from"]["runtime"] == "torchscript"
-    assert record["model_version"] == weights_version(bundle / "models")
+    manifest = predict_folder([tmp_path / "eye.png"], tmp_path / "out", alone, **PICTURES)
+    (record,) = manifest.ordered()
+    assert isinstance(record, Record)
+    assert record.made_from["runtime"] == "torchscript"
+    assert record.model_version == weights_version(bundle / "models")
     assert (tmp_path / "out/cam/eye_glaucoma.png").exists()
 
 

@@ -37,10 +37,10 @@ def writer(
     **options: bool,
 ) -> PredictionWriter:
     """A writer into a folder, without report unless it is asked for."""
-    book = Manifest(folder, {}, "m", "t")
-    book.open([{"id": name, "image": f"{name}.png"} for name in names])
+    manifest = Manifest(folder, {}, "m", "t")
+    manifest.start([{"id": name, "image": f"{name}.png"} for name in names])
     explainer = Explainer(network or small_network(), point.diseases, explain)
-    return PredictionWriter(book, point, explainer, **({"report": False} | options))
+    return PredictionWriter(manifest, point, explainer, **({"report": False} | options))
 
 
 def test_probability_survives_as_16_bit_grey(tmp_path: Path) -> None:
@@ -57,6 +57,13 @@ def test_mask_is_255_where_the_probability_reaches_the_threshold(tmp_path: Path)
     mask = read(tmp_path / "vessel" / "a.png")
     assert mask.dtype == np.uint8
     assert mask.tolist() == [[0, 255, 255], [0, 255, 0]]
+
+
+def test_a_mask_lies_inside_the_field_of_view_whatever_the_threshold(tmp_path: Path) -> None:
+    point = dataclasses.replace(POINT, structure_thresholds=(0.0,))
+    entry = photograph("a", vessel=[[0.0, 0.7, 0.0]]) | {"fov": torch.tensor([[[1.0, 1.0, 0.0]]])}
+    feed([[entry]], writer(tmp_path, point=point))
+    assert read(tmp_path / "vessel/a.png").tolist() == [[255, 255, 0]]
 
 
 def test_mask_follows_from_the_probability_on_disk(tmp_path: Path) -> None:
@@ -119,7 +126,7 @@ def test_real_inference_writes_pictures_of_the_photographs_size(tmp_path: Path) 
     written = sorted(
         str(path.relative_to(tmp_path))
         for path in tmp_path.rglob("*")
-        if "phantom/" not in str(path) and path.name != ".lock"
+        if "phantom/" not in str(path) and not path.name.startswith(".")
     )
     assert written == sorted(
         ["cam", "manifest.csv", "phantom", "predictions.csv", "records", "vessel", "vessel_probability"]

@@ -19,8 +19,8 @@ from vmnet_monai.reports.wording import DISCLAIMER
 
 
 def write(path: Path, made: Record, **heat_maps: np.ndarray) -> bytes:
-    masks = {structure: vessels() for structure in made["structures"]}
-    write_pdf(path, made, photograph(), masks, heat_maps or {disease: heat() for disease in made["heat_maps"]})
+    masks = {structure: vessels() for structure in made.structures}
+    write_pdf(path, made, photograph(), masks, heat_maps or {disease: heat() for disease in made.heat_maps})
     return path.read_bytes()
 
 
@@ -134,7 +134,7 @@ def test_what_does_not_fit_goes_on_overleaf(tmp_path: Path) -> None:
     whole = " ".join(written)
     assert all(remark in whole for remark in remarks)
     for i, disease in enumerate(findings):
-        assert f"Disease {i} {disease['probability']:.3f} 0.500" in whole
+        assert f"Disease {i} {disease.probability:.3f} 0.500" in whole
     assert all(f"Measure {i} {i}.5" in whole for i in range(80))
 
 
@@ -149,7 +149,7 @@ def test_networks_with_one_head_have_a_page(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("nothing", [None, math.nan])
 def test_disease_without_probability_is_said_to_have_none(nothing: float | None, tmp_path: Path) -> None:
-    missing = {**finding("amd", None), "probability": nothing}
+    missing = finding("amd", None).model_copy(update={"probability": nothing})
     assert "no probability" in text(write(tmp_path / "a.pdf", record(findings=[missing])))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -49,7 +51,7 @@ def test_an_item_becomes_what_the_network_reads(item: dict) -> None:
         "disc": (1, 64, 64),
         "fov": (1, 64, 64),
     }
-    assert 0 <= result["image"].min() and result["image"].max() <= 1
+    assert result["image"].min() >= 0 and result["image"].max() <= 1
     assert not result["image"][:, result["fov"][0] == 0].any(), "black outside the field of view"
     assert (bool(result["has_vessel"]), bool(result["has_disc"])) == (True, False)
     assert result["disease"].isnan().tolist() == [False, True]
@@ -80,3 +82,19 @@ def test_references_are_loaded_as_drawn_and_cut_to_the_field_of_view(item: dict)
     assert np.array_equal(np.asarray(result["vessel_reference"][0]) > 0, drawn)
     assert result["pred_vessel_inside_fov"].sum() == 48 * 96, "at the threshold is a vessel, outside the field is not"
     assert result["vessel_reference_inside_fov"].sum() == drawn[:48].sum()
+
+
+def test_a_scored_mask_lies_inside_both_fields_of_view_whatever_the_threshold(tmp_path: Path) -> None:
+    """Of four pixels the network sees the first three, and the first, second and fourth are scored."""
+    masks = {"vessel": [255, 255, 255, 255], "fov": [255, 255, 0, 255]}
+    for key, row in masks.items():
+        Image.fromarray(np.array([row], dtype=np.uint8)).save(tmp_path / f"{key}.png")
+    item = {
+        "label": {"disease": torch.zeros(1)},
+        "pred_vessel": torch.tensor([[[0.7, 0.0, 0.2, 0.0]]]),
+        "fov": torch.tensor([[[1.0, 1.0, 1.0, 0.0]]]),
+        **{f"{key}_path": str(tmp_path / f"{key}.png") for key in masks},
+    }
+    scored = chain([references_for_scoring(["vessel"], thresholds=[0.0])])(item)
+    assert scored["pred_vessel_inside_fov"].flatten().tolist() == [1, 1, 0, 0]
+    assert scored["vessel_reference_inside_fov"].flatten().tolist() == [1, 1, 0, 1]

@@ -6,52 +6,103 @@ import dataclasses
 import hashlib
 import json
 import math
+import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
+from pydantic_core import ErrorDetails
 
 from vmnet_monai.calibration.platt import platt_scaled
 from vmnet_monai.io.files import whole_file
 from vmnet_monai.io.weights import OPERATING_POINT_NAME, TORCHSCRIPT_NAME, WEIGHTS_NAME, weights_sha256
+from vmnet_monai.structures import check_structures, is_file_safe
+from vmnet_monai.transforms.contrast import CONTRAST_METHODS
+from vmnet_monai.transforms.field_of_view import FIELD_OF_VIEW_METHODS
 
 __all__ = ["OperatingPoint", "network_settings", "weights_version"]
 
+RENAMED_KEYS = {"vessel_threshold": "structure_thresholds, a list with one value per key of structures"}
+"""Keys of ``operating_point.json`` before version 0.3.0, and what holds their values since."""
 
-@dataclasses.dataclass(frozen=True)
+
+def _one_of(choices: Sequence[str]) -> AfterValidator:
+    def check(value: str) -> str:
+        if value not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _disease_keys(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not names or len(set(names)) < len(names) or not all(map(is_file_safe, names)):
+        raise ValueError("must be one or more different names that begin with a letter or digit and hold no slash")
+    return names
+
+
+Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Side = Annotated[int, Field(ge=1)]
+Scale = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Shift = Annotated[float, Field(allow_inf_nan=False)]
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class OperatingPoint:
-    """Calibration and thresholds from validation photographs, with the head and the grid that they hold for.
+    """Calibration and thresholds from validation images, with the head and the grid that they hold for.
+
+    Every value is checked, also of a copy by :func:`dataclasses.replace`; a wrong one raises pydantic's
+    ``ValidationError``, which is a ValueError.
 
     Attributes:
-        diseases: keys of the K diseases in the order of the network's logits.
-        grid_size: side in pixels of the grid to which the field of view is scaled.
+        diseases: keys of the K diseases in the order of the network's logits; different, and fit for file names.
+        grid_size: side in pixels of the grid to which the field of view is scaled, at least 1.
         disease_size: width in pixels to which the disease head averages the grid down, see
-            :class:`~vmnet_monai.networks.VMNet`.
-        contrast: contrast method of the preprocessing.
-        field_of_view: where the preprocessing finds the field of view: ``"estimate"``, or ``"whole"`` for pictures that
+            :class:`~vmnet_monai.networks.VMNet`; None where it sees the whole grid.
+        contrast: contrast method of the preprocessing, one of
+            :data:`~vmnet_monai.transforms.contrast.CONTRAST_METHODS`.
+        field_of_view: where the preprocessing finds the field of view: ``"estimate"``, or ``"whole"`` for images that
             have none.
         network: what :func:`network_settings` says of the network.
-        structures: keys of the structures that are segmented.
-        structure_thresholds: values in [0, 1]; a pixel belongs to a structure where its probability reaches the value.
-        disease_calibration: K pairs of scale and shift, from :func:`~vmnet_monai.metrics.platt_scaling`; (1, 0) leaves
-            the probability as it is.
-        disease_thresholds: K values in [0, 1]; a disease is called where its calibrated probability reaches the value.
+        structures: keys of the structures that are segmented, see :func:`~vmnet_monai.structures.check_structures`.
+        structure_thresholds: values in [0, 1]; a pixel of the field of view belongs to a structure where its
+            probability reaches the value.
+        disease_calibration: K pairs of scale, above 0, and shift, from
+            :func:`~vmnet_monai.calibration.platt_scaling`; (1, 0) leaves the probability as it is.
+        disease_thresholds: K values in [0, 1]; a disease is positive where its calibrated probability reaches the
+            value.
     """
 
-    diseases: tuple[str, ...]
-    grid_size: int
-    disease_size: int
-    contrast: str
-    field_of_view: str
+    diseases: Annotated[tuple[str, ...], AfterValidator(_disease_keys)]
+    grid_size: Side
+    disease_size: Side | None
+    contrast: Annotated[str, _one_of(CONTRAST_METHODS)]
+    field_of_view: Annotated[str, _one_of(FIELD_OF_VIEW_METHODS)]
     network: str
     structures: tuple[str, ...]
-    structure_thresholds: tuple[float, ...]
-    disease_calibration: tuple[tuple[float, float], ...]
-    disease_thresholds: tuple[float, ...]
+    structure_thresholds: tuple[Fraction, ...]
+    disease_calibration: tuple[tuple[Scale, Shift], ...]
+    disease_thresholds: tuple[Fraction, ...]
+
+    @model_validator(mode="after")
+    def _check_lists(self) -> OperatingPoint:
+        check_structures(self.structures, self.diseases)
+        for names, values in (
+            ("structures", "structure_thresholds"),
+            ("diseases", "disease_calibration"),
+            ("diseases", "disease_thresholds"),
+        ):
+            wanted, given = len(getattr(self, names)), len(getattr(self, values))
+            if wanted != given:
+                raise ValueError(f"{values} must have one value for each of the {wanted} {names}, got {given}")
+        return self
 
     def calibrate(self, probabilities: ArrayLike) -> NDArray[np.float64]:
-        """Calibrate the network's probabilities by :func:`~vmnet_monai.metrics.platt_scaled`; their order stays.
+        """Calibrate the network's probabilities by :func:`~vmnet_monai.calibration.platt_scaled`; their order stays.
 
         Args:
             probabilities: (N, K) or (K,), 0 to 1, in the order of ``diseases``; NaN stays NaN.
@@ -65,7 +116,7 @@ class OperatingPoint:
         return platt_scaled(probabilities, self.disease_calibration)
 
     def decide(self, probabilities: Sequence[float]) -> list[int | None]:
-        """Call each disease: 1 where its probability reaches its threshold, else 0; None where it is NaN.
+        """Decide on each disease: 1 where its probability reaches its threshold, else 0; None where it is NaN.
 
         Args:
             probabilities: K values from :meth:`calibrate`, in the order of ``diseases``.
@@ -135,79 +186,88 @@ class OperatingPoint:
     def load(
         cls,
         folder: str | Path,
-        diseases: Sequence[str] | None = None,
-        grid_size: int | None = None,
-        disease_size: int | None = None,
-        contrast: str | None = None,
-        field_of_view: str | None = None,
-        structures: Sequence[str] | None = None,
+        *,
         network: object | None = None,
         thresholds: Mapping[str, float] | None = None,
+        **settings: Any,
     ) -> OperatingPoint:
         """Read ``operating_point.json`` and compare it with what the caller is about to use.
 
         Args:
             folder: the folder of the weights.
-            diseases: the caller's diseases, to be compared if given.
-            grid_size: the caller's grid, likewise.
-            disease_size: the caller's width for the disease head, likewise.
-            contrast: the caller's contrast method, likewise.
-            field_of_view: where the caller finds the field of view, likewise.
-            structures: the caller's structures, likewise.
-            network: the caller's network, likewise.
+            network: the caller's network, to be compared if given, see :meth:`check_network`.
             thresholds: what replaces some of the thresholds, see :meth:`with_thresholds`.
+            **settings: the caller's ``diseases``, ``grid_size``, ``disease_size``, ``contrast``, ``field_of_view`` and
+                ``structures``, each to be compared if given; None is a value of ``disease_size``.
 
         Raises:
             FileNotFoundError: if the file or the weights are missing.
-            ValueError: if the file is of an earlier version or belongs to other weights, or if the file and the caller
-                disagree; the message says what to do.
+            ValueError: if the file is damaged, is of an earlier version or belongs to other weights, or if the file
+                and the caller disagree; the message says what to do.
         """
         _check_folder(folder)
         path = Path(folder) / OPERATING_POINT_NAME
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        missing = {*(field.name for field in dataclasses.fields(cls)), "weights_sha256"} - stored.keys()
-        if missing:
-            raise ValueError(
-                f"{path} lacks {', '.join(sorted(missing))}, because an earlier version wrote it: choose it anew on "
-                "validation photographs with `run calibrating` (calibrate.json over train.json) and "
-                f"`--pretrained {path.with_name(WEIGHTS_NAME)}`."
-            )
-        if stored["weights_sha256"] != weights_sha256(folder):
+        point, sha256 = _read(path)
+        if sha256 != weights_sha256(folder):
             raise ValueError(
                 f"{path} belongs to other weights than the {WEIGHTS_NAME} beside it: training was stopped between "
                 "writing the two, or one was replaced. Continue it with `--resume True`, take both from the same "
-                "training, or choose the operating point anew with `run calibrating` (calibrate.json over train.json) "
-                f"and `--pretrained {path.with_name(WEIGHTS_NAME)}`."
+                f"training, or {_make_anew(path)}"
             )
-        point = cls(
-            diseases=tuple(stored["diseases"]),
-            grid_size=int(stored["grid_size"]),
-            disease_size=int(stored["disease_size"]),
-            contrast=str(stored["contrast"]),
-            field_of_view=str(stored["field_of_view"]),
-            network=str(stored["network"]),
-            structures=tuple(stored["structures"]),
-            structure_thresholds=tuple(map(float, stored["structure_thresholds"])),
-            disease_calibration=tuple((float(scale), float(shift)) for scale, shift in stored["disease_calibration"]),
-            disease_thresholds=tuple(map(float, stored["disease_thresholds"])),
-        )
         if network is not None:
             point.check_network(network)
-        wanted = {
-            "diseases": None if diseases is None else tuple(diseases),
-            "grid_size": grid_size,
-            "disease_size": disease_size,
-            "contrast": contrast,
-            "field_of_view": field_of_view,
-            "structures": None if structures is None else tuple(structures),
-        }
-        for name, value in wanted.items():
-            if value is not None and value != getattr(point, name):
+        for name, value in settings.items():
+            used = tuple(value) if name in ("diseases", "structures") else value
+            if used != getattr(point, name):
                 raise ValueError(
                     f"the weights in {folder} were trained with {name} = {getattr(point, name)}, and the config says "
-                    f"{value}: pass the overlay or the override `--{name}` that the training had."
+                    f"{used}: pass the overlay or the override `--{name}` that the training had."
                 )
         return point.with_thresholds(thresholds or {})
+
+
+def _read(path: Path) -> tuple[OperatingPoint, str]:
+    """The operating point of a file, and the SHA-256 of the weights that it belongs to.
+
+    Raises:
+        ValueError: if the file is damaged or of an earlier version.
+    """
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} must hold JSON and does not ({error}): {_make_anew(path)}") from None
+    if not isinstance(stored, dict):
+        raise ValueError(f"{path} must hold a JSON object, got {reprlib.repr(stored)}: {_make_anew(path)}")
+    renamed = [f"{key} is now {new}" for key, new in RENAMED_KEYS.items() if key in stored]
+    if renamed:
+        raise ValueError(f"{path} has keys of an earlier version, {'; '.join(renamed)}: {_make_anew(path)}")
+    missing = {*(field.name for field in dataclasses.fields(OperatingPoint)), "weights_sha256"} - stored.keys()
+    if missing:
+        raise ValueError(
+            f"{path} lacks {', '.join(sorted(missing))}, because it is damaged or an earlier version wrote it: "
+            f"{_make_anew(path)}"
+        )
+    sha256 = stored.pop("weights_sha256")
+    try:
+        # As JSON, so that lists are tuples and nothing else is converted.
+        return TypeAdapter(OperatingPoint).validate_json(json.dumps(stored), strict=True), str(sha256)
+    except ValidationError as error:
+        wrong = "; ".join(map(_sentence, error.errors()))
+        raise ValueError(f"{path} is damaged, {wrong}: {_make_anew(path)}") from None
+
+
+def _sentence(error: ErrorDetails) -> str:
+    """What is wrong with a value in a line; that of several values together names them itself."""
+    rule = error["msg"].removeprefix("Value error, ").removesuffix(".")
+    key = ".".join(map(str, error["loc"]))
+    return f"{key}: {rule}, got {reprlib.repr(error['input'])}" if key else rule
+
+
+def _make_anew(path: Path) -> str:
+    return (
+        "choose it anew on validation images with `run calibrating` (calibrate.json over train.json) and "
+        f"`--pretrained {path.with_name(WEIGHTS_NAME)}`."
+    )
 
 
 def network_settings(network: object) -> str:

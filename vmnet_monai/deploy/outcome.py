@@ -136,7 +136,7 @@ def _record(
         "reason": " ".join(remarks),
         "seconds": round(outcome.seconds, 3),
         "model": asdict(model),
-        **prediction.description(),
+        **prediction.description().model_dump(),
     }
 
 

@@ -88,7 +88,7 @@ class BestModelSaver:
         collector: attached to the same evaluator before this handler; it names the structures.
         diseases: keys of the diseases.
         grid_size: side of the grid in pixels.
-        disease_size: width in pixels to which the disease head averages the grid down.
+        disease_size: width in pixels to which the disease head averages the grid down; None where it does not.
         contrast: contrast method of the preprocessing.
         field_of_view: where the preprocessing finds the field of view.
     """
@@ -100,7 +100,7 @@ class BestModelSaver:
         collector: PredictionCollector,
         diseases: Sequence[str],
         grid_size: int,
-        disease_size: int,
+        disease_size: int | None,
         contrast: str,
         field_of_view: str = "estimate",
     ) -> None:

@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vmnet_monai.calibration.operating_point import OPERATING_POINT_NAME
-from vmnet_monai.io.weights import TORCHSCRIPT_NAME, torchscript_extra
+from vmnet_monai.io.weights import OPERATING_POINT_NAME, TORCHSCRIPT_NAME, torchscript_extra
 
 if TYPE_CHECKING:
     from monai.bundle import ConfigParser

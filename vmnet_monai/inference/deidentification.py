@@ -1,9 +1,10 @@
-"""Hashed ids in place of file names, so that results can be handed on without them."""
+"""De-identified results: hashed ids in place of file names, in a folder that holds no results with names."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import importlib.metadata
 import os
 import secrets
 from collections.abc import Mapping, Sequence
@@ -11,34 +12,85 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic import BaseModel, ConfigDict
 
+from vmnet_monai.inference.record_folder import RecordFolder
 from vmnet_monai.io.files import whole_file
 
-__all__ = ["PRIVATE_REASON", "Pseudonyms", "private_folder"]
+__all__ = ["PRIVATE_REASON", "Pseudonyms", "mark_output_folder", "private_folder"]
 
 DIGITS = 16
-"""Hexadecimal digits of a hashed id: 64 bits, of which a million photographs share one with probability 3e-8."""
+"""Hexadecimal digits of a hashed id: of a million ids of 64 bits, two are equal with probability 3e-8."""
 
 KEY_BYTES = 32
 """Bytes of the secret key: the length of an HMAC-SHA-256 key that RFC 2104 recommends, the hash's own."""
 
 PRIVATE_REASON = "The reason is in links.csv of the private folder beside the results, because it may name the file."
-"""What results say in place of a reason, which may hold any name of the user's."""
+"""What results say in place of a reason, which may quote the name of a file."""
+
+MARKER = ".vmnet.json"
+"""File in an output folder that says whether its results are de-identified."""
+
+
+class _Marker(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    deidentify: bool
+    version: str
+    """Of the package that wrote it."""
 
 
 def private_folder(output_dir: str | Path) -> Path:
-    """The folder beside an output folder that holds what leads from hashed ids back to the photographs."""
+    """Return the folder beside an output folder that holds what leads from hashed ids back to the images."""
     output = Path(os.path.abspath(output_dir))
     return output.with_name(f"{output.name}-private")
 
 
-class Pseudonyms:
-    """Gives photographs hashed ids, and keeps apart what leads back.
+def mark_output_folder(output_dir: Path, deidentify: bool) -> None:
+    """Write into an output folder whether its results are de-identified, before any of them is written.
 
-    An id is the beginning of the HMAC-SHA-256 (RFC 2104) of the photograph's absolute path under a secret key: without
-    the key nobody can find the path by trying out names, and with it the next run gives the same ids. The key, as
-    ``key``, and a table of ids, photographs and reasons, ``links.csv``, are kept in :func:`private_folder`, readable by
-    its owner only; whoever deletes that folder cuts the way from results to names.
+    A folder that holds anything but hidden files and has no marker counts as one of results with names, unless its
+    records say otherwise: version 0.5 wrote no marker.
+
+    Args:
+        output_dir: folder of the predictions, to which no other run is writing.
+        deidentify: whether the results of this run are de-identified.
+
+    Raises:
+        OSError: if the marker cannot be written.
+        ValueError: if the folder holds results of the other kind, or its marker is damaged.
+    """
+    path = output_dir / MARKER
+    has_results = any(not entry.name.startswith(".") for entry in output_dir.iterdir())
+    if has_results and _is_deidentified(output_dir) != deidentify:
+        raise ValueError(
+            f"{output_dir} holds results {'with' if deidentify else 'without'} names, which must not lie beside "
+            f"{'de-identified ones' if deidentify else 'others'}: choose another output folder."
+        )
+    marker = _Marker(deidentify=deidentify, version=importlib.metadata.version("vmnet_monai"))
+    with whole_file(path) as temporary:
+        temporary.write_text(marker.model_dump_json() + "\n", encoding="utf-8")
+
+
+def _is_deidentified(output_dir: Path) -> bool:
+    marker = output_dir / MARKER
+    if not marker.exists():
+        return any(record.made_from.get("deidentify") for record in RecordFolder(output_dir))
+    try:
+        return _Marker.model_validate_json(marker.read_bytes()).deidentify
+    except ValueError:
+        raise ValueError(
+            f"{marker} must say whether the results are de-identified, and it is damaged: choose another output folder."
+        ) from None
+
+
+class Pseudonyms:
+    """Gives images hashed ids, and keeps what leads back to them in a folder of its own.
+
+    An id is the beginning of the HMAC-SHA-256 (RFC 2104) of the image's absolute path under a secret key: without the
+    key nobody can find the path by trying out names, and with it the next run gives the same ids. The key, in the file
+    ``key``, and the table of ids, images and reasons, ``links.csv``, are kept in :func:`private_folder`, readable by
+    its owner only. Without that folder nothing leads from the results back to the names.
 
     Args:
         output_dir: folder of the predictions.
@@ -54,11 +106,11 @@ class Pseudonyms:
         self.key = _key(self.folder / "key")
 
     def hashed(self, text: str) -> str:
-        """The HMAC-SHA-256 of a text, 64 hexadecimal digits."""
+        """Return the HMAC-SHA-256 of a text, 64 hexadecimal digits."""
         return hmac.new(self.key, text.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()
 
     def rename(self, items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Copy items with hashed ids, in the order of these, which says nothing.
+        """Copy items with hashed ids, sorted by these, so that the order of the names is lost too.
 
         Args:
             items: each with ``image``.
@@ -66,11 +118,11 @@ class Pseudonyms:
         renamed = [{**item, "id": self.hashed(os.path.abspath(item["image"]))[:DIGITS]} for item in items]
         return sorted(renamed, key=lambda item: item["id"])
 
-    def note(self, images: Mapping[str, str], reasons: Mapping[str, str]) -> None:
-        """Write the table of ids; the rows of earlier runs stay.
+    def write_links(self, images: Mapping[str, str], reasons: Mapping[str, str]) -> None:
+        """Write ``links.csv``, the table of ids, images and reasons; the rows of earlier runs stay.
 
         Args:
-            images: id -> photograph.
+            images: id -> image.
             reasons: id -> why it was refused or failed; those that are missing have none.
         """
         path = self.folder / "links.csv"

@@ -87,7 +87,7 @@ class SkipInvalidDataLoader:
         for outcome in self.loader:
             if outcome.entry is None:
                 item = outcome.item
-                self.manifest.add(self.manifest.unusable(item["id"], outcome.status, outcome.reason, outcome.seconds))
+                self.manifest.add_unpredicted(item["id"], outcome.status, outcome.reason, outcome.seconds)
                 continue
             usable.append(outcome.entry | {"seconds": outcome.seconds})
             if len(usable) == self.batch_size:
@@ -125,7 +125,7 @@ class SkipFailedIteration:
             cause = root_cause(error)
             reason = " ".join(f"{type(cause).__name__}: {cause}".split())
             for name in batchdata["id"]:
-                self.manifest.add(self.manifest.unusable(name, "failed", reason, 0.0))
+                self.manifest.add_unpredicted(name, "failed", reason)
             engine.state.batch, engine.state.output = [], []
         return engine.state.output
 

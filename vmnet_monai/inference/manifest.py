@@ -1,40 +1,36 @@
-"""The record of one photograph, and the manifest that keeps the records of a folder of predictions."""
+"""The manifest of a run: what became of each input, what an earlier run did already, and what is still to be done."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import pandas as pd
 from filelock import FileLock, Timeout
-from tqdm import tqdm
 
-from vmnet_monai.inference.deidentification import PRIVATE_REASON, Pseudonyms
-from vmnet_monai.io.files import remove_partial_files, whole_file
+from vmnet_monai.inference.deidentification import PRIVATE_REASON, Pseudonyms, mark_output_folder
+from vmnet_monai.inference.record_folder import RecordFolder
+from vmnet_monai.inference.tables import write_tables
+from vmnet_monai.io.files import remove_partial_files
 from vmnet_monai.io.slices import parse_slice_address
-from vmnet_monai.reports.record import InputRecord, Record, Status
+from vmnet_monai.reports.record import Description, InputRecord, Record
 
 __all__ = ["Manifest"]
-
-FOLDER = "records"
-"""Folder of the records inside the output folder."""
-
 
 SHOWN = 10
 """Inputs with a reason that a summary names."""
 
 
 class Manifest:
-    """Keeps one record per input on disk, so that a run that was stopped goes on where it stood.
+    """Keeps one record per input, those of predicted images on disk, so that a stopped run goes on where it stood.
 
-    The record of a photograph is its last file: where it exists, the others are whole. A record counts as done when
-    its photograph was predicted, from the same file and with the same settings, and all its files are there; whatever
-    else is missing, refused or failed is tried again. Nothing is deleted but the partial files of a killed run, and the
-    results of a photograph in whose place a file lies now that is refused.
+    The record of an image is its last file: where it exists, the others are whole. An image counts as done when its
+    record was made from the same file with the same settings, and all files of the record are there; whatever else is
+    missing, damaged, refused or failed is tried again. Nothing is deleted but the partial files of a killed run, and
+    the results of an image in whose place a file lies now that is refused.
 
     Args:
         output_dir: the output folder; it is made, and locked against a second run while this object lives.
@@ -44,10 +40,17 @@ class Manifest:
         resume: whether records of an earlier run count; otherwise everything is made anew.
         deidentify: whether ids are hashes, and names and reasons are kept in another folder, see
             :class:`~vmnet_monai.inference.deidentification.Pseudonyms`.
+        on_progress: called with the numbers of inputs that are done and of all inputs, at the start and after each
+            input.
 
     Raises:
         OSError: if the folder cannot be made, or another run is writing to it.
-        ValueError: if it holds results of a run that was de-identified and this one is not, or the other way round.
+        ValueError: if de-identified results and others would lie in one folder.
+
+    Attributes:
+        items: id -> input of the run, in the order of the inputs.
+        records: id -> record of each input that is done.
+        done_before: number of inputs that an earlier run predicted.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class Manifest:
         thresholds_version: str,
         resume: bool = True,
         deidentify: bool = False,
+        on_progress: Callable[[int, int], None] | None = None,
     ) -> None:
         self.output_dir = Path(output_dir)
         self.deidentify = deidentify
@@ -65,12 +69,13 @@ class Manifest:
         self.model_version = model_version
         self.thresholds_version = thresholds_version
         self.resume = resume
+        self.on_progress = on_progress
         self.items: dict[str, Mapping[str, Any]] = {}
         self.made_from: dict[str, dict[str, Any]] = {}
-        self.records: dict[str, Record] = {}
+        self.records: dict[str, InputRecord] = {}
         self.private_reasons: dict[str, str] = {}
         self.done_before = 0
-        self._progress: tqdm[Any] | None = None
+        self._on_disk = RecordFolder(output_dir)
         self.output_dir.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(self.output_dir / ".lock")
         try:
@@ -81,154 +86,162 @@ class Manifest:
                 "output folder."
             ) from error
         try:
-            self._check_earlier_results()
+            mark_output_folder(self.output_dir, deidentify)
             self._pseudonyms = Pseudonyms(self.output_dir) if deidentify else None
         except BaseException:
             self._lock.release()
             raise
         remove_partial_files(self.output_dir)
 
-    def open(self, items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """Note the inputs of a run, in their order, and return those that are still to be done.
+    def start(self, items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Take the inputs of a run, in their order, and return those that are still to be done.
 
         Args:
             items: each with ``id``, ``image``, and ``fov`` where it has a mask of the field of view.
         """
         if self._pseudonyms is not None:
             items = self._pseudonyms.rename(items)
-            self._pseudonyms.note({item["id"]: item["image"] for item in items}, {})
+            self._pseudonyms.write_links({item["id"]: item["image"] for item in items}, {})
         self.items = {item["id"]: item for item in items}
-        # Noted before a photograph is read: one that changes afterwards is predicted again by the next run.
+        # Taken down before an image is read: one that changes afterwards is predicted again by the next run.
         self.made_from = {name: self._made_from(item) for name, item in self.items.items()}
         self.records = {}
-        for name, item in self.items.items():
-            record = self._read(name)
-            if self.resume and record is not None and self._holds(record, item):
+        for name in self.items:
+            record = self._on_disk.read(name)
+            if self.resume and record is not None and self._is_done(record):
                 self.records[name] = record
         self.done_before = len(self.records)
-        self._progress = tqdm(total=len(items), initial=self.done_before, unit=" photographs", mininterval=0.5)
+        self._report_progress()
         return [item for name, item in self.items.items() if name not in self.records]
 
-    def withdraw(self, name: str) -> list[str]:
-        """Declare that the files of a photograph are about to be replaced.
+    def begin_replacing(self, name: str) -> list[str]:
+        """Mark the record of an image as out of date, because its files are about to be replaced.
 
         Returns:
-            The files that an earlier run wrote for it, to be handed to :meth:`tidy` when the new ones are whole.
+            The files that an earlier run wrote for it, for :meth:`remove_superseded` when the new ones are whole.
         """
-        record = self._read(name)
+        record = self._on_disk.read(name)
         if record is None:
             return []
-        self._keep(record | {"made_from": {}})
-        return list(record.get("files", []))
+        self._on_disk.write(record.model_copy(update={"made_from": {}}))
+        return record.files
 
-    def tidy(self, earlier: Sequence[str], record: Record) -> None:
-        """Remove the earlier files of a photograph that its new record does not have, such as a heat map."""
-        for file in set(earlier) - set(record["files"]):
-            (self.output_dir / file).unlink(missing_ok=True)
+    def remove_superseded(self, earlier: Sequence[str], record: Record) -> None:
+        """Remove the earlier files of an image that its new record does not have, such as a heat map.
 
-    def base(self, name: str) -> Record:
-        """The record of an input of which nothing is known but the names."""
-        return {
-            "id": name,
-            "image": name if self.deidentify else self.items[name]["image"],
-            "status": "ok",
-            "reason": "",
-            "seconds": 0.0,
-            "model_version": self.model_version,
-            "thresholds_version": self.thresholds_version,
-        }
+        Args:
+            earlier: from :meth:`begin_replacing`.
+            record: the new record.
+        """
+        self._on_disk.remove_files(set(earlier) - set(record.files))
 
-    def unusable(self, name: str, status: Status, reason: str, seconds: float) -> Record:
-        """The record of an input that was refused or failed."""
-        if self.deidentify:
-            self.private_reasons[name], reason = reason, PRIVATE_REASON
-        return {**self.base(name), "status": status, "reason": reason, "seconds": round(seconds, 3)}
+    def record_of(self, name: str, description: Description) -> Record:
+        """Make the record of a predicted image, as yet without files.
+
+        Args:
+            name: id of the image.
+            description: what is said about it.
+        """
+        known = {**self._known(name), **dict(description)}
+        return Record(**known, made_from=self.made_from[name], files=[])
 
     def add(self, record: Record) -> None:
-        """Keep a record; that of a predicted photograph also on disk, after all its other files.
-
-        Where a photograph was replaced by what is none, its earlier results, which are not those of the new file, go.
+        """Keep the record of a predicted image, also on disk, after all its other files.
 
         Raises:
             OSError: if it cannot be written.
         """
-        if record["status"] == "ok":
-            self._keep(record)
-        elif record["status"] == "refused":
-            self._discard_replaced(record["id"])
-        self.records[record["id"]] = record
-        if self._progress is not None:
-            self._progress.update()
+        self._on_disk.write(record)
+        self._add(record)
 
-    def ordered(self) -> list[Record]:
-        """The records in the order of the inputs; an input that was not reached has failed."""
+    def add_unpredicted(
+        self, name: str, status: Literal["refused", "failed"], reason: str, seconds: float = 0.0
+    ) -> None:
+        """Note that an input was refused or failed.
+
+        Where another file lies now in the place of a predicted image and is refused, the earlier results, which are not
+        those of the new file, are removed.
+
+        Args:
+            name: id of the input.
+            status: which of the two.
+            reason: why, in a line.
+            seconds: time spent on it.
+        """
+        if status == "refused":
+            self._discard_replaced(name)
+        self._add(self._unpredicted(name, status, reason, seconds))
+
+    def ordered(self) -> list[InputRecord]:
+        """Return the records in the order of the inputs; an input that was not reached has failed."""
         reason = "not reached: the run was stopped before. Run it again."
-        return [self.records.get(name) or self.unusable(name, "failed", reason, 0.0) for name in self.items]
+        return [self.records.get(name) or self._unpredicted(name, "failed", reason, 0.0) for name in self.items]
 
     def write_tables(self) -> None:
-        """Write ``manifest.csv``, one row per input, and ``predictions.csv``, one row per predicted photograph.
+        """Write ``manifest.csv`` and ``predictions.csv``, see :func:`~vmnet_monai.inference.tables.write_tables`.
 
         Raises:
             OSError: if they cannot be written.
         """
         records = self.ordered()
         if self._pseudonyms is not None:
-            self._pseudonyms.note({name: item["image"] for name, item in self.items.items()}, self.private_reasons)
-        manifest = pd.DataFrame(
-            [{key: dict(record)[key] for key in InputRecord.__annotations__} for record in records],
-            columns=list(InputRecord.__annotations__),
-        )
-        rows = [prediction_row(record) for record in records if record["status"] == "ok"]
-        predictions = pd.DataFrame(rows or None, columns=None if rows else ["id", "image"])
-        for name, table in (("manifest.csv", manifest), ("predictions.csv", predictions)):
-            with whole_file(self.output_dir / name) as temporary:
-                decisions = [column for column in table.columns.astype(str) if column.startswith("decision_")]
-                table.astype(dict.fromkeys(decisions, "Int64")).to_csv(temporary, index=False, float_format="%.6f")
+            images = {name: item["image"] for name, item in self.items.items()}
+            self._pseudonyms.write_links(images, self.private_reasons)
+        write_tables(self.output_dir, records)
 
     def close(self) -> None:
-        """End the progress bar and let other runs write to the folder."""
-        if self._progress is not None:
-            self._progress.close()
+        """Let other runs write to the folder."""
         self._lock.release()
 
     def summary(self) -> str:
         """Say how many photographs there were, what became of them, and where to look."""
         records = self.ordered()
-        noted = [record for record in records if record["reason"]]
-        counts = Counter(record["status"] for record in records)
+        noted = [record for record in records if record.reason]
+        counts = Counter(record.status for record in records)
         before = f" ({self.done_before} of them by an earlier run)" if self.done_before else ""
         lines = [
-            f"{len(records)} photographs: {counts['ok']} predicted{before}, "
+            f"{len(records)} photograph{'' if len(records) == 1 else 's'}: {counts['ok']} predicted{before}, "
             f"{counts['refused']} refused, {counts['failed']} failed."
         ]
-        lines += [f"  {record['status']}: {record['image']}: {record['reason']}" for record in noted[:SHOWN]]
+        lines += [f"  {record.status}: {record.image}: {record.reason}" for record in noted[:SHOWN]]
         if len(noted) > SHOWN:
             lines.append(f"  and {len(noted) - SHOWN} more, all in manifest.csv")
         page = self.output_dir / "index.html"
         lines.append(f"Results: {page if self.settings.get('report') else self.output_dir}")
         return "\n".join(lines)
 
-    def _path(self, name: str) -> Path:
-        return self.output_dir / FOLDER / f"{name}.json"
+    def _add(self, record: InputRecord) -> None:
+        self.records[record.id] = record
+        self._report_progress()
 
-    def _keep(self, record: Record) -> None:
-        with whole_file(self._path(record["id"])) as temporary:
-            temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    def _report_progress(self) -> None:
+        if self.on_progress is not None:
+            self.on_progress(len(self.records), len(self.items))
 
-    def _read(self, name: str) -> Record | None:
-        """The record of an earlier run, None where there is none or it is damaged."""
-        try:
-            record: Record = json.loads(self._path(name).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return record if isinstance(record, dict) else None
+    def _known(self, name: str) -> dict[str, str]:
+        """What is known of every input."""
+        return {
+            "id": name,
+            "image": self._image(name),
+            "model_version": self.model_version,
+            "thresholds_version": self.thresholds_version,
+        }
 
-    def _holds(self, record: Record, item: Mapping[str, Any]) -> bool:
+    def _image(self, name: str) -> str:
+        """The input as it is named in results."""
+        return name if self.deidentify else str(self.items[name]["image"])
+
+    def _unpredicted(self, name: str, status: Literal["refused", "failed"], reason: str, seconds: float) -> InputRecord:
+        if self.deidentify:
+            self.private_reasons[name], reason = reason, PRIVATE_REASON
+        return InputRecord(**self._known(name), status=status, reason=reason, seconds=round(seconds, 3))
+
+    def _is_done(self, record: Record) -> bool:
         """Whether an earlier record is that of the same files and settings, and its own files are there."""
         return (
-            record.get("image") == self.base(item["id"])["image"]
-            and record.get("made_from") == self.made_from[item["id"]]
-            and all((self.output_dir / file).is_file() for file in record.get("files", []))
+            record.image == self._image(record.id)
+            and record.made_from == self.made_from[record.id]
+            and self._on_disk.has_files(record)
         )
 
     def _made_from(self, item: Mapping[str, Any]) -> dict[str, Any]:
@@ -243,28 +256,15 @@ class Manifest:
             states = {key: self._pseudonyms.hashed(json.dumps(state)) for key, state in states.items()}
         return states | versions | self.settings
 
-    def _check_earlier_results(self) -> None:
-        """Refuse to mix results with and without names."""
-        for path in sorted((self.output_dir / FOLDER).glob("*.json")):
-            record = self._read(path.stem)
-            made_from = record.get("made_from") if record else None
-            if made_from and bool(made_from.get("deidentify")) != self.deidentify:
-                raise ValueError(
-                    f"{self.output_dir} holds results {'with' if self.deidentify else 'without'} names, which must not "
-                    f"lie beside {'de-identified ones' if self.deidentify else 'others'}: choose another output folder."
-                )
-
     def _discard_replaced(self, name: str) -> None:
-        """Remove the results of a photograph in whose place another file lies now."""
-        record = self._read(name)
-        if record is None or record.get("image") != self.base(name)["image"]:
+        """Remove the results of an image in whose place another file lies now."""
+        record = self._on_disk.read(name)
+        if record is None or record.image != self._image(name):
             return
         now = self.made_from[name]["image"]
-        is_replaced = record.get("made_from", {}).get("image", now) != now
+        is_replaced = record.made_from.get("image", now) != now
         if is_replaced and len(_state(self.items[name]["image"])) > 1:
-            self._path(name).unlink()
-            for file in record.get("files", []):
-                (self.output_dir / file).unlink(missing_ok=True)
+            self._on_disk.remove(record)
 
 
 def _state(name: str) -> list[int | str]:
@@ -275,12 +275,3 @@ def _state(name: str) -> list[int | str]:
     except (OSError, ValueError):
         return [name]
     return [name, stat.st_size, stat.st_mtime_ns]
-
-
-def prediction_row(record: Record) -> dict[str, Any]:
-    """The row of ``predictions.csv`` of a predicted photograph."""
-    row: dict[str, Any] = {"id": record["id"], "image": record["image"]}
-    for finding in record["findings"]:
-        row[f"probability_{finding['disease']}"] = finding["probability"]
-        row[f"decision_{finding['disease']}"] = finding["decision"]
-    return row | record["measures"] | {"warnings": " ".join(record["warnings"])}

@@ -37,11 +37,12 @@ def make_prediction(entry: Mapping[str, Any], operating_point: OperatingPoint, e
             probability = entry[f"pred_{structure}"][0].cpu().numpy()
             probabilities[structure] = probability
             # Compared as the scores do, so that the mask follows from the probabilities on disk.
-            masks[structure] = probability_levels(probability) >= probability_levels(threshold)
+            reached = probability_levels(probability) >= probability_levels(threshold)
+            masks[structure] = reached & inside[0].numpy()  # the 0 outside reaches a threshold of 0
     findings = _findings(entry, operating_point)
     heat_maps = {}
     if findings:
-        positive = [finding["disease"] for finding in findings if finding["decision"]]
+        positive = [finding.disease for finding in findings if finding.decision]
         grid = entry["image"]
         fov_on_grid = crop_to_box(inside, box, grid.shape[-1]) > 0.5
         for disease, heat in explainer.heat_maps(grid, fov_on_grid.to(grid), positive).items():
@@ -63,12 +64,12 @@ def _findings(entry: Mapping[str, Any], operating_point: OperatingPoint) -> list
         return []
     probabilities = operating_point.calibrate(entry["pred_disease"].cpu()).tolist()
     return [
-        {
-            "disease": disease,
-            "probability": None if math.isnan(probability) else probability,
-            "threshold": threshold,
-            "decision": decision,
-        }
+        DiseaseFinding(
+            disease=disease,
+            probability=None if math.isnan(probability) else probability,
+            threshold=threshold,
+            decision=decision,
+        )
         for disease, probability, threshold, decision in zip(
             operating_point.diseases,
             probabilities,

@@ -106,26 +106,20 @@ class PredictionWriter:
             name = entry["id"]
             before = float(entry["seconds"]) + network_seconds
             try:
-                earlier = self.manifest.withdraw(name)
+                earlier = self.manifest.begin_replacing(name)
                 record = self._write(entry)
-                record["seconds"] = round(before + time.perf_counter() - started, 3)
-                self.manifest.tidy(earlier, record)
+                record.seconds = round(before + time.perf_counter() - started, 3)
+                self.manifest.remove_superseded(earlier, record)
                 self.manifest.add(record)
             except Exception as error:
                 logger.debug(name, exc_info=True)
                 reason = " ".join(f"{type(error).__name__}: {error}".split())
-                self.manifest.add(
-                    self.manifest.unusable(name, "failed", reason, before + time.perf_counter() - started)
-                )
+                self.manifest.add_unpredicted(name, "failed", reason, before + time.perf_counter() - started)
 
     def _write(self, entry: Mapping[str, Any]) -> Record:
         prediction = make_prediction(entry, self.operating_point, self.explainer)
-        record: Record = {
-            **self.manifest.base(prediction.id),
-            **prediction.description(),
-            "made_from": self.manifest.made_from[prediction.id],
-        }
-        record["files"] = self._write_files(entry["image_path"], prediction, record)
+        record = self.manifest.record_of(prediction.id, prediction.description())
+        record.files = self._write_files(entry["image_path"], prediction, record)
         return record
 
     def _write_files(self, path: str, prediction: Prediction, record: Record) -> list[str]:
@@ -150,7 +144,7 @@ class PredictionWriter:
         if self.dicom:
             written, remarks = self._write_dicom(path, images, prediction)
             files += written
-            record["reason"] = " ".join(remarks)
+            record.reason = " ".join(remarks)
         if self.report:
             files += write_page(folder, record, image, prediction.structure_masks, prediction.heat_maps)
         if self.pdf:

@@ -94,17 +94,17 @@ def write_pdf(
         masks: structure -> (H, W) bool.
         heat_maps: disease -> (H, W) float in [0, 1].
     """
-    name = record["id"]
+    name = record.id
     origin = (
-        f"{record['width_px']} × {record['height_px']} pixels · {record['image']}",
-        f"Model {record['model_version']} · thresholds {record['thresholds_version']}",
+        f"{record.width_px} × {record.height_px} pixels · {record.image}",
+        f"Model {record.model_version} · thresholds {record.thresholds_version}",
     )
     story = [
         *_heading(name, origin),
         _images(image, masks),
         *_heat_maps(image, heat_maps),
-        *_remarks(record["warnings"]),
-        _findings_and_measures(record["findings"], record["measures"]),
+        *_remarks(record.warnings),
+        _findings_and_measures(record.findings, record.measures),
         _PageCount(),
     ]
     with whole_file(path) as temporary:
@@ -256,10 +256,10 @@ def _remarks(warnings: Sequence[str]) -> list[Flowable]:
 
 def _finding_row(finding: DiseaseFinding) -> list[Flowable]:
     """Disease, bar with threshold, probability, threshold, decision."""
-    probability, threshold = finding["probability"], finding["threshold"]
-    reached = finding["decision"] == 1
+    probability, threshold = finding.probability, finding.threshold
+    reached = finding.decision == 1
     return [
-        _text(disease_name(finding["disease"]), bold=reached),
+        _text(disease_name(finding.disease), bold=reached),
         _bar(probability, threshold, ACCENT if reached else BELOW) if known(probability) else "",
         _text(probability_text(probability), bold=reached, right=True),
         _text(probability_text(threshold), right=True),

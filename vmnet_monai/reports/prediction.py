@@ -23,7 +23,7 @@ class Prediction:
     Attributes:
         id: name of the photograph.
         structure_probabilities: structure -> (H, W) float32 in [0, 1], 0 outside the field of view.
-        structure_masks: structure -> (H, W) bool, where the probability reaches the threshold.
+        structure_masks: structure -> (H, W) bool, where the probability reaches the threshold inside the field of view.
         findings: per disease its calibrated probability, threshold and decision; empty without disease head.
         heat_maps: disease -> (H, W) float32 in [0, 1], fraction of the map's own maximum, 0 outside the field of view.
         field_of_view: (H, W) bool.
@@ -54,7 +54,7 @@ class Prediction:
     def probabilities(self) -> dict[str, float]:
         """Disease -> calibrated probability in [0, 1], NaN where the network gives none."""
         return {
-            finding["disease"]: math.nan if finding["probability"] is None else finding["probability"]
+            finding.disease: math.nan if finding.probability is None else finding.probability
             for finding in self.findings
         }
 
@@ -62,19 +62,18 @@ class Prediction:
     def decisions(self) -> dict[str, bool | None]:
         """Disease -> whether its probability reaches the threshold, None without probability."""
         return {
-            finding["disease"]: None if finding["decision"] is None else bool(finding["decision"])
-            for finding in self.findings
+            finding.disease: None if finding.decision is None else bool(finding.decision) for finding in self.findings
         }
 
     def description(self) -> Description:
-        """What records say about the photograph, as JSON can hold it."""
+        """Return what records say about the image."""
         height, width = self.field_of_view.shape
-        return {
-            "width_px": width,
-            "height_px": height,
-            "findings": self.findings,
-            "measures": self.measures,
-            "warnings": self.warnings,
-            "structures": list(self.structure_masks),
-            "heat_maps": list(self.heat_maps),
-        }
+        return Description(
+            width_px=width,
+            height_px=height,
+            findings=self.findings,
+            measures=self.measures,
+            warnings=self.warnings,
+            structures=list(self.structure_masks),
+            heat_maps=list(self.heat_maps),
+        )

@@ -71,9 +71,9 @@ def probability_text(value: float | None) -> str:
 
 def decision_text(finding: DiseaseFinding) -> str:
     """Write a decision in words."""
-    if finding["decision"] is None or not known(finding["probability"]):
+    if finding.decision is None or not known(finding.probability):
         return "no probability"
-    return "at or above threshold" if finding["decision"] else "below threshold"
+    return "at or above threshold" if finding.decision else "below threshold"
 
 
 def file_url(name: str) -> str:

@@ -171,7 +171,7 @@ def references_for_scoring(structures: Sequence[str], thresholds: Sequence[float
     Returns:
         Transforms that add ``<structure>_reference`` and ``fov_reference``, see
         :class:`~vmnet_monai.transforms.LoadReferenceMasksd`, and, ending in ``_inside_fov``, the reference and the mask
-        ``pred_<structure>``, both 0 outside the field of view.
+        ``pred_<structure>``, both 0 outside ``fov_reference``, and the mask also outside ``fov``.
     """
     maps = [f"pred_{structure}" for structure in structures]
     scored = [*maps, *(f"{structure}_reference" for structure in structures)]
@@ -182,5 +182,6 @@ def references_for_scoring(structures: Sequence[str], thresholds: Sequence[float
         LoadReferenceMasksd(structures),
         CopyItemsd(scored, names=inside, allow_missing_keys=True),
         AsDiscreted(inside[: len(maps)], threshold=list(thresholds), allow_missing_keys=True),
+        MaskIntensityd(inside[: len(maps)], mask_key="fov", allow_missing_keys=True),
         MaskIntensityd(inside, mask_key="fov_reference", allow_missing_keys=True),
     ]

@@ -26,6 +26,7 @@ from vmnet_monai.explain import draw_heat_map, draw_structures
 from vmnet_monai.io.dicom import read_dataset
 from vmnet_monai.reports.dicom.origin import quiet, short_text
 from vmnet_monai.reports.dicom.results import write_dicom_results
+from vmnet_monai.reports.record import DiseaseFinding
 
 HEIGHT, WIDTH = 24, 40
 
@@ -205,7 +206,7 @@ def test_photograph_without_uid_gets_no_results_and_it_is_said(keyword: str, tmp
 
 
 def test_diagnosis_of_the_skin_is_not_reported_as_one_of_the_eye(tmp_path: Path) -> None:
-    finding = {"disease": "melanoma", "probability": 0.5, "threshold": 0.5, "decision": 1}
+    finding = DiseaseFinding(disease="melanoma", probability=0.5, threshold=0.5, decision=1)
     prediction = hand_made_prediction(findings=[finding])
     files, (remark,) = write_dicom_results(tmp_path, "skin", photograph(kind="vl"), 0, prediction, PICTURES, MODEL)
     assert files == []
@@ -276,7 +277,7 @@ def test_real_prediction_of_a_file_is_written_and_read_back(tmp_path: Path) -> N
     assert np.array_equal(dcmread(folder / "heat_normal.dcm").pixel_array, pictures["heat_normal"])
     groups = {g.tracking_identifier: g for g in srread(folder / "report.dcm").content.get_image_measurement_groups()}
     for finding in prediction.findings:
-        values = [item.value for item in groups[finding["disease"]].get_measurements()]
-        assert values == [finding["probability"], finding["threshold"]]
+        values = [item.value for item in groups[finding.disease].get_measurements()]
+        assert values == [finding.probability, finding.threshold]
     measured = {item.name.value: item.value for item in groups["vessel_measures"].get_measurements()}
     assert measured == {name: value for name, value in prediction.measures.items() if value is not None}

@@ -54,15 +54,15 @@ def texts(document: ComprehensiveSR) -> list[tuple[str, str]]:
 def test_every_probability_threshold_and_decision_is_that_of_the_prediction(document: ComprehensiveSR) -> None:
     read = groups(document)
     for finding in FINDINGS:
-        group = read[finding["disease"]]
-        if finding["probability"] is not None:
+        group = read[finding.disease]
+        if finding.probability is not None:
             assert numbers(group) == {
-                "Probability": (finding["probability"], "1"),
-                "Threshold Value": (finding["threshold"], "1"),
+                "Probability": (finding.probability, "1"),
+                "Threshold Value": (finding.threshold, "1"),
             }
         (decision,) = group.get_qualitative_evaluations()
         assert decision.name.value == "decision"
-        assert decision.value.meaning == {1: "Present", 0: "Absent", None: "Not Evaluated"}[finding["decision"]]
+        assert decision.value.meaning == {1: "Present", 0: "Absent", None: "Not Evaluated"}[finding.decision]
 
 
 def test_disease_without_probability_has_no_number(document: ComprehensiveSR) -> None:
@@ -70,7 +70,7 @@ def test_disease_without_probability_has_no_number(document: ComprehensiveSR) ->
 
 
 def test_nan_is_no_probability(tmp_path: Path) -> None:
-    finding = {"disease": "amd", "probability": float("nan"), "threshold": 0.5, "decision": None}
+    finding = FINDINGS[2].model_copy(update={"probability": float("nan")})
     group = groups(report(tmp_path, prediction=hand_made_prediction(findings=[finding], measures={})))["amd"]
     assert numbers(group) == {}
     assert group.get_qualitative_evaluations()[0].value.meaning == "Not Evaluated"

@@ -10,10 +10,10 @@ from pathlib import Path
 from report_examples import EVIL, Page, finding, record, unusable
 
 from vmnet_monai.reports.html.index import write_index
-from vmnet_monai.reports.record import Record
+from vmnet_monai.reports.record import InputRecord
 
 
-def write(output_dir: Path, *records: Record) -> Page:
+def write(output_dir: Path, *records: InputRecord) -> Page:
     write_index(output_dir, records)
     return Page(output_dir / "index.html")
 
@@ -57,7 +57,7 @@ def test_rows_are_sorted_by_name_status_probabilities_and_number_of_remarks(tmp_
 
 
 def test_missing_and_undefined_probabilities_are_dashes(tmp_path: Path) -> None:
-    undefined = {**finding("amd", None), "probability": math.nan}
+    undefined = finding("amd", None).model_copy(update={"probability": math.nan})
     page = write(tmp_path, record("a", findings=[finding("glaucoma", None), undefined]), record("b", findings=[]))
     assert keys(page) == [["a", 2, None, None, 0], ["b", 2, None, None, 0]]
     assert page.texts.count("–") == 6, "two diseases and no remarks, twice"

@@ -14,7 +14,6 @@ from PIL import Image
 from report_examples import EVIL, Page, finding, heat, photograph, record, vessels
 
 from vmnet_monai.reports.html import page, write_page
-from vmnet_monai.reports.html.page import write_page
 from vmnet_monai.reports.record import Record
 
 
@@ -23,10 +22,10 @@ def write(output_dir: Path, made: Record) -> Page:
         output_dir,
         made,
         photograph(),
-        {structure: vessels() for structure in made["structures"]},
-        {disease: heat() for disease in made["heat_maps"]},
+        {structure: vessels() for structure in made.structures},
+        {disease: heat() for disease in made.heat_maps},
     )
-    return Page(output_dir / "report" / f"{made['id']}.html")
+    return Page(output_dir / "report" / f"{made.id}.html")
 
 
 def test_page_lies_beside_the_folder_of_its_pictures_and_shows_all_of_them(tmp_path: Path) -> None:
@@ -74,7 +73,7 @@ def test_page_says_what_it_is_not_for(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("nothing", [None, math.nan])
 def test_disease_without_probability_has_no_bar(nothing: float | None, tmp_path: Path) -> None:
-    missing = {**finding("amd", None), "probability": nothing}
+    missing = finding("amd", None).model_copy(update={"probability": nothing})
     shown = write(tmp_path, record(findings=[missing]))
     assert "no probability" in shown.texts
     assert "bar" not in shown.attributes("span", "class")

@@ -95,7 +95,7 @@ def _refusal(source: Dataset, prediction: Prediction) -> str:
             f"No DICOM results were written: the photograph has no {', '.join(missing)}, by which they would refer to "
             "it; export it again."
         )
-    skin = [finding["disease"] for finding in prediction.findings if finding["disease"] in ISIC2017_DIAGNOSES]
+    skin = [finding.disease for finding in prediction.findings if finding.disease in ISIC2017_DIAGNOSES]
     if skin:
         return (
             f"No DICOM results were written: their codes are those of the eye, and {', '.join(skin)} is a diagnosis of "

@@ -126,17 +126,17 @@ def structured_report(
 def _disease_group(
     finding: DiseaseFinding, side: str, image: Dataset, frames: list[int] | None, model: ModelIdentity
 ) -> MeasurementsAndQualitativeEvaluations:
-    probability = finding["probability"]
+    probability = finding.probability
     measurements, decision = [], NOT_EVALUATED
     if known(probability):
         unit = codes.UCUM.NoUnits
         measurements = [
             Measurement(PROBABILITY, float(probability), unit),
-            Measurement(THRESHOLD, float(finding["threshold"]), unit),
+            Measurement(THRESHOLD, float(finding.threshold), unit),
         ]
-        decision = PRESENT if finding["decision"] else ABSENT
+        decision = PRESENT if finding.decision else ABSENT
     return _group(
-        *(finding["disease"], disease_code(finding["disease"]), EYE, side, image, frames, model),
+        *(finding.disease, disease_code(finding.disease), EYE, side, image, frames, model),
         measurements,
         [QualitativeEvaluation(DECISION, decision)],
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 from vmnet_monai.reports.html.render import write_html
-from vmnet_monai.reports.record import DiseaseFinding, Record, Status
+from vmnet_monai.reports.record import DiseaseFinding, InputRecord, Record, Status
 from vmnet_monai.reports.wording import known
 
 __all__ = ["write_index"]
@@ -17,7 +17,7 @@ STATUSES: tuple[Status, ...] = tuple(reversed(get_args(Status)))
 """In the order of the table: what needs attention first."""
 
 
-def write_index(output_dir: Path, records: Sequence[Record]) -> None:
+def write_index(output_dir: Path, records: Sequence[InputRecord]) -> None:
     """Write ``index.html``: how many photographs there are, and a table of them that can be sorted and searched.
 
     Failed and refused ones stand first, with their reasons; all others follow in the order in which they are given.
@@ -28,20 +28,22 @@ def write_index(output_dir: Path, records: Sequence[Record]) -> None:
         output_dir: where ``report`` lies.
         records: one per input.
     """
-    rows = sorted(records, key=lambda record: STATUSES.index(record["status"]))
-    findings = [{finding["disease"]: finding for finding in record.get("findings", [])} for record in rows]
+    rows = sorted(records, key=lambda record: STATUSES.index(record.status))
+    findings = [
+        {finding.disease: finding for finding in record.findings} if isinstance(record, Record) else {}
+        for record in rows
+    ]
     diseases = list(dict.fromkeys(disease for found in findings for disease in found))
-    counts = Counter(record["status"] for record in records)
+    counts = Counter(record.status for record in records)
     write_html(
         Path(output_dir) / "index.html",
         "index",
         counts={status: counts[status] for status in get_args(Status)},
-        model_versions=list(dict.fromkeys(record["model_version"] for record in records)),
-        thresholds_versions=list(dict.fromkeys(record["thresholds_version"] for record in records)),
+        model_versions=list(dict.fromkeys(record.model_version for record in records)),
+        thresholds_versions=list(dict.fromkeys(record.thresholds_version for record in records)),
         diseases=diseases,
         reached={
-            disease: sum(found[disease]["decision"] == 1 for found in findings if disease in found)
-            for disease in diseases
+            disease: sum(found[disease].decision == 1 for found in findings if disease in found) for disease in diseases
         },
         rows=[
             (record, found, _sort_keys(record, found, diseases)) for record, found in zip(rows, findings, strict=True)
@@ -50,13 +52,13 @@ def write_index(output_dir: Path, records: Sequence[Record]) -> None:
 
 
 def _sort_keys(
-    record: Record, found: Mapping[str, DiseaseFinding], diseases: Sequence[str]
+    record: InputRecord, found: Mapping[str, DiseaseFinding], diseases: Sequence[str]
 ) -> list[str | float | None]:
     """What each column is sorted by; None, which stands last in either direction, where there is nothing."""
-    probabilities = [found[disease]["probability"] if disease in found else None for disease in diseases]
+    probabilities = [found[disease].probability if disease in found else None for disease in diseases]
     return [
-        record["id"],
-        STATUSES.index(record["status"]),
+        record.id,
+        STATUSES.index(record.status),
         *(value if known(value) else None for value in probabilities),
-        len(record.get("warnings", [])),
+        len(record.warnings) if isinstance(record, Record) else 0,
     ]

@@ -57,7 +57,7 @@ def write_page(
         The names of the files, relative to ``output_dir``.
     """
     # Not report/<id>/: the folder of images of a.html.png would have the name of the page of a.png.
-    folder, page = f"report/pictures/{record['id']}", f"report/{record['id']}.html"
+    folder, page = f"report/pictures/{record.id}", f"report/{record.id}.html"
     images = Path(output_dir) / folder
     names = ["photograph.jpg", "thumbnail.jpg"]
     shown = shrink(image, PAGE_SIDE_PX)

@@ -1,0 +1,83 @@
+"""The records of an output folder on disk, and the files that they name."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from vmnet_monai.io.files import whole_file
+from vmnet_monai.reports.record import Record
+
+__all__ = ["RecordFolder"]
+
+FOLDER = "records"
+"""Folder of the records inside the output folder."""
+
+
+class RecordFolder:
+    """Reads and writes ``records/<id>.json``, and looks after the files that the records name.
+
+    Files are looked at and removed inside the output folder only: one that a symbolic link leads out of it counts as
+    missing and stays.
+
+    Args:
+        output_dir: the output folder.
+    """
+
+    def __init__(self, output_dir: str | Path) -> None:
+        self.output_dir = Path(output_dir)
+        self._root = self.output_dir.resolve()
+
+    def __iter__(self) -> Iterator[Record]:
+        """Read all records that can be read, in the order of their names."""
+        names = sorted(path.stem for path in (self.output_dir / FOLDER).glob("*.json"))
+        return (record for record in map(self.read, names) if record is not None)
+
+    def read(self, name: str) -> Record | None:
+        """Read the record of an image; None where there is none or it is damaged.
+
+        Args:
+            name: id of the image.
+        """
+        try:
+            stored = json.loads(self._path(name).read_text(encoding="utf-8"))
+            record = Record.model_validate(stored, strict=True)
+        except (OSError, ValueError, RecursionError):
+            return None
+        return record if record.id == name else None
+
+    def write(self, record: Record) -> None:
+        """Write a record, whole or not at all.
+
+        Raises:
+            OSError: if it cannot be written.
+        """
+        with whole_file(self._path(record.id)) as temporary:
+            temporary.write_text(json.dumps(record.model_dump(), indent=1) + "\n", encoding="utf-8")
+
+    def remove(self, record: Record) -> None:
+        """Remove a record, and then its files."""
+        self._path(record.id).unlink(missing_ok=True)
+        self.remove_files(record.files)
+
+    def has_files(self, record: Record) -> bool:
+        """Tell whether all files of a record are there."""
+        return all(map(self._is_own_file, record.files))
+
+    def remove_files(self, files: Iterable[str]) -> None:
+        """Remove files that a record named, where they are still there.
+
+        Args:
+            files: names relative to the output folder.
+        """
+        for file in filter(self._is_own_file, files):
+            (self.output_dir / file).unlink()
+
+    def _path(self, name: str) -> Path:
+        return self.output_dir / FOLDER / f"{name}.json"
+
+    def _is_own_file(self, file: str) -> bool:
+        path = self.output_dir / file
+        return os.path.isfile(path) and path.resolve().is_relative_to(self._root)

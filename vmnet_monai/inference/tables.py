@@ -1,0 +1,42 @@
+"""The tables of a run: ``manifest.csv`` and ``predictions.csv``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from vmnet_monai.io.files import whole_file
+from vmnet_monai.reports.record import InputRecord, Record
+
+__all__ = ["write_tables"]
+
+
+def write_tables(output_dir: Path, records: Sequence[InputRecord]) -> None:
+    """Write ``manifest.csv``, one row per input, and ``predictions.csv``, one row per predicted image.
+
+    Args:
+        output_dir: the output folder.
+        records: one per input, in the order of the rows.
+
+    Raises:
+        OSError: if they cannot be written.
+    """
+    columns = list(InputRecord.model_fields)
+    manifest = pd.DataFrame([record.model_dump(include={*columns}) for record in records], columns=columns)
+    rows = [_prediction_row(record) for record in records if isinstance(record, Record)]
+    predictions = pd.DataFrame(rows or None, columns=None if rows else ["id", "image"])
+    for name, table in (("manifest.csv", manifest), ("predictions.csv", predictions)):
+        with whole_file(output_dir / name) as temporary:
+            decisions = [column for column in table.columns.astype(str) if column.startswith("decision_")]
+            table.astype(dict.fromkeys(decisions, "Int64")).to_csv(temporary, index=False, float_format="%.6f")
+
+
+def _prediction_row(record: Record) -> dict[str, Any]:
+    row: dict[str, Any] = {"id": record.id, "image": record.image}
+    for finding in record.findings:
+        row[f"probability_{finding.disease}"] = finding.probability
+        row[f"decision_{finding.disease}"] = finding.decision
+    return row | record.measures | {"warnings": " ".join(record.warnings)}
