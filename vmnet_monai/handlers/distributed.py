@@ -98,7 +98,7 @@ def distributed_network(network: torch.nn.Module, device: str | torch.device) ->
     """
     target = torch.device(device)
     return DistributedDataParallel(
-        network.to(target, memory_format=torch.channels_last),
+        network.to(target, memory_format=torch.channels_last),  # type: ignore[call-overload]
         device_ids=[target] if target.type == "cuda" else None,
         find_unused_parameters=True,
     )

@@ -80,7 +80,9 @@ def load_and_crop(structures: Sequence[str], grid_size: int, field_of_view: str 
         to 255, with ``fov_box``, ``has_<structure>`` and ``<key>_path``.
     """
     masks = [*structures, "fov"]
-    read_image, read_mask = FundusImageReader(to_rgb), FundusImageReader(to_mask)
+    # An instance, because MONAI makes no reader with a converter; its annotation names classes only.
+    read_image: Any = FundusImageReader(to_rgb)
+    read_mask: Any = FundusImageReader(to_mask)
     return [
         RecordLabelPathsd(structures),
         LoadImaged("image", reader=read_image, image_only=True, dtype=np.uint8, expanduser=False),
