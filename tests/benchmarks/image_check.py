@@ -1,9 +1,9 @@
-"""How often the check of photographs refuses and warns.
+"""How often the image check refuses, and what it remarks on.
 
     python tests/benchmarks/image_check.py FOLDER... [--every 1] [--pattern "*.jpg"] [--negatives] [--listing]
 
-Per folder, and per change made to its pictures, the share that is refused. `--negatives` applies the changes for
-pictures that are no fundus photographs: a disc cut out on black, tinted like a fundus, and others.
+Per folder, and per change made to its images, the fraction that is refused. `--negatives` applies the changes for
+images that are no fundus photographs: a disc cut out on black, tinted like a fundus, and others.
 """
 
 from __future__ import annotations
@@ -21,81 +21,80 @@ from PIL import Image, ImageFilter, ImageOps
 
 from vmnet_monai.io.images import to_rgb
 from vmnet_monai.metrics.comparison import markdown_table
-from vmnet_monai.quality.check import CheckFundusImaged, NotAFundusImageError
+from vmnet_monai.quality import CheckFundusImaged, NotAFundusImageError
 from vmnet_monai.transforms import CropToFieldOfViewd, FieldOfViewd, FieldOfViewError, estimate_field_of_view
 
-Picture = Image.Image
-Change = Callable[[Picture], Picture]
+Change = Callable[[Image.Image], Image.Image]
 
 
 def _scaled(factor: float) -> Change:
-    return lambda picture: ImageOps.scale(picture, factor)
+    return lambda image: ImageOps.scale(image, factor)
 
 
 def _jpeg(quality: int) -> Change:
-    def change(picture: Picture) -> Picture:
+    def change(image: Image.Image) -> Image.Image:
         stream = io.BytesIO()
-        picture.save(stream, "JPEG", quality=quality)
+        image.save(stream, "JPEG", quality=quality)
         return Image.open(stream).convert("RGB")
 
     return change
 
 
 def _brighter(factor: float) -> Change:
-    return lambda picture: picture.point(lambda value: int(min(255, value * factor)))
+    return lambda image: image.point(lambda value: int(min(255, value * factor)))
 
 
-def _grey(picture: Picture) -> Picture:
-    return picture.convert("L").convert("RGB")
+def _grey(image: Image.Image) -> Image.Image:
+    return image.convert("L").convert("RGB")
 
 
-def _red_free(picture: Picture) -> Picture:
-    return picture.getchannel("G").convert("RGB")
+def _red_free(image: Image.Image) -> Image.Image:
+    return image.getchannel("G").convert("RGB")
 
 
-def _padded(picture: Picture) -> Picture:
-    return ImageOps.expand(picture, picture.width // 5)
+def _padded(image: Image.Image) -> Image.Image:
+    return ImageOps.expand(image, image.width // 5)
 
 
-def _box(picture: Picture) -> tuple[int, int, int, int]:
-    fov = estimate_field_of_view(np.moveaxis(np.asarray(picture), -1, 0))
+def _box(image: Image.Image) -> tuple[int, int, int, int]:
+    fov = estimate_field_of_view(np.moveaxis(np.asarray(image), -1, 0))
     rows, columns = np.flatnonzero(fov.any(axis=1)), np.flatnonzero(fov.any(axis=0))
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
-def _inside(picture: Picture) -> Picture:
+def _inside(image: Image.Image) -> Image.Image:
     """A square inside the disc."""
-    left, top, right, bottom = _box(picture)
+    left, top, right, bottom = _box(image)
     x, y, half = (left + right) // 2, (top + bottom) // 2, int(0.32 * min(right - left, bottom - top))
-    return picture.crop((x - half, y - half, x + half, y + half))
+    return image.crop((x - half, y - half, x + half, y + half))
 
 
-def _cut(picture: Picture) -> Picture:
+def _cut(image: Image.Image) -> Image.Image:
     """Without 15 % of the disc at top and bottom."""
-    left, top, right, bottom = _box(picture)
+    left, top, right, bottom = _box(image)
     cut = round(0.15 * (bottom - top))
-    return picture.crop((left, top + cut, right, bottom - cut))
+    return image.crop((left, top + cut, right, bottom - cut))
 
 
-def _disc(picture: Picture) -> Picture:
+def _disc(image: Image.Image) -> Image.Image:
     """The middle as a disc on black."""
-    square = ImageOps.fit(picture, (min(picture.size),) * 2)
+    square = ImageOps.fit(image, (min(image.size),) * 2)
     y, x = np.mgrid[-1 : 1 : square.height * 1j, -1 : 1 : square.width * 1j]
     return Image.composite(square, Image.new("RGB", square.size), Image.fromarray(np.hypot(y, x) < 0.97))
 
 
-def _orange(picture: Picture) -> Picture:
-    return ImageOps.colorize(picture.convert("L"), (60, 20, 10), (240, 150, 80))
+def _orange(image: Image.Image) -> Image.Image:
+    return ImageOps.colorize(image.convert("L"), (60, 20, 10), (240, 150, 80))
 
 
-def _warm(picture: Picture) -> Picture:
+def _warm(image: Image.Image) -> Image.Image:
     """Colours kept, multiplied by orange."""
-    tinted: NDArray[np.float64] = np.asarray(picture) * np.array([1.0, 0.6, 0.3])
+    tinted: NDArray[np.float64] = np.asarray(image) * np.array([1.0, 0.6, 0.3])
     return Image.fromarray(tinted.astype(np.uint8))
 
 
-def _same(picture: Picture) -> Picture:
-    return picture
+def _same(image: Image.Image) -> Image.Image:
+    return image
 
 
 FUNDUS_CHANGES: dict[str, Change] = {
@@ -119,17 +118,17 @@ OTHER_CHANGES: dict[str, Change] = {
     "grey": _grey,
     "orange": _orange,
     "disc on black": _disc,
-    "orange disc on black": lambda picture: _disc(_orange(picture)),
-    "disc on black, times orange": lambda picture: _disc(_warm(picture)),
-    "blurred orange disc": lambda picture: _disc(_orange(picture).filter(ImageFilter.GaussianBlur(2))),
+    "orange disc on black": lambda image: _disc(_orange(image)),
+    "disc on black, times orange": lambda image: _disc(_warm(image)),
+    "blurred orange disc": lambda image: _disc(_orange(image).filter(ImageFilter.GaussianBlur(2))),
     "JPEG 40": _jpeg(40),
 }
 
 
-def outcome(picture: Picture, size_px: int) -> tuple[str, str]:
-    """What the pipeline says of a picture: ``"accepted"`` or ``"refused"``, and the warnings or the reason."""
+def outcome(image: Image.Image, size_px: int) -> tuple[str, str]:
+    """What the pipeline says of an image: ``"accepted"`` or ``"refused"``, and the remarks or the reason."""
     try:
-        item = FieldOfViewd()({"image": torch.from_numpy(np.moveaxis(np.asarray(picture), -1, 0).copy())})
+        item = FieldOfViewd()({"image": torch.from_numpy(np.moveaxis(np.asarray(image), -1, 0).copy())})
         item = CheckFundusImaged()(CropToFieldOfViewd(("image", "fov"), size_px=size_px)(item))
     except (FieldOfViewError, NotAFundusImageError) as error:
         return "refused", str(error)
@@ -145,19 +144,19 @@ def rates(
     pattern: str = "*",
     listing: bool = False,
 ) -> str:
-    """Return a Markdown table of the refused pictures per folder and change, and of the warnings.
+    """Return a Markdown table of the refused images per folder and change, and of the remarks.
 
     Args:
-        folders: each with pictures directly in it.
-        every: take every n-th picture only.
+        folders: each with images directly in it.
+        every: take every n-th image only.
         size_px: grid of the pipeline.
-        negatives: whether the pictures are other than fundus photographs.
+        negatives: whether the images are other than fundus photographs.
         only: one of the changes; all where it is empty.
         pattern: which names in the folders to take, such as ``*.jpg``.
-        listing: add the names of the pictures that were judged wrongly.
+        listing: add the names of the images that were judged wrongly.
     """
     rows: list[list[str]] = []
-    warned: Counter[str] = Counter()
+    remarks: Counter[str] = Counter()
     wrong: list[str] = []
     for folder in folders:
         files = sorted(path for path in Path(folder).glob(pattern) if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
@@ -174,9 +173,9 @@ def rates(
             ]
             if name == "as taken":
                 sentences = "\n".join(text for verdict, text in results.values() if verdict == "accepted").split("\n")
-                warned.update(sentence.split(":")[0].split(" by ")[0] for sentence in sentences)
-    table = markdown_table(["folder", "change", "pictures", "refused", "share"], rows)
-    counts = "" if negatives else "\n".join(f"{count} {line or 'without warning'}" for line, count in warned.items())
+                remarks.update(sentence.split(":")[0].split(" by ")[0] for sentence in sentences)
+    table = markdown_table(["folder", "change", "images", "refused", "fraction"], rows)
+    counts = "" if negatives else "\n".join(f"{count} {line or 'without remark'}" for line, count in remarks.items())
     return "\n\n".join([table, counts, *(wrong if listing else [])])
 
 

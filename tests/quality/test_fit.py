@@ -132,6 +132,13 @@ def test_an_unknown_colour_counts_as_the_median_and_a_feature_that_never_varies_
     assert model.curves["blue_fraction"](0.25) == 0
 
 
+def test_a_camera_without_colour_has_no_curves_of_colour() -> None:
+    rng = np.random.default_rng(0)
+    fundus = [row | {"blue_fraction": float("nan")} for row in rows(rng.normal(1, 1, 50))]
+    other = [row | {"blue_fraction": rng.uniform()} for row in rows(rng.normal(-1, 1, 50))]
+    assert set(fit_fundus_model(fundus, other).model.curves) == {"rim"}
+
+
 def test_a_fit_is_saved_and_read_back_unchanged(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     model = fit_fundus_model(rows(rng.normal(1, 1, 50)), rows(rng.normal(-1, 1, 50))).model

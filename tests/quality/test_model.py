@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from images_to_check import grey, retina, square
+from images_to_check import grey, other_image, retina, square
 
 from vmnet_monai.quality import FundusModel, image_features
 from vmnet_monai.quality.features import COLOUR_FEATURES, FEATURES
@@ -46,6 +46,12 @@ def test_the_model_of_the_package_has_features_that_are_measured() -> None:
     assert len(model.curves) == 29
     assert set(model.curves) <= set(FEATURES)
     assert all(min(curve.log_odds) <= 0 <= max(curve.log_odds) for curve in model.curves.values())
+
+
+def test_the_model_of_the_package_scores_as_it_did_when_it_was_fitted() -> None:
+    """The scores that its curves gave in version 0.5.0, where they stood in the source."""
+    scores = [default_model().log_odds(image_features(square(image))) for image in (retina(), other_image("astronaut"))]
+    assert scores == pytest.approx([6.059, -11.862], abs=0.02)
 
 
 @pytest.mark.parametrize(

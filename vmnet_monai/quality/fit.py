@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
@@ -107,7 +108,7 @@ def fit_fundus_model(fundus: Sequence[Mapping[str, float]], other: Sequence[Mapp
     Each curve is a spline of degree 1 with a ridge penalty on the differences between neighbouring bends (P-splines:
     Eilers & Marx, Stat Sci 1996, doi:10.1214/ss/1038425655). Both kinds of images weigh the same, whatever their
     numbers: the odds are those of a source with as many fundus photographs as other images. NaN counts as the median
-    of fundus photographs, which adds 0. A feature that never varies gets no curve.
+    of fundus photographs, which adds 0. A feature that never varies, or that no fundus photograph has, gets no curve.
 
     The limit is such that :data:`REFUSED_FRACTION` of the fundus photographs are refused by models that were fitted to
     the others, in :data:`FOLDS` folds.
@@ -124,37 +125,36 @@ def fit_fundus_model(fundus: Sequence[Mapping[str, float]], other: Sequence[Mapp
             f"a fit needs at least {MIN_IMAGES} fundus photographs and as many other images that show a field of view, "
             f"got {len(fundus)} and {len(other)}: give more."
         )
-    names = list(fundus[0])
-    table = np.array([[row[name] for name in names] for row in (*fundus, *other)])
+    table = pd.DataFrame([*fundus, *other])
     is_fundus = np.arange(len(table)) < len(fundus)
     held_out = np.empty(len(table))
     for train, test in StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(table, is_fundus):
-        model = _fit(names, table[train], is_fundus[train])
-        held_out[test] = [model.log_odds(dict(zip(names, row, strict=True))) for row in table[test]]
+        model = _fit(table.iloc[train], is_fundus[train])
+        held_out[test] = [model.log_odds(row) for row in table.iloc[test].to_dict("records")]
     limit = round(float(np.quantile(held_out[is_fundus], REFUSED_FRACTION)), 2)
     return FundusFit(
-        model=replace(_fit(names, table, is_fundus), min_log_odds=limit),
+        model=replace(_fit(table, is_fundus), min_log_odds=limit),
         auc=float(roc_auc_score(is_fundus, held_out)),
         refused=float((held_out[is_fundus] < limit).mean()),
         accepted=float((held_out[~is_fundus] >= limit).mean()),
     )
 
 
-def _fit(names: Sequence[str], table: NDArray[np.float64], is_fundus: NDArray[np.bool_]) -> FundusModel:
-    """The model of a table (images, features); its limit is even odds."""
-    columns, bends = {}, {}
-    medians = dict(zip(names, np.round(np.nanmedian(table[is_fundus], axis=0), 4), strict=True))
-    for name, values in zip(names, table.T, strict=True):
-        values = np.where(np.isnan(values), medians[name], values)
-        knots = np.unique(np.round([*np.quantile(values, KNOT_QUANTILES), medians[name]], 4))
+def _fit(table: pd.DataFrame, is_fundus: NDArray[np.bool_]) -> FundusModel:
+    """The model of a table, a row per image and a column per feature; its limit is even odds."""
+    bends, columns = {}, []
+    medians = table[is_fundus].median().round(4).dropna().to_dict()
+    for name, median in medians.items():
+        values = table[name].fillna(median).to_numpy()
+        knots = np.unique(np.round([*np.quantile(values, KNOT_QUANTILES), median], 4))
         if len(knots) > 1:
             spline = SplineTransformer(degree=1, knots=knots[:, np.newaxis], extrapolation="constant")
             hats = spline.fit_transform(values[:, np.newaxis])
             # The weight of such a sum is the difference of the curve between two neighbouring bends.
-            columns[name] = hats[:, :0:-1].cumsum(axis=1)[:, ::-1]
-            bends[name] = knots
+            columns.append(hats[:, :0:-1].cumsum(axis=1)[:, ::-1])
+            bends[str(name)] = knots
     regression = LogisticRegression(C=INVERSE_PENALTY, class_weight="balanced", max_iter=1000)
-    regression.fit(np.hstack(list(columns.values())), is_fundus)
+    regression.fit(np.hstack(columns), is_fundus)
     intercept, curves, weights = float(regression.intercept_[0]), {}, iter(regression.coef_[0])
     for name, knots in bends.items():
         rises = np.array([0.0, *itertools.islice(weights, len(knots) - 1)]).cumsum()
