@@ -61,7 +61,7 @@ def mark_output_folder(output_dir: Path, deidentify: bool) -> None:
         ValueError: if the folder holds results of the other kind, or its marker is damaged.
     """
     path = output_dir / MARKER
-    has_results = any(not entry.name.startswith(".") for entry in output_dir.iterdir())
+    has_results = any(not file.name.startswith(".") for file in output_dir.iterdir())
     if has_results and _is_deidentified(output_dir) != deidentify:
         raise ValueError(
             f"{output_dir} holds results {'with' if deidentify else 'without'} names, which must not lie beside "

@@ -1,4 +1,4 @@
-"""Batches of the photographs that can be used; the others are noted with the reason, and the run goes on."""
+"""Batches of the photographs that can be used; the others are recorded with the reason, and the run goes on."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ __all__ = ["SkipFailedIteration", "SkipInvalidDataLoader"]
 
 class _Outcome(NamedTuple):
     item: dict[str, Any]
-    entry: dict[str, Any] | None
+    prepared: dict[str, Any] | None
+    """The item after the transforms; None where they failed."""
     status: Status
     reason: str
     seconds: float
 
 
 class _Guarded(torch.utils.data.Dataset[_Outcome]):
-    """Gives for each photograph what the transforms made of it, or why they could not."""
+    """Returns each transformed item, or the reason why its transforms failed."""
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
@@ -40,17 +41,17 @@ class _Guarded(torch.utils.data.Dataset[_Outcome]):
     def __getitem__(self, index: int) -> _Outcome:
         started = time.perf_counter()
         item = self.dataset.data[index]
-        entry: dict[str, Any] | None = None
+        prepared: dict[str, Any] | None = None
         status: Status = "ok"
         reason = ""
         if "refused" in item:
             status, reason = "refused", item["refused"]
         else:
             try:
-                entry = self.dataset[index]
+                prepared = self.dataset[index]
             except Exception as error:
                 status, reason = _blame(error)
-        return _Outcome(item, entry, status, reason, time.perf_counter() - started)
+        return _Outcome(item, prepared, status, reason, time.perf_counter() - started)
 
 
 def _only(outcomes: list[_Outcome]) -> _Outcome:
@@ -60,9 +61,9 @@ def _only(outcomes: list[_Outcome]) -> _Outcome:
 class SkipInvalidDataLoader:
     """Iterates over the photographs of a dataset in batches for a MONAI engine.
 
-    A photograph whose transforms raise is no part of any batch: it is added to the manifest, as ``refused`` for a
-    :class:`~vmnet_monai.errors.ImageError`, as ``failed`` for any other error. How many batches there will be is
-    not known before, so an engine runs until they end.
+    A photograph whose transforms raise an error is left out of the batches: it is added to the manifest, as ``refused``
+    for a :class:`~vmnet_monai.errors.ImageError`, as ``failed`` for any other error. The number of batches is not known
+    before, so that an engine runs until they end.
 
     Args:
         dataset: photographs and transforms. Entries get ``seconds``, the time that reading took.
@@ -85,11 +86,11 @@ class SkipInvalidDataLoader:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         usable: list[dict[str, Any]] = []
         for outcome in self.loader:
-            if outcome.entry is None:
+            if outcome.prepared is None:
                 item = outcome.item
                 self.manifest.add_unpredicted(item["id"], outcome.status, outcome.reason, outcome.seconds)
                 continue
-            usable.append(outcome.entry | {"seconds": outcome.seconds})
+            usable.append(outcome.prepared | {"seconds": outcome.seconds})
             if len(usable) == self.batch_size:
                 yield list_data_collate(usable)
                 usable = []
@@ -98,10 +99,11 @@ class SkipInvalidDataLoader:
 
 
 class SkipFailedIteration:
-    """One iteration of an evaluator; a batch that the network or the postprocessing fails at fails alone.
+    """One iteration of an evaluator; where the network or the postprocessing fails, the batch fails alone.
 
-    Its images are noted as failed, and the engine goes on with an empty batch. For the argument ``iteration_update`` of
-    :class:`monai.engines.SupervisedEvaluator`, whose own iteration does the same without the exception.
+    Its images are recorded as failed, and the engine goes on with an empty batch. For the argument
+    ``iteration_update`` of :class:`monai.engines.SupervisedEvaluator`, whose own iteration does the same without
+    the exception.
 
     Args:
         manifest: where the failed ones are noted.

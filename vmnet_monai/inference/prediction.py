@@ -1,4 +1,4 @@
-"""What is said about one image, made from the network's output in one place for every door."""
+"""Makes the prediction of one image from the network's output."""
 
 from __future__ import annotations
 
@@ -19,50 +19,50 @@ from vmnet_monai.transforms import FieldOfViewBox, crop_to_box, restore_from_box
 __all__ = ["make_prediction"]
 
 
-def make_prediction(entry: Mapping[str, Any], operating_point: OperatingPoint, explainer: Explainer) -> Prediction:
-    """Turn the network's output on one photograph into a prediction.
+def make_prediction(item: Mapping[str, Any], operating_point: OperatingPoint, explainer: Explainer) -> Prediction:
+    """Turn the network's output on one image into a prediction.
 
     Args:
-        entry: ``id``, ``image`` (3, S, S), ``fov`` (1, H, W), ``fov_box`` (5,), ``pred_<structure>`` (1, H, W) and
+        item: ``id``, ``image`` (3, S, S), ``fov`` (1, H, W), ``fov_box`` (5,), ``pred_<structure>`` (1, H, W) and
             ``pred_disease`` (K,), each prediction only where the network has that head; ``warnings``, lines of one
-            string, where the photograph was checked.
+            string, where the image was checked.
         operating_point: names, thresholds and calibration.
-        explainer: draws the heat maps.
+        explainer: makes the heat maps.
     """
-    box = FieldOfViewBox(*entry["fov_box"].tolist())
-    inside = entry["fov"].cpu() > 0.5
+    box = FieldOfViewBox(*item["fov_box"].tolist())
+    inside = item["fov"].cpu() > 0.5
     probabilities, masks = {}, {}
     for structure, threshold in zip(operating_point.structures, operating_point.structure_thresholds, strict=True):
-        if f"pred_{structure}" in entry:
-            probability = entry[f"pred_{structure}"][0].cpu().numpy()
+        if f"pred_{structure}" in item:
+            probability = item[f"pred_{structure}"][0].cpu().numpy()
             probabilities[structure] = probability
             # Compared as the scores do, so that the mask follows from the probabilities on disk.
             reached = probability_levels(probability) >= probability_levels(threshold)
             masks[structure] = reached & inside[0].numpy()  # the 0 outside reaches a threshold of 0
-    findings = _findings(entry, operating_point)
+    findings = _findings(item, operating_point)
     heat_maps = {}
     if findings:
         positive = [finding.disease for finding in findings if finding.decision]
-        grid = entry["image"]
+        grid = item["image"]
         fov_on_grid = crop_to_box(inside, box, grid.shape[-1]) > 0.5
         for disease, heat in explainer.heat_maps(grid, fov_on_grid.to(grid), positive).items():
             heat_maps[disease] = (restore_from_box(heat.cpu(), box) * inside)[0].numpy()
     return Prediction(
-        id=entry["id"],
+        id=item["id"],
         structure_probabilities=probabilities,
         structure_masks=masks,
         findings=findings,
         heat_maps=heat_maps,
         field_of_view=inside[0].numpy(),
-        measures=_measures(entry, inside, box, operating_point) if "vessel" in masks else {},
-        warnings=[line for line in entry.get("warnings", "").split("\n") if line],
+        measures=_measures(item, inside, box, operating_point) if "vessel" in masks else {},
+        warnings=[line for line in item.get("warnings", "").split("\n") if line],
     )
 
 
-def _findings(entry: Mapping[str, Any], operating_point: OperatingPoint) -> list[DiseaseFinding]:
-    if "pred_disease" not in entry:
+def _findings(item: Mapping[str, Any], operating_point: OperatingPoint) -> list[DiseaseFinding]:
+    if "pred_disease" not in item:
         return []
-    probabilities = operating_point.calibrate(entry["pred_disease"].cpu()).tolist()
+    probabilities = operating_point.calibrate(item["pred_disease"].cpu()).tolist()
     return [
         DiseaseFinding(
             disease=disease,
@@ -81,13 +81,13 @@ def _findings(entry: Mapping[str, Any], operating_point: OperatingPoint) -> list
 
 
 def _measures(
-    entry: Mapping[str, Any], inside: torch.Tensor, box: FieldOfViewBox, operating_point: OperatingPoint
+    item: Mapping[str, Any], inside: torch.Tensor, box: FieldOfViewBox, operating_point: OperatingPoint
 ) -> dict[str, float | None]:
     """Measures on the network's grid, so that they do not depend on the number of the photograph's pixels."""
     size_px = operating_point.grid_size
     threshold = operating_point.structure_thresholds[operating_point.structures.index("vessel")]
     fov = (crop_to_box(inside, box, size_px)[0] >= 0.5).numpy()
     # The probability is scaled and not the mask, whose finest vessels would break.
-    probability = crop_to_box(entry["pred_vessel"].cpu(), box, size_px)[0].clamp(0, 1).numpy()
+    probability = crop_to_box(item["pred_vessel"].cpu(), box, size_px)[0].clamp(0, 1).numpy()
     mask = probability_levels(probability) >= probability_levels(threshold)
     return vessel_measures(mask & fov, fov, pixel_px=box.side_px / size_px)

@@ -74,7 +74,7 @@ class Predictor:
             One :class:`~vmnet_monai.inference.prediction.Prediction`, or a list of them.
 
         Raises:
-            ValueError: if a picture cannot be read, or is no usable fundus photograph; it names the first such one.
+            ValueError: if an image cannot be read, or is no usable fundus photograph; it names the first such one.
         """
         if not _is_many(images):
             return self._predict([images])[0]
@@ -89,30 +89,29 @@ class Predictor:
         """Read and preprocess a photograph.
 
         Returns:
-            The item, with ``image`` (3, S, S) float32 in [0, 1], what the network is shown.
+            The item, with ``image`` (3, S, S) float32 in [0, 1], the network's input.
 
         Raises:
             ValueError: if it cannot be read, or is no usable fundus photograph.
         """
         item = _item(image)
         try:
-            entry: dict[str, Any] = self._preprocessing(item)
+            prepared: dict[str, Any] = self._preprocessing(item)
         except Exception as error:
             cause = root_cause(error)
             if isinstance(cause, ImageError) and item["id"] not in str(cause):
                 raise type(cause)(f"{item['id']}: {cause}") from None
             raise
-        return entry
+        return prepared
 
     def _predict(self, images: Sequence[Any]) -> list[Prediction]:
         with plain_errors():
             batch = list_data_collate([self.prepare(image) for image in images])
             with torch.no_grad():
                 outputs = self._inferer(batch["image"].to(self._device), self.network)
-            entries = decollate_batch({**batch, "pred": outputs})
+            items = decollate_batch({**batch, "pred": outputs})
             return [
-                make_prediction(self._postprocessing(entry), self._operating_point, self._explainer)
-                for entry in entries
+                make_prediction(self._postprocessing(item), self._operating_point, self._explainer) for item in items
             ]
 
 

@@ -1,4 +1,4 @@
-"""Writes what the network says about each photograph."""
+"""Writes the results of an inference."""
 
 from __future__ import annotations
 
@@ -39,22 +39,23 @@ class PredictionWriter:
     In the manifest's output folder:
 
     - ``predictions.csv``: ``id``, ``image``, per disease ``probability_<disease>``, calibrated, and
-      ``decision_<disease>`` (1 where that probability reaches the threshold), the vessel measures, and ``warnings``.
-    - ``manifest.csv``: what became of each input.
+      ``decision_<disease>`` (1 where that probability is at or above the threshold), the vessel measures, and
+      ``warnings``.
+    - ``manifest.csv``: status and reason of each input.
     - ``<structure>/<id>.png``, such as ``vessel/<id>.png``: the mask of each structure, 0 and 255.
     - ``<structure>_probability/<id>.png``: 16-bit grey, value / 65535 is the probability.
     - ``cam/<id>_<disease>.png``: heat map over the photograph, inside the field of view.
     - ``dicom/<id>/``, see :func:`vmnet_monai.reports.dicom.results.write_dicom_results`, and ``index.html``,
       ``report/`` and ``pdf/``, where asked for.
 
-    All pictures but those of the report have the photograph's own size. It expects what
+    All images but those of the report have the photograph's own size. It expects what
     :func:`~vmnet_monai.inference.prediction.make_prediction` reads, and ``image_path`` and ``seconds`` in the batch. A
-    photograph whose files cannot be written is noted as failed, and the others go on.
+    photograph whose files cannot be written is recorded as failed, and the others go on.
 
     Args:
         manifest: keeps the records; its output folder takes the files.
         operating_point: names and thresholds of structures and diseases, and the calibration.
-        explainer: draws the heat maps.
+        explainer: makes the heat maps.
         report: whether to write the HTML report.
         pdf: whether to write a PDF page per photograph.
         dicom: whether to write DICOM objects for photographs that are DICOM files.
@@ -94,20 +95,20 @@ class PredictionWriter:
         engine.add_event_handler(Events.EXCEPTION_RAISED, self.fail)
 
     def start(self) -> None:
-        """Note the time at which the network begins."""
+        """Start the clock of an iteration."""
         self.started = time.perf_counter()
 
     def write_batch(self, engine: Engine) -> None:
         """Write the files of one iteration."""
-        entries = [{**batch, **output} for batch, output in decollated(engine)]
-        network_seconds = (time.perf_counter() - self.started) / max(1, len(entries))
-        for entry in entries:
+        items = [{**batch, **output} for batch, output in decollated(engine)]
+        network_seconds = (time.perf_counter() - self.started) / max(1, len(items))
+        for item in items:
             started = time.perf_counter()
-            name = entry["id"]
-            before = float(entry["seconds"]) + network_seconds
+            name = item["id"]
+            before = float(item["seconds"]) + network_seconds
             try:
                 earlier = self.manifest.begin_replacing(name)
-                record = self._write(entry)
+                record = self._write(item)
                 record.seconds = round(before + time.perf_counter() - started, 3)
                 self.manifest.remove_superseded(earlier, record)
                 self.manifest.add(record)
@@ -116,10 +117,10 @@ class PredictionWriter:
                 reason = " ".join(f"{type(error).__name__}: {error}".split())
                 self.manifest.add_unpredicted(name, "failed", reason, before + time.perf_counter() - started)
 
-    def _write(self, entry: Mapping[str, Any]) -> Record:
-        prediction = make_prediction(entry, self.operating_point, self.explainer)
+    def _write(self, item: Mapping[str, Any]) -> Record:
+        prediction = make_prediction(item, self.operating_point, self.explainer)
         record = self.manifest.record_of(prediction.id, prediction.description())
-        record.files = self._write_files(entry["image_path"], prediction, record)
+        record.files = self._write_files(item["image_path"], prediction, record)
         return record
 
     def _write_files(self, path: str, prediction: Prediction, record: Record) -> list[str]:
