@@ -60,3 +60,8 @@ def test_an_item_that_says_why_it_is_refused_is_not_opened(tmp_path: Path) -> No
 @pytest.mark.parametrize("names", [(), ("cat", "cat2"), ("a", "b", "c", "d", "e")])
 def test_an_engine_ends_with_the_last_photograph(tmp_path: Path, names: tuple[str, ...]) -> None:
     assert feed(batches(tmp_path, *names, batch_size=2)).state.epoch == 1
+
+
+def test_the_name_of_a_dataset_is_refused_with_the_key_that_takes_it(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="got 'table': name datasets by the config key dataset_name"):
+        SkipInvalidDataLoader("table", Manifest(tmp_path, {}, "m", "t"))  # type: ignore[arg-type]

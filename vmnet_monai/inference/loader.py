@@ -72,10 +72,14 @@ class SkipInvalidDataLoader:
         num_workers: processes that read; 0 reads in the own process.
 
     Raises:
-        ValueError: if the batch size is below 1.
+        ValueError: if the batch size is below 1, or the dataset is the name of one.
     """
 
     def __init__(self, dataset: Dataset, manifest: Manifest, batch_size: int = 4, num_workers: int = 0) -> None:
+        if not isinstance(dataset, Dataset):
+            raise ValueError(
+                f"dataset must be a MONAI Dataset, got {dataset!r}: name datasets by the config key dataset_name."
+            )
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
         self.dataset = dataset
