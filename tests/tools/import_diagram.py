@@ -14,7 +14,7 @@ import grimp
 import networkx as nx
 
 PACKAGE = "vmnet_monai"
-PAGE = Path(__file__).parents[1] / "CONTRIBUTING.md"
+PAGE = Path(__file__).parents[2] / "CONTRIBUTING.md"
 BLOCK = re.compile(r"(?<=```mermaid\n).*?(?=```)", flags=re.DOTALL)
 
 
@@ -22,6 +22,7 @@ def imports() -> nx.DiGraph:
     """Graph of the packages and modules directly under the package, with an edge to each one that is imported."""
     modules = grimp.build_graph(PACKAGE)
     graph = nx.DiGraph()
+    graph.add_nodes_from(child.removeprefix(f"{PACKAGE}.") for child in modules.find_children(PACKAGE))
     for importer in modules.modules:
         for imported in modules.find_modules_directly_imported_by(importer):
             ends = [module.split(".")[1:2] for module in (importer, imported)]
@@ -36,8 +37,9 @@ def diagram(graph: nx.DiGraph) -> str:
     Raises:
         networkx.NetworkXError: if the imports go round in a circle.
     """
-    edges = sorted(nx.transitive_reduction(graph).edges)
-    return "\n".join(["flowchart TD", *(f"    {importer} --> {imported}" for importer, imported in edges), ""])
+    alone = [f"    {node}" for node in sorted(nx.isolates(graph))]
+    arrows = [f"    {importer} --> {imported}" for importer, imported in sorted(nx.transitive_reduction(graph).edges)]
+    return "\n".join(["flowchart TD", *alone, *arrows, ""])
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Prints the lowest version of each requirement in setup.cfg, ``name==version``, for ``pip install -r``.
 
-``pip install -r`` of the output and then ``pip install --no-deps .`` give an environment of the lowest versions, but for
-what these require themselves. Extras of tools that check the source, ``lint`` and ``docs``, are left out.
+``pip install -r`` of the output and then ``pip install --no-deps .`` give an environment of the lowest versions, but
+for what these require themselves. The extras of tools that check the source, ``lint`` and ``docs``, are left out.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-SETUP = Path(__file__).parents[1] / "setup.cfg"
+SETUP = Path(__file__).parents[2] / "setup.cfg"
 EXTRAS = ("dicom", "runtimes", "test")
 
 
