@@ -56,7 +56,7 @@ class Manifest:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     manifest = Manifest(folder, {"grid_size": 896}, model_version="abc", thresholds_version="def")
-        ...     todo = manifest.open([{"id": "retina", "image": "photographs/retina.png"}])
+        ...     todo = manifest.start([{"id": "retina", "image": "photographs/retina.png"}])
         ...     manifest.close()
         >>> [item["id"] for item in todo]
         ['retina']
