@@ -21,7 +21,12 @@ ROOT = Path(__file__).parents[1]
 CONFIGS = "bundles/vmnet/configs"
 PAGES = sorted(
     str(path.relative_to(ROOT))
-    for path in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "bundles").rglob("*.md"))
+    for path in (
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "bundles").rglob("*.md"),
+        *(ROOT / "vmnet_monai").rglob("*.md"),
+    )
 )
 CONFIG_KEYS = ROOT / "docs/reference/config-keys.md"
 LAID_OVER = dict.fromkeys(["evaluate.json", "calibrate.json", "multi_gpu_train.json"], "train.json")
@@ -40,7 +45,7 @@ def anchors(page: Path) -> set[str]:
 def commands(page: str) -> Iterator[list[str]]:
     """The commands of a page's sh blocks, as the shell would split them."""
     for block in re.findall(r"^```sh\n(.*?)^```", read(page), flags=re.MULTILINE | re.DOTALL):
-        for line in block.replace("\\\n", " ").splitlines():
+        for line in block.replace("\\\n", " ").replace("$(vmnet bundle-path)", "bundles/vmnet").splitlines():
             words: list[str] = []
             for word in [*shlex.split(line), "&&"]:
                 if word != "&&":

@@ -14,7 +14,7 @@ import skimage.data
 from dicom_files import retina_dataset, save
 from PIL import Image
 
-from vmnet_monai import cli, export
+from vmnet_monai import bundle_path, cli, export
 from vmnet_monai.datasets.phantom import write_phantoms
 
 ROOT = Path(__file__).parents[1]
@@ -33,6 +33,7 @@ def in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _run(command: str) -> None:
+    command = command.replace("$(vmnet bundle-path)", str(bundle_path()))
     if command.startswith("vmnet "):  # here, because each process takes ten seconds to start
         assert cli.main(shlex.split(command)[1:]) == cli.OK
         return
@@ -58,6 +59,8 @@ def test_every_command_of_the_readme_is_run_here_or_by_ci() -> None:
     patterns = [
         r"train\.json$",
         r"/pytest$",
+        r"^pip install \.$",  # by tests/test_wheel.py
+        r"^vmnet predict eye",
         r"^vmnet predict photographs",
         r"^vmnet predict study",
         r"^vmnet export",
@@ -92,6 +95,16 @@ def test_prediction_uses_the_weights_of_the_bundle(tmp_path: Path) -> None:
         assert (tmp_path / out / "index.html").exists()
     tables = [(tmp_path / out / "predictions.csv").read_text() for out in ("out", "again")]
     assert tables[0] == tables[1], "the two commands are one"
+
+
+@pytest.mark.skipif(not WEIGHTS.exists(), reason="the bundle comes without weights")
+def test_the_first_prediction_needs_no_folder_of_the_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(skimage.data.retina()).resize((400, 400)).save("eye.jpg")
+    _run(_only("^vmnet predict eye"))
+    assert (tmp_path / "out/index.html").exists()
 
 
 @pytest.mark.skipif(not WEIGHTS.exists(), reason="the bundle comes without weights")

@@ -78,6 +78,14 @@ def vessel_measures(mask: NDArray[np.bool_], fov: NDArray[np.bool_], pixel_px: f
         >>> measures = vessel_measures(mask, np.ones_like(mask))
         >>> round(measures["vessel_width_mean_px"]), measures["branch_points_count"], measures["end_points_count"]
         (4, 0.0, 2.0)
+
+    Example:
+        >>> fov = np.ones((200, 200), dtype=bool)
+        >>> vessel = np.zeros_like(fov)
+        >>> vessel[96:104, 20:180] = True  # one straight vessel
+        >>> measures = vessel_measures(vessel, fov)
+        >>> round(measures["tortuosity_arc_chord_mean"], 2), measures["end_points_count"]
+        (1.0, 2.0)
     """
     if mask.ndim != 2 or mask.shape != fov.shape:
         raise ValueError(

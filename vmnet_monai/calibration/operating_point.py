@@ -75,6 +75,14 @@ class OperatingPoint:
             :func:`~vmnet_monai.calibration.platt_scaling`; (1, 0) leaves the probability as it is.
         disease_thresholds: K values in [0, 1]; a disease is positive where its calibrated probability reaches the
             value.
+
+    Example:
+        >>> from vmnet_monai import bundle_path
+        >>> point = OperatingPoint.load(bundle_path() / "models", thresholds={"glaucoma": 0.3})
+        >>> point.diseases[2], point.disease_thresholds[2]
+        ('glaucoma', 0.3)
+        >>> point.decide([0.1, 0.1, 0.3, 0.1, float("nan")])
+        [0, 0, 1, 0, None]
     """
 
     diseases: Annotated[tuple[str, ...], AfterValidator(_disease_keys)]

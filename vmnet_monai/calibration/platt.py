@@ -38,6 +38,15 @@ def platt_scaling(probabilities: NDArray[np.floating], labels: NDArray[np.floati
 
     Raises:
         ValueError: when shapes differ, a probability is outside 0 to 1, or a label is not 1, 0 or NaN.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> truly = rng.uniform(0.05, 0.95, 20000)
+        >>> labels = (rng.uniform(size=truly.size) < truly).astype(float)
+        >>> overconfident = expit(2 * logit(truly))
+        >>> scale, _ = platt_scaling(overconfident, labels)
+        >>> round(scale, 1)  # halves the log odds again
+        0.5
     """
     probabilities, labels = np.asarray(probabilities, dtype=np.float64), np.asarray(labels, dtype=np.float64)
     check_table(probabilities[:, np.newaxis], labels[:, np.newaxis])

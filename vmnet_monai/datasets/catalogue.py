@@ -74,6 +74,15 @@ def read_datasets(
         DatasetError: when a name is unknown, names and folders do not match in number, an id comes twice, or a reader
             refuses its folder.
         ValueError: when a disease is unknown or requested twice.
+
+    Example:
+        >>> import tempfile
+        >>> from vmnet_monai.datasets.phantom import write_phantoms
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = write_phantoms(folder, count=3, size_px=64)
+        ...     items = read_datasets("phantom", folder, diseases=["glaucoma"])
+        >>> [(item["id"], item["disease"]) for item in items]
+        [('phantom_0000', [0.0]), ('phantom_0001', [0.0]), ('phantom_0002', [1.0])]
     """
     items = _keep_masks(_read(dataset, dataset_dir, diseases), structures, diseases)
     # Batches are collated by key: none that only some items have.

@@ -88,6 +88,10 @@ def find_images(
         inputs: one input, or several.
         diseases: the requested columns of ``disease``, all unknown.
         exclude: a folder that is skipped where folders are searched, such as the output folder.
+
+    Example:
+        >>> [item["id"] for item in find_images(["clinic/left eye.png", "clinic/right eye.png"])]
+        ['left-eye', 'right-eye']
     """
     named = [inputs] if isinstance(inputs, (str, os.PathLike)) else inputs
     excluded = None if exclude is None else _real(str(exclude))

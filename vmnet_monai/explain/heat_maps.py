@@ -83,6 +83,13 @@ def disease_heat_maps(
 
     Raises:
         ValueError: if the method is unknown, or the network has no such layer.
+
+    Example:
+        >>> from vmnet_monai.networks import VMNet
+        >>> network = VMNet(["normal", "amd"], features=(8, 12, 16), guided_levels=2).eval()
+        >>> maps = disease_heat_maps(network, torch.rand(1, 3, 32, 32), ["normal", "amd"])
+        >>> {disease: tuple(heat.shape) for disease, heat in maps.items()}
+        {'normal': (1, 32, 32), 'amd': (1, 32, 32)}
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}.")

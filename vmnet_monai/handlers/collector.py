@@ -35,6 +35,10 @@ class PredictionCollector:
     Attributes:
         records: one per photograph, of all processes, sorted by id, after the epoch.
         histograms: structure -> region -> dataset -> (2, 65536) counts, of all processes, after the epoch.
+
+    Example:
+        >>> evaluator = Engine(lambda engine, batch: None)
+        >>> PredictionCollector(["vessel"], thresholds=[0.5]).attach(evaluator)
     """
 
     def __init__(self, structures: Sequence[str] = ("vessel",), thresholds: Sequence[float] | None = None) -> None:

@@ -43,6 +43,13 @@ class MixedSampler(DistributedSampler):
     Raises:
         ValueError: if ``segmentation_fraction`` or ``balance`` is outside [0, 1], a batch is too small to hold both at
             that fraction, or no item has a mask or a known disease.
+
+    Example:
+        >>> with_mask = {"vessel": "drive/21.png", "disease": [float("nan")]}
+        >>> with_label = {"disease": [1.0]}
+        >>> sampler = MixedSampler([with_mask, with_label, with_label], batch_size=4, segmentation_fraction=0.25)
+        >>> list(sampler).count(0)  # one of four comes from the only image with a mask
+        1
     """
 
     def __init__(

@@ -51,6 +51,15 @@ class Manifest:
         items: id -> input of the run, in the order of the inputs.
         records: id -> record of each input that is done.
         done_before: number of inputs that an earlier run predicted.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     manifest = Manifest(folder, {"grid_size": 896}, model_version="abc", thresholds_version="def")
+        ...     todo = manifest.start([{"id": "retina", "image": "photographs/retina.png"}])
+        ...     manifest.close()
+        >>> [item["id"] for item in todo]
+        ['retina']
     """
 
     def __init__(

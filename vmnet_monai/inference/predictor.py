@@ -28,10 +28,6 @@ or (4, H, W). Arrays and tensors hold uint8, uint16 (grey only) or floating poin
 class Predictor:
     """Applies a bundle to photographs, by the same config as ``vmnet predict``.
 
-    >>> predictor = Predictor("bundles/vmnet")  # doctest: +SKIP
-    >>> prediction = predictor("photographs/retina.png")  # doctest: +SKIP
-    >>> prediction.probabilities["glaucoma"], prediction.vessel_mask.shape  # doctest: +SKIP
-
     Args:
         bundle: folder of the bundle, or a ``model.ts`` of ``vmnet export``, which needs no bundle beside it.
         overlays: files that are laid over its ``inference.json``, such as ``configs/networks/resnet18.json``.
@@ -46,6 +42,11 @@ class Predictor:
 
     Attributes:
         network: what runs the network: maps photographs (B, 3, S, S) float32 to the dictionary of logits.
+
+    Example:
+        >>> predictor = Predictor()  # doctest: +SKIP
+        >>> prediction = predictor("photographs/retina.png")  # doctest: +SKIP
+        >>> prediction.probabilities["glaucoma"], prediction.vessel_mask.shape  # doctest: +SKIP
     """
 
     def __init__(self, bundle: str | Path | None = None, overlays: Sequence[str | Path] = (), **overrides: Any) -> None:

@@ -52,6 +52,19 @@ class MultiTaskLoss(nn.Module):
 
     Raises:
         ValueError: if an activation is neither.
+
+    Example:
+        >>> from monai.losses import DiceCELoss
+        >>> loss = MultiTaskLoss(DiceCELoss(sigmoid=True), torch.nn.BCEWithLogitsLoss())
+        >>> prediction = {"vessel": torch.zeros(2, 1, 8, 8), "disease": torch.zeros(2, 1)}
+        >>> target = {
+        ...     "vessel": torch.zeros(2, 1, 8, 8),
+        ...     "has_vessel": torch.tensor([False, False]),  # no mask: the segmentation adds nothing
+        ...     "fov": torch.ones(2, 1, 8, 8),
+        ...     "disease": torch.tensor([[1.0], [float("nan")]]),  # the second label is unknown: it adds nothing
+        ... }
+        >>> round(loss(prediction, target).item(), 3)  # the cross-entropy of one label at a probability of 0.5
+        0.693
     """
 
     def __init__(

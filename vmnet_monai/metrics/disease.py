@@ -62,6 +62,14 @@ def disease_scores(
 
     Raises:
         ValueError: when a length differs, a probability or threshold is outside 0 to 1, or a label is not 1, 0 or NaN.
+
+    Example:
+        >>> probabilities = np.array([[0.9], [0.4], [0.2], [0.7]])
+        >>> labels = np.array([[1.0], [1.0], [0.0], [np.nan]])  # the last is unknown
+        >>> scores = disease_scores(probabilities, labels, [0.5], ["glaucoma"], ["a", "b", "c", "d"])
+        >>> one = scores["per_disease"]["glaucoma"]
+        >>> one["n"], one["auc"], one["sensitivity"], one["specificity"]
+        (3, 1.0, 0.5, 1.0)
     """
     probabilities, labels = np.asarray(probabilities, dtype=np.float64), np.asarray(labels, dtype=np.float64)
     limits = np.asarray(thresholds, dtype=np.float64)

@@ -202,6 +202,13 @@ def segmentation_scores(
         >>> scores = segmentation_scores(np.array([[0.9, 0.3, 0.6, 0.1]]), reference, threshold=0.5)
         >>> scores["dice"], scores["auc"]
         (0.5, 0.75)
+
+    Example:
+        >>> probability, reference = np.zeros((8, 8)), np.zeros((8, 8), dtype=bool)
+        >>> probability[3, :6], reference[3, :] = 0.9, True  # six of eight vessel pixels are found
+        >>> scores = segmentation_scores(probability, reference, threshold=0.5)
+        >>> scores["sensitivity"], round(scores["dice"], 3)
+        (0.75, 0.857)
     """
     scores = histogram_scores(probability_histogram(probability, reference, region), threshold)
     prediction = probability_levels(probability) >= probability_levels(threshold)

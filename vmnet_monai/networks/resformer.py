@@ -151,6 +151,11 @@ class ResFormer(nn.Module):
 
     Raises:
         ValueError: if an argument breaks one of these rules; the message names it.
+
+    Example:
+        >>> network = ResFormer(["normal", "amd"], features=(8, 16), num_heads=(2, 4), window_size=4).eval()
+        >>> {name: tuple(logits.shape) for name, logits in network(torch.rand(1, 3, 32, 32)).items()}
+        {'vessel': (1, 1, 32, 32), 'disease': (1, 2)}
     """
 
     def __init__(

@@ -35,6 +35,13 @@ class SingleTask(nn.Module):
 
     Raises:
         ValueError: if the task is unknown.
+
+    Example:
+        >>> from monai.networks.nets import UNet
+        >>> unet = UNet(2, in_channels=3, out_channels=2, channels=(4, 8), strides=(2,))
+        >>> network = SingleTask(unet, "segmentation", structures=["artery", "vein"])
+        >>> {name: tuple(logits.shape) for name, logits in network(torch.rand(1, 3, 32, 32)).items()}
+        {'artery': (1, 1, 32, 32), 'vein': (1, 1, 32, 32)}
     """
 
     def __init__(

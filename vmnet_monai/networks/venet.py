@@ -73,6 +73,11 @@ class VENet(nn.Module):
         ValueError: if ``label_names`` is empty or has one label only under softmax; if there are fewer than two levels;
             if :func:`~vmnet_monai.structures.check_structures` refuses the structures; if an activation is unknown; if
             ``disease_size`` is below 1.
+
+    Example:
+        >>> network = VENet(["normal", "amd"], features=(4, 8, 16))
+        >>> {name: tuple(logits.shape) for name, logits in network(torch.rand(2, 3, 32, 32)).items()}
+        {'vessel': (2, 1, 32, 32), 'disease': (2, 2), 'vessel_1': (2, 1, 16, 16)}
     """
 
     def __init__(

@@ -97,6 +97,11 @@ class VMNet(nn.Module):
             :func:`~vmnet_monai.structures.check_structures` refuses the structures, ``disease_size`` is below 1,
             ``classified`` is unknown, or is the decoder with guidance, or the transformer's channels do not
             divide into heads.
+
+    Example:
+        >>> network = VMNet(["normal", "glaucoma"], features=(8, 12, 16), guided_levels=2).eval()
+        >>> {name: tuple(logits.shape) for name, logits in network(torch.rand(1, 3, 32, 32)).items()}
+        {'vessel': (1, 1, 32, 32), 'disease': (1, 2)}
     """
 
     def __init__(

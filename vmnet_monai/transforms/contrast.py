@@ -47,6 +47,12 @@ def enhance_contrast(image: np.ndarray, method: str) -> np.ndarray:
 
     Raises:
         ValueError: if the method is unknown.
+
+    Example:
+        >>> uneven = np.zeros((3, 64, 64), dtype=np.uint8)
+        >>> uneven[:, :, 32:] = 10
+        >>> enhance_contrast(uneven, "local_average")[0, 0, [0, 31, 32, 63]]  # only the edge is left
+        array([128, 115, 140, 128], dtype=uint8)
     """
     _check(method)
     if method == "none":

@@ -54,7 +54,14 @@ class FieldOfViewError(ImageError):
 
 
 class FieldOfViewBox(NamedTuple):
-    """A square around the field of view, in pixels of the image; it may reach beyond the image's edges."""
+    """A square around the field of view, in pixels of the image; it may reach beyond the image's edges.
+
+    Example:
+        >>> fov = np.zeros((40, 60), dtype=bool)
+        >>> fov[5:35, 10:50] = True  # 30 pixels high, 40 wide
+        >>> field_of_view_box(fov)
+        FieldOfViewBox(top_px=0, left_px=10, side_px=40, height_px=40, width_px=60)
+    """
 
     top_px: int
     left_px: int
@@ -80,6 +87,13 @@ def estimate_field_of_view(image: np.ndarray) -> np.ndarray:
 
     Raises:
         FieldOfViewError: if the image is constant or dark, or its lit part is too small.
+
+    Example:
+        >>> rows, columns = np.ogrid[:100, :100]
+        >>> disc = (rows - 50) ** 2 + (columns - 50) ** 2 < 40**2
+        >>> image = np.where(disc, 150, 5).astype(np.uint8) * np.ones((3, 1, 1), dtype=np.uint8)
+        >>> bool((estimate_field_of_view(image) == disc).mean() > 0.97)
+        True
     """
     brightness = np.where(_white_surround(image), 0, image.max(axis=0))
     height, width = brightness.shape
