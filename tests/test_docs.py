@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from monai.bundle import ConfigParser
 
@@ -107,7 +108,10 @@ def test_bundle_commands_name_existing_files_workflows_and_keys(page: str) -> No
 def test_vmnet_commands_are_understood(page: str) -> None:
     for words in commands(page):
         if words[0] == "vmnet":
-            cli.parser().parse_args(words[1:])
+            command, rest = cli.vmnet, words[1:]
+            while isinstance(command, click.Group):
+                name, command, rest = command.resolve_command(click.Context(command), rest)
+            command.make_context(name, rest)
 
 
 @pytest.mark.parametrize("page", PAGES)
