@@ -5,30 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import rich_click as click
+from cli_commands import COMMANDS
 
 import vmnet_monai
 from vmnet_monai import cli
 from vmnet_monai.cli.base import Command
 
 HEAVY = ("torch", "monai", "pandas", "mlflow")
-
-
-def commands(group: click.Group, *names: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """Every command with the words that name it."""
-    for name, command in group.commands.items():
-        if isinstance(command, click.Group):
-            yield from commands(command, *names, name)
-        else:
-            yield (*names, name), command
-
-
-COMMANDS = dict(commands(cli.vmnet))
 
 
 @pytest.fixture

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 from dicom_files import photograph_dataset, save
-from layouts import picture, write_drive, write_hrf, write_isic2017, write_retouch, write_table, write_volume
+from layouts import picture, write_hrf, write_retouch, write_table, write_volume
 
 from vmnet_monai.datasets.check import _size, check_datasets
 

@@ -74,7 +74,8 @@ class RunTracker(MLFlowHandler):
     def start(self, engine: Engine) -> None:
         """Start or join the run, and note the command line."""
         super().start(engine)
-        self.client.set_tag(self.cur_run.info.run_id, "command", shlex.join(sys.argv))
+        if self.cur_run is not None:
+            self.client.set_tag(self.cur_run.info.run_id, "command", shlex.join(sys.argv))
 
     def fail(self, engine: Engine, error: BaseException) -> None:
         """Mark the run as failed and raise the error again."""
