@@ -62,6 +62,7 @@ def test_only_the_first_process_writes_the_record(monkeypatch: pytest.MonkeyPatc
         ("train#sampler#balence", "train#sampler#balance"),
         ("network_def#featurs", "network_def#features"),
         ("train::sampler::balence", "train#sampler#balance"),
+        ("+imports", r"no key \+imports: did you mean imports"),
         ("seed#x", "no key seed#x: all keys are in"),
         ("qqq", "no key qqq: all keys are in"),
     ],

@@ -88,7 +88,8 @@ def run_workflow(
             )
     for overlay in overlays:
         _refuse_old_keys(ConfigParser.load_config_file(overlay), str(overlay))
-    overrides = {key.replace("::", "#"): value for key, value in (overrides or {}).items()}
+    overrides = {_normalised(key): value for key, value in (overrides or {}).items()}
+    _refuse_old_keys(overrides, "`--set`")
     with plain_errors():
         run = ConfigWorkflow(
             str(first),
@@ -98,7 +99,6 @@ def run_workflow(
             workflow_type="train",
         )
         run.parser.update(ConfigParser.load_config_files(files))
-        _refuse_old_keys(overrides, "`--set`")
         for key in overrides:
             _check_key(run.parser, key)
         run.parser.update(overrides if bundle is None else {"bundle_root": literal(bundle), **overrides})
@@ -110,10 +110,15 @@ def run_workflow(
         run.finalize()
 
 
+def _normalised(key: str) -> str:
+    """A key with ``#`` between its parts, for which MONAI takes ``::`` as well."""
+    return key.replace("::", "#")
+
+
 def _refuse_old_keys(keys: Iterable[str], place: str) -> None:
     """Refuse keys that have had another name since version 0.6.0."""
     for key in keys:
-        new = RENAMED_KEYS.get(key.removeprefix("+"))
+        new = RENAMED_KEYS.get(_normalised(key).removeprefix("+"))
         if new is not None:
             raise ValueError(
                 f"{place} names the config key {key}, which is called {new} since version 0.6.0: rename it."

@@ -27,6 +27,8 @@ __all__ = [
     "SOME_BAD",
     "THRESHOLD",
     "Command",
+    "Function",
+    "bundle_option",
     "device_expression",
     "model_options",
     "print_table",
@@ -124,19 +126,18 @@ def device_expression(device: str) -> str:
     return f"$torch.device({device!r})"
 
 
+bundle_option = click.option(
+    "--bundle", metavar="DIR", help="The bundle [default: the one that came with the package]."
+)
+"""Decorator: adds the option that names the bundle."""
+
+
 def model_options(function: Function) -> Function:
     """Add the options that name the weights."""
-    function = click.option(
+    model_dir = click.option(
         "--model-dir", metavar="DIR", help="Weights and thresholds of a training [default: those of the bundle]."
-    )(function)
-    return bundle_option(function)
-
-
-def bundle_option(function: Function) -> Function:
-    """Add the option that names the bundle."""
-    return click.option("--bundle", metavar="DIR", help="The bundle [default: the one that came with the package].")(
-        function
     )
+    return bundle_option(model_dir(function))
 
 
 def print_table(table: pd.DataFrame, title: str | None = None) -> None:
