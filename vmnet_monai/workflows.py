@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
-from inspect import Parameter, signature
 from pathlib import Path
-from pydoc import locate
 from typing import Any, NamedTuple
 
-from monai.bundle import ComponentLocator, ConfigComponent, ConfigParser, ConfigWorkflow
+from monai.bundle import ConfigParser, ConfigWorkflow
 
 from vmnet_monai.errors import plain_errors
 from vmnet_monai.inference.bundle import literal
+from vmnet_monai.inference.config_keys import check_keys
 from vmnet_monai.io.bundle import bundle_path
 from vmnet_monai.io.files import whole_file
 
@@ -99,8 +97,7 @@ def run_workflow(
             workflow_type="train",
         )
         run.parser.update(ConfigParser.load_config_files(files))
-        for key in overrides:
-            _check_key(run.parser, key)
+        check_keys(run.parser, overrides)
         run.parser.update(overrides if bundle is None else {"bundle_root": literal(bundle), **overrides})
         if int(os.environ.get("RANK", 0)) == 0:
             with whole_file(Path(run.parser.get_parsed_content("output_dir")) / workflow.record) as path:
@@ -123,40 +120,3 @@ def _refuse_old_keys(keys: Iterable[str], place: str) -> None:
             raise ValueError(
                 f"{place} names the config key {key}, which is called {new} since version 0.6.0: rename it."
             )
-
-
-def _check_key(config: ConfigParser, key: str) -> None:
-    """Refuse the key of an override that nothing would read.
-
-    Raises:
-        ValueError: if the config has no such key, and it is no argument of a component either.
-    """
-    parent = ""
-    for name in key.split("#"):
-        path = f"{parent}#{name}".lstrip("#")
-        if path not in config:
-            names = _names_in(config[parent])
-            if names is None or name in names:
-                return
-            near = [f"{parent}#{one}".lstrip("#") for one in get_close_matches(name, names)]
-            remedy = f"did you mean {' or '.join(near)}?" if near else "all keys are in docs/reference/config-keys.md."
-            raise ValueError(f"the config has no key {path}: {remedy}")
-        parent = path
-
-
-def _names_in(content: Any) -> set[str] | None:
-    """Keys that a part of a config may have: its own, and the arguments of the component that it describes.
-
-    Returns:
-        The names, None where any may be given.
-    """
-    if not isinstance(content, dict):
-        return set()
-    names = {key for key in content if not key.startswith("_")}
-    if not ConfigComponent.is_instantiable(content):
-        return names
-    component = locate(ConfigComponent(content, locator=ComponentLocator()).resolve_module_name())
-    parameters = signature(component).parameters.values() if callable(component) else ()
-    if any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters):
-        return None
-    return names | {parameter.name for parameter in parameters} | {"_disabled_", "_requires_", "_mode_", "_desc_"}

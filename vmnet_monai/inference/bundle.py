@@ -13,6 +13,7 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
+from vmnet_monai.inference.config_keys import check_keys
 from vmnet_monai.io.bundle import CONFIG_NAME, bundle_path
 from vmnet_monai.io.weights import OPERATING_POINT_NAME, TORCHSCRIPT_NAME, torchscript_extra
 
@@ -56,21 +57,12 @@ def read_inference_config(
     config = ConfigParser(ConfigParser.load_config_files([path, *overlays]))
     if unpacked is not None:
         weakref.finalize(config, unpacked.cleanup)
-    # A component takes further arguments of its class.
-    unknown = [key for key in overrides if key not in config and not _is_argument(config, key)]
-    if unknown:
-        raise ValueError(f"{path} has no key {', '.join(unknown)}: see docs/reference/config-keys.md.")
+    check_keys(config, overrides)
     if isinstance(overrides.get("thresholds"), Mapping):
         pairs = [f"({_expression(name)}, float('{value}'))" for name, value in overrides["thresholds"].items()]
         overrides["thresholds"] = f"$dict([{', '.join(pairs)}])"
     config.update({"bundle_root": literal(bundle), **overrides})
     return config
-
-
-def _is_argument(config: ConfigParser, key: str) -> bool:
-    """Whether a key names an argument of a component of the config."""
-    component = key.rpartition("#")[0]
-    return bool(component) and component in config and "_target_" in (config[component] or {})
 
 
 def _unpacked(torchscript: Path) -> tempfile.TemporaryDirectory[str]:
