@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cli_commands import parse
 from monai.bundle import ConfigParser
 
-from vmnet_monai import cli
 from vmnet_monai.datasets import READERS
 
 ROOT = Path(__file__).parents[1]
@@ -112,13 +112,13 @@ def test_bundle_commands_name_existing_files_workflows_and_keys(page: str) -> No
 def test_vmnet_commands_are_understood(page: str) -> None:
     for words in commands(page):
         if words[0] == "vmnet":
-            cli.parser().parse_args(words[1:])
+            parse(words[1:])
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_commands_name_known_datasets(page: str) -> None:
     for words in commands(page):
-        names = options(words).get("dataset_name", [])
+        names = options(words).get("dataset_name", []) + options(words).get("dataset", [])
         if words[:3] == ["vmnet", "datasets", "check"]:
             pairs = words[3 : next((i for i, word in enumerate(words) if word.startswith("--")), len(words))]
             names = pairs[::2]

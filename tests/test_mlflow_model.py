@@ -221,15 +221,23 @@ def test_weights_of_a_training_replace_those_of_the_bundle(bundle: Path, uri: st
     assert MlflowClient(uri).search_registered_models(filter_string="name = 'clinic'") == []
 
 
-def test_environment_variable_wins_and_is_left_as_it_was(
+def test_a_given_store_wins_over_the_environment_variable_which_is_left_as_it_was(
     bundle: Path, uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged: ModelInfo
 ) -> None:
     assert "MLFLOW_TRACKING_URI" not in os.environ
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    info = log_model(bundle, tracking_uri=f"sqlite:///{tmp_path / 'other.db'}")
+    other = f"sqlite:///{tmp_path / 'other.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", other)
+    info = log_model(bundle, tracking_uri=uri)
     assert not (tmp_path / "other.db").exists()
     assert MlflowClient(uri).get_logged_model(info.model_id).name == "vmnet"
-    assert os.environ["MLFLOW_TRACKING_URI"] == uri
+    assert os.environ["MLFLOW_TRACKING_URI"] == other
+
+
+def test_without_a_given_store_the_environment_variable_names_it(
+    bundle: Path, uri: str, monkeypatch: pytest.MonkeyPatch, logged: ModelInfo
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert MlflowClient(uri).get_logged_model(log_model(bundle).model_id).name == "vmnet"
 
 
 def test_folder_without_weights_is_refused_before_anything_is_logged(bundle: Path, tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vmnet_monai.inference.bundle import bundle_path
     from vmnet_monai.inference.predictor import Predictor
+    from vmnet_monai.io.bundle import bundle_path
     from vmnet_monai.reports.prediction import Prediction
 
 __all__ = ["Prediction", "Predictor", "bundle_path"]
@@ -19,7 +19,7 @@ def __getattr__(name: str) -> Any:
 
         return Predictor
     if name == "bundle_path":
-        from vmnet_monai.inference.bundle import bundle_path
+        from vmnet_monai.io.bundle import bundle_path
 
         return bundle_path
     if name == "Prediction":

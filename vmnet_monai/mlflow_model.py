@@ -31,8 +31,8 @@ from PIL import Image
 from vmnet_monai.biomarkers import vessel_measures
 from vmnet_monai.calibration.operating_point import OperatingPoint, weights_version
 from vmnet_monai.handlers import unique_run_name
-from vmnet_monai.inference.bundle import bundle_path
 from vmnet_monai.inference.predictor import Predictor
+from vmnet_monai.io.bundle import bundle_path
 from vmnet_monai.io.slices import parse_slice_address, slice_address
 from vmnet_monai.io.weights import WEIGHTS_NAME
 from vmnet_monai.reports.prediction import Prediction
@@ -126,7 +126,7 @@ def log_model(
     Args:
         bundle: folder of the bundle; the one that came with the package by default.
         model_dir: folder of the weights and their operating point; the bundle's own where it is None.
-        tracking_uri: MLflow's store; the environment variable ``MLFLOW_TRACKING_URI`` wins. Where neither is given,
+        tracking_uri: MLflow's store; by default what the environment variable ``MLFLOW_TRACKING_URI`` names, else
             :data:`DEFAULT_TRACKING_URI`.
         experiment: name of the experiment, which is made if needed.
         register: name under which the model becomes a new version in the registry; None leaves it out.
@@ -287,18 +287,19 @@ def _requirements() -> list[str]:
 
 @contextmanager
 def _store(tracking_uri: str | None) -> Iterator[None]:
-    """Let MLflow use a store while the block lasts, unless its environment variable names one already."""
-    if os.environ.get(_TRACKING_VARIABLE):
-        yield
-        return
-    uri = tracking_uri or DEFAULT_TRACKING_URI
+    """Let MLflow use a store while the block lasts."""
+    before = os.environ.get(_TRACKING_VARIABLE)
+    uri = tracking_uri or before or DEFAULT_TRACKING_URI
     if uri.startswith(_SQLITE):
         Path(uri.removeprefix(_SQLITE)).absolute().parent.mkdir(parents=True, exist_ok=True)
     os.environ[_TRACKING_VARIABLE] = uri
     try:
         yield
     finally:
-        del os.environ[_TRACKING_VARIABLE]
+        if before is None:
+            del os.environ[_TRACKING_VARIABLE]
+        else:
+            os.environ[_TRACKING_VARIABLE] = before
 
 
 def _experiment_id(name: str) -> str:

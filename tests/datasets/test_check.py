@@ -1,15 +1,13 @@
-"""The check command."""
+"""What a check of datasets counts, and what it finds wrong."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
-import pytest
 from dicom_files import photograph_dataset, save
-from layouts import picture, write_drive, write_hrf, write_isic2017, write_retouch, write_table, write_volume
+from layouts import picture, write_hrf, write_retouch, write_table, write_volume
 
-from vmnet_monai.datasets.__main__ import main
 from vmnet_monai.datasets.check import _size, check_datasets
 
 
@@ -36,18 +34,6 @@ def test_counts_and_labels_per_part(tmp_path: Path) -> None:
     assert report.errors == report.warnings == []
 
 
-def test_structures_are_counted_by_the_names_that_the_items_have(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write_hrf(tmp_path / "h")
-    write_isic2017(tmp_path / "i")
-    assert main(["check", "hrf", str(tmp_path / "h"), "isic2017", str(tmp_path / "i"), "--diseases", "nevus"]) == 0
-    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert lines[0][3:8] == ["patients", "vessel", "lesion", "fov", "labels"]
-    assert ["test", "hrf", "30", "30", "30", "0", "30", "0", "6x5", "6x5"] in lines
-    assert ["test", "isic2017", "3", "3", "0", "3", "0", "3", "6x5", "6x5"] in lines
-
-
 def test_slices_are_counted_and_measured(tmp_path: Path) -> None:
     report = check_datasets(["retouch"], [write_retouch(tmp_path)], ["subretinal_fluid"])
     first = report.counts.to_dict("records")[0]
@@ -67,19 +53,6 @@ def test_slice_of_another_size_than_its_mask_is_an_error(tmp_path: Path) -> None
     assert _size({"image": f"{tmp_path}/v.mhd?slice=0", "irf": f"{tmp_path}/m.mhd?slice=0&label=1"}, errors) == (6, 4)
     assert len(errors) == 1
     assert "label=1 is 6x5 and" in errors[0]
-
-
-def test_command_prints_counts_and_warnings_and_succeeds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_drive(tmp_path, test_manuals=False)
-    assert main(["check", "drive", str(tmp_path), "--diseases", "amd"]) == 0
-    out = capsys.readouterr().out
-    assert "warning: 2 DRIVE test photographs without manual" in out
-    assert "warning: No photograph has a label of amd." in out
-
-
-def test_command_fails_on_a_dataset_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check", "hrf", str(tmp_path)]) == 1
-    assert "error: The folder" in capsys.readouterr().out
 
 
 def test_mask_of_another_size_and_broken_picture_are_errors(tmp_path: Path) -> None:
@@ -112,19 +85,3 @@ def test_dicom_object_that_cannot_be_read_is_an_error_of_its_own(tmp_path: Path)
     assert "label=1 cannot be read: a frame of a DICOM file has no labels" in errors[0]
     assert "a.dcm?slice=3 cannot be read: the DICOM file has the frames 0 to 0, got 3: address one" in errors[1]
     assert "capture.dcm cannot be read: the modality of a photograph must be OP" in errors[2]
-
-
-def test_odd_number_of_names_and_folders_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        main(["check", "hrf"])
-    assert "NAME DIR pairs" in capsys.readouterr().err
-
-
-def test_phantom_command_writes_once_and_refuses_other_parameters(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    command = ["phantom", str(tmp_path), "--size", "64", "--count"]
-    assert main([*command, "2"]) == main([*command, "2"]) == 0
-    assert capsys.readouterr().out.splitlines() == [str(tmp_path / "phantoms.csv")] * 2
-    assert main([*command, "3"]) == 1
-    assert "error: " in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from monai.handlers import StatsHandler
 
-from vmnet_monai.handlers import LossProgressBar, RunTracker, unique_run_name
+from vmnet_monai.handlers import LossProgressBar, RunTracker, tracking_uri, unique_run_name
 
 EXPERIMENT = "vmnet"
 
@@ -67,6 +68,26 @@ def test_defined_metrics_are_sent_and_undefined_ones_left_out(uri: str) -> None:
     assert run.data.metrics == {"val_dice": 0.75}
     assert run.info.status == "FINISHED"
     assert [entry.step for entry in MlflowClient(uri).get_metric_history(run.info.run_id, "val_dice")] == [1, 2]
+
+
+def test_a_given_store_wins_over_the_environment_variable(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = f"sqlite:///{tmp_path / 'other.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", other)
+    train(tracker(uri, "r"), metrics={"val_dice": 0.75})
+    assert runs(uri)["r"].data.metrics == {"val_dice": 0.75}
+    assert runs(uri)["r"].info.artifact_uri.startswith((tmp_path / "mlruns").as_uri())
+    assert not (tmp_path / "other.db").exists()
+    assert os.environ["MLFLOW_TRACKING_URI"] == other
+
+
+def test_without_a_given_store_the_environment_variable_names_it(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert tracking_uri("out") == f"sqlite:///{Path('out').absolute()}/mlruns.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert tracking_uri("out") == uri
+    train(RunTracker(experiment_name=EXPERIMENT, run_name="r", iteration_log=False, close_on_complete=True))
+    assert list(runs(uri)) == ["r"]
 
 
 def test_nothing_defined_sends_nothing(uri: str) -> None:

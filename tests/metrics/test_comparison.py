@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ import pandas as pd
 import pytest
 
 from vmnet_monai.metrics import compare_systems, comparison_table, patient_bootstrap_interval
-from vmnet_monai.metrics.compare import main
 
 NAN = float("nan")
 
@@ -244,39 +242,6 @@ def test_nothing_to_compare_is_said() -> None:
         compare({"theirs": [vessels([0.5])]})
     with pytest.raises(ValueError, match="nothing to score: .* no disease with 10 photographs of each class"):
         compare({"ours": [noisy_diseases(0, count=18)]}, min_count=10)
-
-
-def test_command_reads_output_folders_and_writes_table_and_csv(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for folder, dice in (("a0", [0.5, 0.6]), ("a1", [0.7, 0.6]), ("b0", [0.8, 0.8])):
-        (tmp_path / folder).mkdir()
-        # Names that look like a number or like an empty cell.
-        vessels(dice).assign(id=["007", "NA"]).to_csv(tmp_path / folder / "metrics.csv", index=False)
-    words = ["--reference", f"a={tmp_path}/a0,{tmp_path}/a1", "--candidate", f"b={tmp_path}/b0"]
-    assert main([*words, "--bootstrap_samples", "20", "--output", f"{tmp_path}/comparison.csv"]) == 0
-    assert capsys.readouterr().out.startswith("| score | dataset | disease | a | b | b - a |\n")
-    written = pd.read_csv(tmp_path / "comparison.csv").set_index("system")
-    assert written["mean"].to_dict() == pytest.approx({"a": 0.6, "b": 0.8})
-    assert written.loc["b", "difference"] == pytest.approx(0.2)
-
-
-def test_command_restricts_pairs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pd.concat([noisy_diseases(0), diseases([0.1, 0.9], [0, 1], "hrf")]).to_csv(tmp_path / "metrics.csv", index=False)
-    words = ["--reference", f"a={tmp_path}", "--min_count", "1", "--bootstrap_samples", "20"]
-    assert main([*words, "--pairs", "odir5k=glaucoma"]) == 0
-    assert "hrf" not in capsys.readouterr().out
-    assert main(words) == 0
-    assert "hrf" in capsys.readouterr().out
-
-
-def test_command_explains_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--reference", f"a={tmp_path}"]) == 1
-    assert "metrics.csv is missing: give the output folder of an evaluation" in capsys.readouterr().err
-    for words in (["--reference", "a"], ["--reference", "a=x", "--candidate", "a=y"]):
-        with pytest.raises(SystemExit) as caught:
-            main(words)
-        assert caught.value.code == 2
 
 
 def test_every_structure_is_scored() -> None:

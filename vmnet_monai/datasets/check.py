@@ -34,16 +34,13 @@ class CheckReport:
     warnings: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
-    def __str__(self) -> str:
-        tables = [] if self.counts.empty else [self.counts.to_string(index=False)]
-        if not self.labels.empty:
-            numbers = self.labels[["present", "absent", "unknown"]].astype(str).agg("/".join, axis=1)
-            by_part = self.labels.assign(numbers=numbers).pivot_table(
-                index=["dataset", "disease"], columns="part", values="numbers", aggfunc="first", sort=False
-            )
-            tables.append("present/absent/unknown\n" + by_part.fillna("").to_string())
-        lines = [f"warning: {message}" for message in self.warnings] + [f"error: {message}" for message in self.errors]
-        return "\n\n".join([*tables, "\n".join(lines or ["no warnings, no errors"])])
+    def labels_by_part(self) -> pd.DataFrame:
+        """One row per dataset and disease, and per part a column ``present/absent/unknown``."""
+        numbers = self.labels[["present", "absent", "unknown"]].astype(str).agg("/".join, axis=1)
+        by_part = self.labels.assign(numbers=numbers).pivot_table(
+            index=["dataset", "disease"], columns="part", values="numbers", aggfunc="first", sort=False
+        )
+        return by_part.fillna("").reset_index()
 
 
 def check_datasets(dataset: Sequence[str], dataset_dir: Sequence[str | Path], diseases: Sequence[str]) -> CheckReport:

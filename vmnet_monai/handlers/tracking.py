@@ -19,6 +19,8 @@ from monai.handlers import MLFlowHandler
 
 __all__ = ["LossProgressBar", "RunTracker", "count_parameters", "tracking_uri", "unique_run_name"]
 
+_TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
+
 
 def unique_run_name(dataset_name: str | list[str]) -> str:
     """Name a run by its datasets, the time and a random suffix.
@@ -33,12 +35,12 @@ def unique_run_name(dataset_name: str | list[str]) -> str:
 
 
 def tracking_uri(output_dir: str) -> str:
-    """Return MLflow's store: what ``MLFLOW_TRACKING_URI`` names, or a database in the output folder.
+    """Return MLflow's store where none is named: that of ``MLFLOW_TRACKING_URI``, or a database in the output folder.
 
     Args:
         output_dir: the training's output folder.
     """
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{os.path.abspath(output_dir)}/mlruns.db"
+    return os.environ.get(_TRACKING_VARIABLE) or f"sqlite:///{os.path.abspath(output_dir)}/mlruns.db"
 
 
 def count_parameters(network: torch.nn.Module) -> int:
@@ -49,12 +51,20 @@ def count_parameters(network: torch.nn.Module) -> int:
 class RunTracker(MLFlowHandler):
     """MONAI's MLflow handler, made safe for undefined metrics and crashed runs.
 
-    Metrics that are not finite are not sent, since a database may refuse them. A run that ends with an error is marked
-    as failed. The command line is stored as the tag ``command``. The arguments are those of
-    :class:`monai.handlers.MLFlowHandler`; give each run a ``run_name`` of its own (:func:`unique_run_name`), the same
-    for its trainer and evaluator. List it before handlers that raise errors again, such as StatsHandler: ignite calls
-    none after them.
+    A ``tracking_uri`` that is given wins over the environment variable ``MLFLOW_TRACKING_URI``. Metrics that are not
+    finite are not sent, since a database may refuse them. A run that ends with an error is marked as failed. The
+    command line is stored as the tag ``command``. The arguments are those of :class:`monai.handlers.MLFlowHandler`;
+    give each run a ``run_name`` of its own (:func:`unique_run_name`), the same for its trainer and evaluator. List it
+    before handlers that raise errors again, such as StatsHandler: ignite calls none after them.
     """
+
+    def __init__(self, tracking_uri: str | None = None, **arguments: Any) -> None:
+        variable = os.environ.pop(_TRACKING_VARIABLE, None) if tracking_uri else None  # which MONAI lets win
+        try:
+            super().__init__(tracking_uri, **arguments)
+        finally:
+            if variable is not None:
+                os.environ[_TRACKING_VARIABLE] = variable
 
     def attach(self, engine: Engine) -> None:
         """Register with a trainer or evaluator."""

@@ -1,4 +1,4 @@
-"""A bundle on disk: where the one that came with the package lies, and its inference config with what is laid over."""
+"""The inference config of a bundle, with what is laid over it."""
 
 from __future__ import annotations
 
@@ -7,32 +7,17 @@ import shutil
 import sys
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from monai.bundle import ConfigParser
+
+from vmnet_monai.inference.config_keys import check_keys
+from vmnet_monai.io.bundle import CONFIG_NAME, bundle_path
 from vmnet_monai.io.weights import OPERATING_POINT_NAME, TORCHSCRIPT_NAME, torchscript_extra
 
-if TYPE_CHECKING:
-    from monai.bundle import ConfigParser
-
-__all__ = ["CONFIG_NAME", "bundle_path", "literal", "read_inference_config"]
-
-CONFIG_NAME = "configs/inference.json"
-"""Path of the config in a bundle."""
-
-
-def bundle_path() -> Path:
-    """Return the folder of the bundle that came with the package: inside it, or beside it in a clone.
-
-    Raises:
-        FileNotFoundError: if the installation lacks it.
-    """
-    package = Path(__file__).parents[1]
-    for path in (package / "bundle", package.parent / "bundles/vmnet"):
-        if (path / CONFIG_NAME).is_file():
-            return path
-    raise FileNotFoundError(f"{package / 'bundle'} is missing: install vmnet_monai again, or give `--bundle`.")
+__all__ = ["literal", "read_inference_config"]
 
 
 def read_inference_config(
@@ -44,15 +29,14 @@ def read_inference_config(
         bundle: folder of the bundle, by default :func:`bundle_path`; or a ``model.ts`` of ``vmnet export``, whose
             ``runtime`` is then ``torchscript``: it is unpacked into a folder that lives as long as the config.
         overlays: files that are merged over the config, such as ``configs/networks/resnet18.json``.
-        **overrides: keys of the config and their values.
+        **overrides: keys of the config and their values. Those of ``thresholds`` are names, never keys that MONAI
+            reads, such as ``_target_``.
 
     Raises:
         FileNotFoundError: if the folder is no bundle.
         ValueError: if the config has no such key, the file was not written by ``vmnet export``, or the runtime needs
             another file.
     """
-    from monai.bundle import ConfigParser  # seconds, which those who ask for the path alone need not wait
-
     bundle = bundle_path() if bundle is None else bundle
     unpacked = None
     if Path(bundle).is_file():
@@ -73,18 +57,12 @@ def read_inference_config(
     config = ConfigParser(ConfigParser.load_config_files([path, *overlays]))
     if unpacked is not None:
         weakref.finalize(config, unpacked.cleanup)
-    # A component takes further arguments of its class.
-    unknown = [key for key in overrides if key not in config and not _is_argument(config, key)]
-    if unknown:
-        raise ValueError(f"{path} has no key {', '.join(unknown)}: see docs/reference/config-keys.md.")
+    check_keys(config, overrides)
+    if isinstance(overrides.get("thresholds"), Mapping):
+        pairs = [f"({_expression(name)}, float('{value}'))" for name, value in overrides["thresholds"].items()]
+        overrides["thresholds"] = f"$dict([{', '.join(pairs)}])"
     config.update({"bundle_root": literal(bundle), **overrides})
     return config
-
-
-def _is_argument(config: ConfigParser, key: str) -> bool:
-    """Whether a key names an argument of a component of the config."""
-    component = key.rpartition("#")[0]
-    return bool(component) and component in config and "_target_" in (config[component] or {})
 
 
 def _unpacked(torchscript: Path) -> tempfile.TemporaryDirectory[str]:
@@ -105,9 +83,19 @@ def _unpacked(torchscript: Path) -> tempfile.TemporaryDirectory[str]:
 
 
 def literal(text: str | Path) -> str:
-    """Write a text such that a config holds it as it is: MONAI evaluates what begins with ``$``, ``@`` or ``%``.
+    """Write a text such that a config holds it as it is: MONAI evaluates what holds ``$``, ``@`` or ``%``.
 
     Args:
         text: any text, such as the name of a file.
+
+    Example:
+        >>> literal("photographs/eye.png")
+        'photographs/eye.png'
     """
-    return f"$bytes.fromhex('{os.fsencode(text).hex()}').decode({sys.getfilesystemencoding()!r}, 'surrogateescape')"
+    text = os.fspath(text)
+    return f"${_expression(text)}" if set(text) & set("$@%") else text
+
+
+def _expression(text: str) -> str:
+    """A Python expression for a text, in which MONAI finds nothing to replace."""
+    return f"bytes.fromhex('{os.fsencode(text).hex()}').decode({sys.getfilesystemencoding()!r}, 'surrogateescape')"

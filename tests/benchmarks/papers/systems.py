@@ -25,10 +25,10 @@ import pandas as pd
 import torch
 from monai.bundle import ConfigParser
 
+from vmnet_monai.cli.compare import read_run
 from vmnet_monai.datasets.item import slug
 from vmnet_monai.io.files import whole_file
 from vmnet_monai.metrics import compare_systems
-from vmnet_monai.metrics.compare import read_run
 from vmnet_monai.metrics.comparison import markdown_table
 
 EVALUATE = "bundles/vmnet/configs/evaluate.json"

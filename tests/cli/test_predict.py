@@ -1,4 +1,4 @@
-"""The command line: what it says, what it writes, and that nothing stops it."""
+"""``vmnet predict``: what it says, what it writes, and that nothing stops it."""
 
 from __future__ import annotations
 
@@ -72,34 +72,6 @@ def snapshot(folder: Path) -> dict[str, bytes]:
     return files
 
 
-def test_help_is_quick_because_it_does_not_import_pytorch() -> None:
-    code = (
-        "import sys; from vmnet_monai import cli\n"
-        "try: cli.main(['predict', '--help'])\n"
-        "except SystemExit: sys.exit('torch' in sys.modules)"
-    )
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    for word in (
-        "PHOTO|FOLDER|LIST.csv",
-        "--resume",
-        "--threshold",
-        "--explain",
-        "--no-report",
-        "--workers",
-        "Exit codes",
-    ):
-        assert word in shown
-
-
-def test_module_and_console_script_are_the_same() -> None:
-    module = subprocess.run([sys.executable, "-m", "vmnet_monai", "--version"], capture_output=True, text=True)
-    assert module.stdout.startswith("vmnet ")
-    script = Path(sys.executable).with_name("vmnet")
-    if not script.exists():
-        pytest.skip("the package is not installed with its console script")
-    assert subprocess.run([script, "--version"], capture_output=True, text=True).stdout == module.stdout
-
-
 def test_a_photograph_becomes_tables_pictures_and_a_report(
     predict: Callable[..., int], retina: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -166,6 +138,8 @@ def test_thresholds_and_flips_are_used(predict: Callable[..., int], retina: Path
     ("arguments", "message"),
     [
         (["--threshold", "amd=0.5"], "one of vessel, normal, glaucoma, got 'amd'"),
+        (["--threshold", "_target_=0.5"], "one of vessel, normal, glaucoma, got '_target_'"),
+        (["--threshold", "@device=0.5"], "one of vessel, normal, glaucoma, got '@device'"),
         (["--explain", "amd"], "out of normal, glaucoma; got amd"),
         (["--device", "abacus"], "abacus"),
         (["--device", "cuda:99"], "error: "),
@@ -223,9 +197,14 @@ def test_a_network_that_fails_at_a_photograph_fails_that_photograph_alone(
 
 
 @pytest.mark.parametrize("wrong", [["--batch-size", "0"], ["--workers", "-1"], ["--threshold", "x"], ["--method", "x"]])
-def test_wrong_arguments_are_refused_before_anything_is_loaded(predict: Callable[..., int], wrong: list[str]) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        predict("photographs", *wrong)
+def test_wrong_arguments_are_refused_before_anything_is_loaded(
+    predict: Callable[..., int], tmp_path: Path, wrong: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert predict("photographs", *wrong) == cli.CANNOT_RUN
+    (line,) = capsys.readouterr().err.splitlines()
+    assert wrong[0] in line
+    assert wrong[1] in line
+    assert not (tmp_path / "out").exists()
 
 
 def jpeg(picture: Image.Image, **options: Any) -> bytes:

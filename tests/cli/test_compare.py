@@ -1,0 +1,65 @@
+"""``vmnet compare``: what it reads, prints and writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from vmnet_monai import cli
+
+
+def photographs(dataset: str = "drive", **columns: list[float]) -> pd.DataFrame:
+    names = [f"{dataset}-{i}" for i in range(2)]
+    return pd.DataFrame({"id": names, "dataset": dataset, "patient": names, **columns})
+
+
+def diseases(dataset: str) -> pd.DataFrame:
+    return photographs(dataset, probability_glaucoma=[0.1, 0.9], label_glaucoma=[0.0, 1.0])
+
+
+def test_command_reads_output_folders_and_writes_table_and_csv(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder, dice in (("a0", [0.5, 0.6]), ("a1", [0.7, 0.6]), ("b0", [0.8, 0.8])):
+        (tmp_path / folder).mkdir()
+        # Names that look like a number or like an empty cell.
+        photographs(vessel_inside_fov_dice=dice).assign(id=["007", "NA"]).to_csv(
+            tmp_path / folder / "metrics.csv", index=False
+        )
+    words = ["compare", "--reference", f"a={tmp_path}/a0,{tmp_path}/a1", "--candidate", f"b={tmp_path}/b0"]
+    assert cli.main([*words, "--bootstrap-samples", "20", "--output", f"{tmp_path}/comparison.csv"]) == cli.OK
+    assert capsys.readouterr().out.startswith("| score | dataset | disease | a | b | b - a |\n")
+    written = pd.read_csv(tmp_path / "comparison.csv").set_index("system")
+    assert written["mean"].to_dict() == pytest.approx({"a": 0.6, "b": 0.8})
+    assert written.loc["b", "difference"] == pytest.approx(0.2)
+
+
+def test_command_restricts_pairs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pd.concat([diseases("odir5k"), diseases("hrf")]).to_csv(tmp_path / "metrics.csv", index=False)
+    words = ["compare", "--reference", f"a={tmp_path}", "--min-count", "1", "--bootstrap-samples", "20"]
+    assert cli.main([*words, "--pair", "odir5k=glaucoma"]) == cli.OK
+    assert "hrf" not in capsys.readouterr().out
+    assert cli.main(words) == cli.OK
+    assert "hrf" in capsys.readouterr().out
+
+
+def test_command_explains_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["compare", "--reference", f"a={tmp_path}"]) == cli.CANNOT_RUN
+    assert "metrics.csv is missing: give the output folder of an evaluation" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--reference", "a"], "NAME=VALUE[,VALUE...], got 'a'"),
+        (["--reference", "a=x,,y"], "got 'a=x,,y'"),
+        (["--reference", "a=x", "--candidate", "a=y"], "a name of its own, got a, a"),
+        (["--candidate", "a=y"], "--reference"),
+    ],
+)
+def test_wrong_systems_are_a_usage_error(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["compare", *words]) == cli.CANNOT_RUN
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line

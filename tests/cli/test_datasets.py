@@ -1,0 +1,53 @@
+"""``vmnet datasets check`` and ``vmnet datasets phantom``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from layouts import write_drive, write_hrf, write_isic2017
+
+from vmnet_monai import cli
+
+
+def test_structures_are_counted_by_the_names_that_the_items_have(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_hrf(tmp_path / "h")
+    write_isic2017(tmp_path / "i")
+    pairs = ["hrf", str(tmp_path / "h"), "isic2017", str(tmp_path / "i")]
+    assert cli.main(["datasets", "check", *pairs, "--diseases", "nevus"]) == cli.OK
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    columns = ["part", "dataset", "photographs", "patients", "vessel", "lesion", "fov", "labels", "smallest", "largest"]
+    assert columns in lines
+    assert ["test", "hrf", "30", "30", "30", "0", "30", "0", "6x5", "6x5"] in lines
+    assert ["test", "isic2017", "3", "3", "0", "3", "0", "3", "6x5", "6x5"] in lines
+    assert ["dataset", "disease", "train", "val", "test"] in lines
+
+
+def test_command_prints_counts_and_warnings_and_succeeds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_drive(tmp_path, test_manuals=False)
+    assert cli.main(["datasets", "check", "drive", str(tmp_path), "--diseases", "amd"]) == cli.OK
+    out = capsys.readouterr().out
+    assert "warning: 2 DRIVE test photographs without manual" in out
+    assert "warning: No photograph has a label of amd." in out
+
+
+def test_command_fails_on_a_dataset_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["datasets", "check", "hrf", str(tmp_path)]) == cli.SOME_BAD
+    assert "error: The folder" in capsys.readouterr().out
+
+
+def test_odd_number_of_names_and_folders_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["datasets", "check", "hrf"]) == cli.CANNOT_RUN
+    assert "NAME DIR pairs" in capsys.readouterr().err
+
+
+def test_phantom_command_writes_once_and_refuses_other_parameters(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["datasets", "phantom", str(tmp_path), "--size", "64", "--count"]
+    assert cli.main([*command, "2"]) == cli.main([*command, "2"]) == cli.OK
+    assert capsys.readouterr().out.splitlines() == [str(tmp_path / "phantoms.csv")] * 2
+    assert cli.main([*command, "3"]) == cli.CANNOT_RUN
+    assert "error: " in capsys.readouterr().err

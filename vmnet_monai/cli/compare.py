@@ -1,0 +1,106 @@
+"""``vmnet compare``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from vmnet_monai.cli.base import EXIT_CODES, NAMED_LIST, Command
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["compare", "read_run"]
+
+System = tuple[str, list[str]]
+SYSTEM = "NAME=RUN[,RUN...]"
+
+
+@click.command(cls=Command, epilog=EXIT_CODES)
+@click.option(
+    "--reference",
+    required=True,
+    type=NAMED_LIST,
+    metavar=SYSTEM,
+    help="The system that the others are compared with; a run is the output folder of an evaluation.",
+)
+@click.option(
+    "--candidate",
+    "candidates",
+    multiple=True,
+    type=NAMED_LIST,
+    metavar=SYSTEM,
+    help="A system that is compared with it; may be repeated.",
+)
+@click.option(
+    "--pair",
+    "pairs",
+    multiple=True,
+    type=NAMED_LIST,
+    metavar="DATASET=DISEASE[,DISEASE...]",
+    help="The diseases that are scored within a dataset; may be repeated [default: all with enough photographs].",
+)
+@click.option(
+    "--min-count",
+    type=click.IntRange(1),
+    default=10,
+    metavar="N",
+    help="Photographs with the disease, and without, from which it is scored in a dataset.",
+)
+@click.option(
+    "--bootstrap-samples", type=click.IntRange(1), default=1000, metavar="N", help="Resamples behind an interval."
+)
+@click.option("--seed", type=int, default=0, metavar="N", help="Seed of the resamples.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A CSV file to write, one row per score and system.",
+)
+def compare(
+    reference: System,
+    candidates: tuple[System, ...],
+    pairs: tuple[System, ...],
+    min_count: int,
+    bootstrap_samples: int,
+    seed: int,
+    output: Path | None,
+) -> None:
+    """Compare evaluated systems: mean, spread over the runs and paired bootstrap, as a Markdown table."""
+    named = (reference, *candidates)
+    names = [name for name, _ in named]
+    if len(set(names)) < len(names):
+        raise click.UsageError(f"Each system needs a name of its own, got {', '.join(names)}.")
+    from vmnet_monai.io.files import whole_file
+    from vmnet_monai.metrics.comparison import compare_systems, comparison_table
+
+    comparison = compare_systems(
+        {name: [read_run(folder) for folder in runs] for name, runs in named},
+        reference[0],
+        dict(pairs) or None,
+        min_count,
+        bootstrap_samples,
+        seed,
+    )
+    print(comparison_table(comparison))
+    if output is not None:
+        with whole_file(output) as path:
+            comparison.to_csv(path, index=False)
+
+
+def read_run(folder: str | Path) -> pd.DataFrame:
+    """Read the scores of the photographs, ``metrics.csv``, that an evaluation left in its output folder.
+
+    Raises:
+        FileNotFoundError: when there is none.
+    """
+    import pandas as pd
+
+    path = Path(folder) / "metrics.csv"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: give the output folder of an evaluation, or evaluate first")
+    # Names are text, also "NA" and "007"; only an empty cell is undefined.
+    names = {"id": str, "dataset": str, "patient": str}
+    return pd.read_csv(path, dtype=names, keep_default_na=False, na_values=[""])

@@ -1,0 +1,120 @@
+"""``vmnet predict``."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import rich_click as click
+
+from vmnet_monai.cli.base import DEVICE, NAMES, OK, SOME_BAD, THRESHOLD, Command, device_expression, model_options
+
+__all__ = ["predict"]
+
+
+@click.command(
+    cls=Command,
+    stopped="The same command goes on where it stood.",
+    epilog="Exit codes: 0 all predicted, 1 some refused or failed, 2 nothing could be done, 130 stopped by Ctrl-C.",
+)
+@click.argument(
+    "inputs",
+    nargs=-1,
+    required=True,
+    metavar="PHOTO|FOLDER|LIST.csv...",
+    help="Photographs (DICOM too), folders (with their subfolders), or CSV lists with a column `image`.",
+)
+@click.option("--output", required=True, metavar="DIR", help="Folder for the results.")
+@click.option(
+    "--expected",
+    type=click.Choice(["fundus", "any"]),
+    help="any: do not refuse what does not look like a fundus photograph [default: fundus, unless the weights are for "
+    "other pictures].",
+)
+@model_options
+@click.option(
+    "--runtime",
+    type=click.Choice(["torch", "torchscript", "onnx", "openvino"]),
+    help="What runs the network; all but torch need the files of `vmnet export`, whose model.ts may also stand for the "
+    "whole bundle [default: torch].",
+)
+@click.option("--flips", is_flag=True, help="Average over four mirror images, at four times the cost.")
+@click.option(
+    "--threshold",
+    "thresholds",
+    multiple=True,
+    type=THRESHOLD,
+    metavar="NAME=VALUE",
+    help="Another threshold for a disease or structure, such as glaucoma=0.3; may be repeated.",
+)
+@click.option(
+    "--explain",
+    default="positive",
+    type=NAMES,
+    metavar="DISEASES",
+    help="Heat maps of these diseases: positive (those at or above their threshold), all, none, or a comma-separated "
+    "list.",
+)
+@click.option(
+    "--method",
+    default="gradcam",
+    type=click.Choice(["gradcam", "gradcam++", "occlusion"]),
+    help="How heat maps are made.",
+)
+@click.option("--report/--no-report", default=True, help="HTML report: index.html.")
+@click.option("--pdf", is_flag=True, help="A PDF page per photograph too.")
+@click.option(
+    "--dicom",
+    is_flag=True,
+    help="DICOM objects too (segmentation, structured report, secondary captures) of photographs that are DICOM.",
+)
+@click.option(
+    "--deidentify",
+    is_flag=True,
+    help="Hashed ids in place of file names; what leads back lies in the folder DIR-private.",
+)
+@click.option("--resume/--no-resume", default=True, help="Keep what an earlier run with the same settings finished.")
+@click.option("--device", type=DEVICE, metavar="DEVICE", help="cpu, cuda or cuda:1 [default: the GPU if there is one].")
+@click.option("--batch-size", type=click.IntRange(1), default=1, metavar="N", help="Photographs at once.")
+@click.option(
+    "--workers", type=click.IntRange(0), default=0, metavar="N", help="Processes that read photographs; 0 for none."
+)
+@click.option_panel("Model", options=["--bundle", "--model-dir", "--runtime", "--flips", "--threshold"])
+@click.option_panel(
+    "Results", options=["--explain", "--method", "--report", "--pdf", "--dicom", "--deidentify", "--resume"]
+)
+@click.option_panel("Machine", options=["--device", "--batch-size", "--workers"])
+def predict(
+    inputs: tuple[str, ...],
+    output: str,
+    bundle: str | None,
+    model_dir: str | None,
+    device: str | None,
+    explain: list[str],
+    method: str,
+    thresholds: tuple[tuple[str, float], ...],
+    workers: int,
+    **settings: Any,
+) -> int:
+    """Vessel maps, disease probabilities, heat maps and a report for photographs.
+
+    Writes tables, pictures and an HTML report. An input that cannot be used is noted in manifest.csv with the reason,
+    and the others go on. The same command again does only what is missing.
+    """
+    from vmnet_monai.inference.bundle import literal
+    from vmnet_monai.inference.run import predict_folder
+
+    logging.getLogger("ignite").setLevel(logging.CRITICAL)  # it reports errors that are reported here
+    keywords: dict[tuple[str, ...], str | list[str]] = {("positive",): "positive", ("all",): "all", ("none",): []}
+    overrides = {key: value for key, value in settings.items() if value is not None} | {
+        "explain": keywords.get(tuple(explain), [literal(name) for name in explain]),
+        "cam_method": method,
+        "thresholds": dict(thresholds),
+        "num_workers": workers,
+    }
+    if model_dir is not None:
+        overrides["model_dir"] = literal(model_dir)
+    if device is not None:
+        overrides["device"] = device_expression(device)
+    manifest = predict_folder(inputs, output, bundle, **overrides)
+    return OK if all(record.status == "ok" for record in manifest.ordered()) else SOME_BAD

@@ -1,0 +1,150 @@
+"""``vmnet train``, ``vmnet evaluate`` and ``vmnet calibrate``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import rich_click as click
+
+from vmnet_monai.cli.base import DEVICE, EXIT_CODES, Command, Function, bundle_option, device_expression
+
+__all__ = ["calibrate", "evaluate", "train"]
+
+
+def workflow_options(output: str) -> Any:
+    """Add the options that all three commands have.
+
+    Args:
+        output: what is said of the output folder.
+    """
+
+    def add(function: Function) -> Function:
+        options = [
+            click.option(
+                "--dataset",
+                "datasets",
+                multiple=True,
+                metavar="NAME",
+                help="Name of a dataset: key dataset_name; may be repeated [default: phantom, which is generated].",
+            ),
+            click.option(
+                "--dataset-dir",
+                "dataset_dirs",
+                multiple=True,
+                metavar="DIR",
+                help="Its folder, or its CSV file where the dataset is table: key dataset_dir; repeated in the order "
+                "of --dataset.",
+            ),
+            click.option("--output", metavar="DIR", help=f"{output}: key output_dir [default: output/vmnet]."),
+            bundle_option,
+            click.option(
+                "--overlay",
+                "overlays",
+                multiple=True,
+                metavar="FILE",
+                help="Config file that is laid over train.json, such as configs/networks/venet.json; may be repeated.",
+            ),
+            click.option(
+                "--set",
+                "settings",
+                multiple=True,
+                metavar="KEY=VALUE",
+                help="Any other key of the config, # leading into it, such as grid_size=576 or "
+                "network_def#guidance=none; may be repeated. Values are read as those of `monai.bundle run`.",
+            ),
+            click.option(
+                "--device",
+                type=DEVICE,
+                metavar="DEVICE",
+                help="cpu, cuda or cuda:1 [default: the GPU if there is one].",
+            ),
+        ]
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
+@click.command(
+    cls=Command, stopped="The same command with --resume goes on from the last checkpoint.", epilog=EXIT_CODES
+)
+@workflow_options("Folder for weights, checkpoints, validation images and tracking")
+@click.option("--max-epochs", type=click.IntRange(1), metavar="N", help="Epochs: key max_epochs [default: 20].")
+@click.option("--resume", is_flag=True, help="Go on from the newest checkpoint in the output folder: key resume.")
+def train(max_epochs: int | None, resume: bool, **options: Any) -> None:
+    """Train the network of a bundle: its train.json.
+
+    The config as it is run is written to executed_config.json in the output folder.
+    """
+    _run("train", {"max_epochs": max_epochs, "resume": resume or None}, **options)
+
+
+@click.command(cls=Command, epilog=EXIT_CODES)
+@workflow_options("Folder of the training, to which the scores are written")
+@click.option(
+    "--model-dir", metavar="DIR", help="Weights and operating point: key model_dir [default: models in --output]."
+)
+def evaluate(model_dir: str | None, **options: Any) -> None:
+    """Score trained weights on the test part: train.json with evaluate.json.
+
+    Give the same datasets, overlays and settings as for the training.
+    """
+    _run("evaluate", {"model_dir": _text(model_dir)}, **options)
+
+
+@click.command(cls=Command, epilog=EXIT_CODES)
+@workflow_options("Folder for the weights with their new operating point")
+@click.option(
+    "--pretrained",
+    metavar="FILE",
+    help="Weights to calibrate: key pretrained [default: models/model.pt in --output].",
+)
+def calibrate(pretrained: str | None, **options: Any) -> None:
+    """Choose calibration and thresholds anew on the validation part: train.json with calibrate.json."""
+    _run("calibrate", {"pretrained": _text(pretrained)}, **options)
+
+
+def _run(
+    name: str,
+    own: dict[str, Any],
+    datasets: tuple[str, ...],
+    dataset_dirs: tuple[str, ...],
+    output: str | None,
+    bundle: str | None,
+    overlays: tuple[str, ...],
+    settings: tuple[str, ...],
+    device: str | None,
+) -> None:
+    if datasets and dataset_dirs and len(datasets) != len(dataset_dirs):
+        raise click.UsageError(
+            f"Each --dataset needs its --dataset-dir, got {len(datasets)} and {len(dataset_dirs)} of them."
+        )
+    given = own | {
+        "dataset_name": _one_or_all(datasets),
+        "dataset_dir": _one_or_all([_text(folder) for folder in dataset_dirs]),
+        "output_dir": _text(output),
+        "device": None if device is None else device_expression(device),
+    }
+    from fire.parser import DefaultParseValue
+
+    overrides = {key: value for key, value in given.items() if value is not None}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not key or not equals:
+            raise click.UsageError(f"--set must be KEY=VALUE, such as grid_size=576, got {setting!r}.")
+        overrides[key] = DefaultParseValue(value)
+    from vmnet_monai.workflows import run_workflow
+
+    run_workflow(name, bundle, overlays, overrides)
+
+
+def _text(text: str | None) -> str | None:
+    """A text of the command line as a config holds it."""
+    from vmnet_monai.inference.bundle import literal
+
+    return None if text is None else literal(text)
+
+
+def _one_or_all(values: Any) -> Any:
+    return values[0] if len(values) == 1 else list(values) or None

@@ -1,0 +1,122 @@
+"""A bundle's training, evaluation and calibration, run by MONAI from any folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from monai.bundle import ConfigParser, ConfigWorkflow
+
+from vmnet_monai.errors import plain_errors
+from vmnet_monai.inference.bundle import literal
+from vmnet_monai.inference.config_keys import check_keys
+from vmnet_monai.io.bundle import bundle_path
+from vmnet_monai.io.files import whole_file
+
+__all__ = ["RENAMED_KEYS", "WORKFLOWS", "Workflow", "run_workflow"]
+
+
+class Workflow(NamedTuple):
+    """What one workflow of a bundle is made of.
+
+    Attributes:
+        configs: files in the bundle's folder ``configs``; overlays are laid over the first.
+        run_id: key of the expressions that are run.
+        record: file in the output folder that holds the config as it was run.
+    """
+
+    configs: tuple[str, ...]
+    run_id: str
+    record: str
+
+
+WORKFLOWS: Mapping[str, Workflow] = {
+    "train": Workflow(("train.json",), "training", "executed_config.json"),
+    "evaluate": Workflow(("train.json", "evaluate.json"), "evaluating", "executed_config_evaluate.json"),
+    "calibrate": Workflow(("train.json", "calibrate.json"), "calibrating", "executed_config_calibrate.json"),
+}
+"""The workflows by name. Each has a record of its own, since an evaluation usually writes into a training's folder."""
+
+RENAMED_KEYS: Mapping[str, str] = {
+    "dataset": "dataset_name",
+    "vessel_share": "segmentation_fraction",
+    "train#sampler#vessel_share": "train#sampler#segmentation_fraction",
+    "loss#vessel_loss": "loss#segmentation_loss",
+    "loss#vessel_weight": "loss#segmentation_weight",
+    "crops_per_photograph": "crops_per_image",
+    "pictures": "image_keys",
+    "normalisation": "normalise",
+    "validate#data": "validate#items",
+    "validate#scored": "validate#references",
+}
+"""Keys of the training's config before version 0.6.0, and what they are called since."""
+
+
+def run_workflow(
+    name: str,
+    bundle: str | Path | None = None,
+    overlays: Sequence[str | Path] = (),
+    overrides: Mapping[str, Any] | None = None,
+) -> None:
+    """Run a workflow as ``python -m monai.bundle run`` does, and write the merged config to the output folder first.
+
+    With several processes (``torchrun``) the first one writes it.
+
+    Args:
+        name: one of :data:`WORKFLOWS`.
+        bundle: folder of the bundle; the one that came with the package by default.
+        overlays: config files that are laid over ``train.json``, in this order.
+        overrides: key of the config -> its value; ``#`` leads into a key.
+
+    Raises:
+        OSError: if a config file or what it names cannot be read, or the output folder cannot be written.
+        ValueError: if an override or overlay has a key under an old name, or the config has no key of an override.
+    """
+    workflow = WORKFLOWS[name]
+    configs = (bundle_path() if bundle is None else Path(bundle)) / "configs"
+    first, *rest = (configs / file for file in workflow.configs)
+    files = [first, *map(Path, overlays), *rest]
+    for file in files:
+        if not file.is_file():
+            raise FileNotFoundError(
+                f"the config file {file} is missing: give the folder of a bundle as `--bundle`, a JSON or YAML file as "
+                "`--overlay`."
+            )
+    for overlay in overlays:
+        _refuse_old_keys(ConfigParser.load_config_file(overlay), str(overlay))
+    overrides = {_normalised(key): value for key, value in (overrides or {}).items()}
+    _refuse_old_keys(overrides, "`--set`")
+    with plain_errors():
+        run = ConfigWorkflow(
+            str(first),
+            meta_file=str(configs / "metadata.json"),
+            logging_file=str(configs / "logging.conf"),
+            run_id=workflow.run_id,
+            workflow_type="train",
+        )
+        run.parser.update(ConfigParser.load_config_files(files))
+        check_keys(run.parser, overrides)
+        run.parser.update(overrides if bundle is None else {"bundle_root": literal(bundle), **overrides})
+        if int(os.environ.get("RANK", 0)) == 0:
+            with whole_file(Path(run.parser.get_parsed_content("output_dir")) / workflow.record) as path:
+                ConfigParser.export_config_file(run.parser.get(), path, indent=4)
+        run.initialize()
+        run.run()
+        run.finalize()
+
+
+def _normalised(key: str) -> str:
+    """A key with ``#`` between its parts, for which MONAI takes ``::`` as well."""
+    return key.replace("::", "#")
+
+
+def _refuse_old_keys(keys: Iterable[str], place: str) -> None:
+    """Refuse keys that have had another name since version 0.6.0."""
+    for key in keys:
+        new = RENAMED_KEYS.get(_normalised(key).removeprefix("+"))
+        if new is not None:
+            raise ValueError(
+                f"{place} names the config key {key}, which is called {new} since version 0.6.0: rename it."
+            )
