@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -240,14 +241,15 @@ def test_summary_counts_and_names_what_went_wrong(tmp_path: Path, done: dict[str
 
 
 def test_progress_is_told_at_the_start_and_after_each_input(tmp_path: Path, done: dict[str, str]) -> None:
-    told = []
+    told: list[tuple[int, int] | str] = []
     one = manifest_of(tmp_path)
-    one.on_progress = lambda *numbers: told.append(numbers)
+    one.progress = SimpleNamespace(update=lambda *numbers: told.append(numbers), close=lambda: told.append("end"))
     items = [done, *(photograph(tmp_path, name) for name in "bc")]
     one.start(items)
     one.add_unpredicted("b", "failed", "OSError: disk full")
     one.add(predicted(one, items[2]))
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    one.close()
+    assert told == [(1, 3), (2, 3), (3, 3), "end"]
 
 
 def test_one_photograph_is_no_plural(tmp_path: Path, done: dict[str, str]) -> None:

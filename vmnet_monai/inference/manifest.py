@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib.metadata
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
 from vmnet_monai.inference.deidentification import PRIVATE_REASON, Pseudonyms, mark_output_folder
+from vmnet_monai.inference.progress import Reporter
 from vmnet_monai.inference.record_folder import RecordFolder
 from vmnet_monai.inference.tables import write_tables
 from vmnet_monai.io.files import remove_partial_files
@@ -40,8 +41,7 @@ class Manifest:
         resume: whether records of an earlier run count; otherwise everything is made anew.
         deidentify: whether ids are hashes, and names and reasons are kept in another folder, see
             :class:`~vmnet_monai.inference.deidentification.Pseudonyms`.
-        on_progress: called with the numbers of inputs that are done and of all inputs, at the start and after each
-            input.
+        progress: told how many inputs are done, at the start and after each input; None tells nobody.
 
     Raises:
         OSError: if the folder cannot be made, or another run is writing to it.
@@ -70,7 +70,7 @@ class Manifest:
         thresholds_version: str,
         resume: bool = True,
         deidentify: bool = False,
-        on_progress: Callable[[int, int], None] | None = None,
+        progress: Reporter | None = None,
     ) -> None:
         self.output_dir = Path(output_dir)
         self.deidentify = deidentify
@@ -78,7 +78,7 @@ class Manifest:
         self.model_version = model_version
         self.thresholds_version = thresholds_version
         self.resume = resume
-        self.on_progress = on_progress
+        self.progress = progress
         self.items: dict[str, Mapping[str, Any]] = {}
         self.made_from: dict[str, dict[str, Any]] = {}
         self.records: dict[str, InputRecord] = {}
@@ -199,7 +199,9 @@ class Manifest:
         write_tables(self.output_dir, records)
 
     def close(self) -> None:
-        """Let other runs write to the folder."""
+        """End the progress and let other runs write to the folder."""
+        if self.progress is not None:
+            self.progress.close()
         self._lock.release()
 
     def summary(self) -> str:
@@ -224,8 +226,8 @@ class Manifest:
         self._report_progress()
 
     def _report_progress(self) -> None:
-        if self.on_progress is not None:
-            self.on_progress(len(self.records), len(self.items))
+        if self.progress is not None:
+            self.progress.update(len(self.records), len(self.items))
 
     def _known(self, name: str) -> dict[str, str]:
         """What is known of every input."""

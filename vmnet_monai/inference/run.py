@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
 
 from vmnet_monai.errors import plain_errors
 from vmnet_monai.inference.bundle import literal, read_inference_config
@@ -52,43 +39,7 @@ def predict_folder(
         manifest: Manifest = config.get_parsed_content("manifest")
         try:
             config.get_parsed_content("initialize")
-            with _progress_bar() as manifest.on_progress:
-                config.get_parsed_content("run")
+            config.get_parsed_content("run")
         finally:
             manifest.close()
     return manifest
-
-
-class _SecondsEach(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text(f"{1 / speed:.2g} s each" if speed else "")
-
-
-@contextmanager
-def _progress_bar() -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on stderr, from the first call until all is done."""
-    bar = Progress(
-        MofNCompleteColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        _SecondsEach(),
-        TimeRemainingColumn(elapsed_when_finished=True),
-        console=Console(stderr=True),
-        redirect_stdout=False,  # the summary stays on stdout
-        redirect_stderr=False,
-    )
-
-    def show(done: int, total: int) -> None:
-        if not bar.tasks:
-            bar.add_task("photograph" if total == 1 else "photographs", total=total, completed=done)
-            bar.start()
-        bar.update(bar.task_ids[0], completed=done)
-        if done == total:
-            bar.stop()
-
-    try:
-        yield show
-    finally:
-        if bar.live.is_started:
-            bar.stop()
