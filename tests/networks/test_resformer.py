@@ -380,6 +380,7 @@ def test_grad_cam_looks_at_the_last_level_that_the_disease_head_reads(disease_si
     assert not maps["normal"].any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", BLOCKS)
 def test_network_learns_four_phantoms_by_heart(block: str) -> None:
     torch.manual_seed(0)

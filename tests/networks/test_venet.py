@@ -263,6 +263,7 @@ def test_grad_cam_finds_its_layer() -> None:
     assert any(heat.max() == 1 for heat in maps.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_network_learns_four_phantoms_by_heart(activation: str) -> None:
     torch.manual_seed(0)

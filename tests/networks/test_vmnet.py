@@ -175,6 +175,7 @@ def test_evaluation_of_a_photograph_does_not_depend_on_its_batch() -> None:
         torch.testing.assert_close(network(images)["disease"][1:2], network(images[1:2])["disease"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["guided", "bottleneck transformer"])
 def test_network_learns_four_phantoms_by_heart(layout: str) -> None:
     network = small(**{"features": (12, 16, 32), "dropout": 0.0, **LAYOUTS[layout]})
