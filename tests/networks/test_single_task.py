@@ -84,7 +84,7 @@ def test_of_several_outputs_the_first_counts() -> None:
 
 
 def test_each_structure_gets_its_channel() -> None:
-    network = SingleTask(torch.nn.Identity(), "vessel", structures=("disc", "cup", "segmentation"))
+    network = SingleTask(torch.nn.Identity(), "segmentation", structures=("disc", "cup", "vessel"))
     image = torch.rand(2, 3, 4, 4)
     outputs = network(image)
     assert list(outputs) == ["disc", "cup", "vessel"]
@@ -119,6 +119,7 @@ def test_windows_are_averaged_in_place() -> None:
     torch.testing.assert_close(SlidingWindows(torch.nn.ReLU(), 16)(image), image)
 
 
+@pytest.mark.slow
 def test_efficientnet_u_net_learns_four_phantoms_by_heart_with_focal_dice() -> None:
     torch.manual_seed(0)
     network = SingleTask(FlexibleUNet(3, 1, "efficientnet-b0"), "segmentation")

@@ -122,7 +122,7 @@ def test_box_is_as_wide_as_the_cut_disc_and_centred_on_it() -> None:
 
 
 def test_an_empty_mask_has_no_box() -> None:
-    with pytest.raises(FieldOfViewError, match="mask of the field of view is empty"):
+    with pytest.raises(FieldOfViewError, match="empty"):
         field_of_view_box(np.zeros((4, 4), dtype=bool))
 
 
@@ -189,7 +189,7 @@ def test_whole_picture_is_the_field_of_view_where_asked_for() -> None:
 
 
 def test_unknown_method_is_refused() -> None:
-    with pytest.raises(ValueError, match="must be one of estimate, whole, got 'Whole'"):
+    with pytest.raises(ValueError, match="estimate, whole.*'Whole'"):
         FieldOfViewd(method="Whole")
 
 
