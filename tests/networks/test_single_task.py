@@ -55,7 +55,7 @@ def test_torchscript_equals_eager(make: Callable[[], SingleTask], task: str) -> 
 
 
 def test_unknown_task_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="task must be one of segmentation, classification, got 'lesion'"):
+    with pytest.raises(ValueError, match="task.*segmentation, classification.*'lesion'"):
         SingleTask(torch.nn.Identity(), "lesion")
 
 
@@ -69,7 +69,7 @@ def test_one_head_leaves_the_other_out(task: str, key: str) -> None:
 
 
 def test_one_head_refuses_an_unknown_task() -> None:
-    with pytest.raises(ValueError, match="task must be one of segmentation, classification, got 'fovea'"):
+    with pytest.raises(ValueError, match="task.*segmentation, classification.*'fovea'"):
         OneHead(torch.nn.Identity(), "fovea")
 
 

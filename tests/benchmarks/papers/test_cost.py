@@ -131,5 +131,5 @@ def test_command_refuses_systems_that_are_not_there_or_share_a_name(
             cost.main(["--systems", *words])
         assert caught.value.code == 2
         assert said in capsys.readouterr().err
-    with pytest.raises(ValueError, match="V-MNet is the base, got a system of the same name"):
+    with pytest.raises(ValueError, match="V-MNet.*name"):
         cost.rows({"V-MNet": [file]})

@@ -66,6 +66,6 @@ def test_systems_are_trained_scored_and_costed_once(program: ModuleType, tmp_pat
 def test_failed_training_names_its_log(program: ModuleType, tmp_path: Path) -> None:
     plan = {"before": ["bundles/vmnet/configs/train.json"], "systems": {"V-MNet": []}, "after": []}
     (tmp_path / "plan.json").write_text(json.dumps(plan))
-    with pytest.raises(RuntimeError, match=r"training failed with exit code 1: read .*v-mnet_0/training.log"):
+    with pytest.raises(RuntimeError, match=r"exit code 1.*v-mnet_0/training\.log"):
         program.systems(str(tmp_path), str(tmp_path / "plan.json"), dataset="no such dataset")
     assert "There is no dataset named" in (tmp_path / "v-mnet_0/training.log").read_text()
