@@ -12,8 +12,8 @@ from filelock import FileLock
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-LONG = ("test_networks.py", "test_training.py", "test_vessel_measures.py", "test_recipe.py", "test_evaluation.py")
-"""Files that take longer than half a minute."""
+LONG = ("test_readme.py", "test_processes.py", "test_networks.py")
+"""Files that take longest, the first two of the slow tests."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -64,7 +64,7 @@ def two_sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def probe(folder: Path, sources: str, **changes: Any) -> list[list[str]]:
     """Run the program as the command line does; the cells of its table."""
     words = ["--config_file", TRAIN, "--sources", sources, "--photographs", "24", "--output_dir", str(folder)]
-    words += ["--dataset", "['phantom','phantom']", "--dataset_dir", f"['{folder}/light','{folder}/dark']"]
+    words += ["--dataset_name", "['phantom','phantom']", "--dataset_dir", f"['{folder}/light','{folder}/dark']"]
     for key, value in {**SMALL, **changes}.items():
         words += [f"--{key}", str(value)]
     table = fire.Fire(source_probe.source_probe, command=words)

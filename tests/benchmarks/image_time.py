@@ -30,7 +30,7 @@ PLAIN = "plain U-Net of 1.6 million parameters at 640 pixels, float32"
 """For scale."""
 
 
-def photograph_time(bundle_root: str = "bundles/vmnet", repeats: int = 5) -> str:
+def image_time(bundle_root: str = "bundles/vmnet", repeats: int = 5) -> str:
     """Return a Markdown table of the median seconds per photograph and their ratio to the plain U-Net.
 
     Args:
@@ -89,4 +89,4 @@ def _median_seconds(call: Callable[[], Any], repeats: int) -> float:
 
 
 if __name__ == "__main__":
-    fire.Fire(photograph_time)
+    fire.Fire(image_time)

@@ -21,7 +21,7 @@ ABLATION = "configs/experiments/ablation"
 HALF_MASKED = (
     "$(lambda lists: {part: [{key: value for key, value in item.items() if key != 'vessel' or index % 2} "
     "for index, item in enumerate(items)] for part, items in lists.items()})"
-    "(vmnet_monai.datasets.load_datalists(@dataset, @dataset_dir, @diseases, @split_seed))"
+    "(vmnet_monai.datasets.load_datalists(@dataset_name, @dataset_dir, @diseases, @split_seed))"
 )
 RECIPE: dict[str, Any] = {
     **SMALL,

@@ -120,7 +120,7 @@ def test_vessels_of_one_dataset_and_labels_of_another_train_together(
         rows.to_csv(tmp_path / f"{name}.csv", index=False)
     output = train(
         tmp_path / "output",
-        dataset=["table", "table"],
+        dataset_name=["table", "table"],
         dataset_dir=[str(tmp_path / "vessels.csv"), str(tmp_path / "labels.csv")],
     )
     point = OperatingPoint.load(output / "models")
