@@ -81,9 +81,9 @@ def test_probe_finds_the_darker_source_by_its_colours(two_sources: Path) -> None
 
 
 def test_probe_on_a_source_that_is_not_there_is_refused(two_sources: Path) -> None:
-    with pytest.raises(ValueError, match="training photographs of both light and bright, got 18 and 0"):
+    with pytest.raises(ValueError, match="light and bright.* 18 and 0"):
         probe(two_sources, "['light','bright']")
-    with pytest.raises(ValueError, match="tells two sources apart, got"):
+    with pytest.raises(ValueError, match="two sources"):
         probe(two_sources, "['light']")
 
 

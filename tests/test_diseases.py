@@ -55,7 +55,7 @@ def test_often_misread_rfmid_codes() -> None:
 
 def test_unknown_key_is_answered_with_near_matches() -> None:
     assert get_disease("amd").snomed_ct == "267718000"
-    with pytest.raises(ValueError, match="did you mean glaucoma"):
+    with pytest.raises(ValueError, match="glaucoma"):
         get_disease("glaucom")
 
 
@@ -95,7 +95,7 @@ def test_normal_with_a_disease_is_refused() -> None:
 
 
 def test_label_between_0_and_1_is_refused() -> None:
-    with pytest.raises(ValueError, match="got 0.5 for 'amd'"):
+    with pytest.raises(ValueError, match="0.5.*'amd'"):
         label_vector({"amd": 0.5}, ["amd"])
 
 

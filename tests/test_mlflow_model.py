@@ -147,6 +147,7 @@ def test_columns_and_types_are_those_of_the_signature(logged: ModelInfo, model: 
     assert [(column.name, str(column.type)) for column in signature.inputs.inputs] == [("image", "DataType.string")]
 
 
+@pytest.mark.slow
 def test_command_line_predicts_json(logged: ModelInfo, uri: str, bundle: Path, tmp_path: Path) -> None:
     table = pd.DataFrame({"image": ["no picture", encoded()]})
     question, reply = tmp_path / "input.json", tmp_path / "output.json"

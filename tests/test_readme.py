@@ -76,6 +76,7 @@ def test_every_command_of_the_readme_is_run_here_or_by_ci() -> None:
         assert any(re.search(pattern, command) for command in COMMANDS), pattern
 
 
+@pytest.mark.slow
 def test_the_main_job_trains_on_the_embedded_default(tmp_path: Path) -> None:
     install, main_job = _only(r"train\.json$").rsplit(" && ", 1)
     assert install == "python -m venv .venv && .venv/bin/pip install ."
@@ -84,6 +85,7 @@ def test_the_main_job_trains_on_the_embedded_default(tmp_path: Path) -> None:
     assert (tmp_path / "models/model.pt").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not WEIGHTS.exists(), reason="the bundle comes without weights")
 def test_prediction_uses_the_weights_of_the_bundle(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
@@ -97,6 +99,7 @@ def test_prediction_uses_the_weights_of_the_bundle(tmp_path: Path) -> None:
     assert tables[0] == tables[1], "the two commands are one"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not WEIGHTS.exists(), reason="the bundle comes without weights")
 def test_the_first_prediction_needs_no_folder_of_the_repository(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -115,6 +118,7 @@ def test_a_study_is_predicted_with_dicom_results(tmp_path: Path) -> None:
     assert list((tmp_path / "out/dicom/IM0001").glob("*.dcm"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not WEIGHTS.exists(), reason="the bundle comes without weights")
 def test_the_bundle_is_exported_and_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlruns.db")
@@ -126,6 +130,7 @@ def test_the_bundle_is_exported_and_logged(tmp_path: Path, monkeypatch: pytest.M
     assert (tmp_path / "mlruns.db").exists()
 
 
+@pytest.mark.slow
 def test_own_data_is_checked_trained_on_and_evaluated(tmp_path: Path) -> None:
     table = write_phantoms(tmp_path / "phantom", count=10, size_px=96)
     for pattern in ("datasets check", "^python.* training .*table", "run evaluating", "torchrun"):

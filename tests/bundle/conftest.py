@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from bundle_configs import ROOT, SMALL, TRAIN
+from mlflow import MlflowClient
 from monai.bundle import run
 
 from vmnet_monai.datasets.phantom import write_phantoms
@@ -29,17 +31,43 @@ def _at_repository_root() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def phantoms(once: Callable[..., Path]) -> Path:
     """Twenty phantoms of 96 pixels."""
-    return write_phantoms(tmp_path_factory.mktemp("phantoms") / "data", count=20, size_px=96, seed=1).parent
+    return once("phantoms", lambda folder: write_phantoms(folder, count=20, size_px=96, seed=1))
 
 
 @pytest.fixture(scope="session")
-def train(phantoms: Path) -> Callable[..., Path]:
+def output_folder(once: Callable[..., Path]) -> Callable[[Path], Path]:
+    """Makes an output folder with an MLflow database without runs.
+
+    MLflow takes 2 s of computing and up to 10 s of waiting for the disk to make one, which is here done once.
+    """
+    name = "mlruns.db"
+    store = once("store", lambda folder: MlflowClient(f"sqlite:///{folder / name}").search_experiments())
+
+    def make(folder: Path) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / name).exists():
+            shutil.copy(store / name, folder)
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def train(phantoms: Path, output_folder: Callable[[Path], Path]) -> Callable[..., Path]:
     """Train as the command line does; returns the output folder."""
 
-    def training(output_dir: Path, max_epochs: int = 2, config_file: Any = TRAIN, **overrides: Any) -> Path:
-        settings = {"dataset_name": "phantom", "dataset_dir": str(phantoms), **SMALL, **overrides}
+    def training(
+        output_dir: Path,
+        max_epochs: int = 2,
+        config_file: Any = TRAIN,
+        small: Mapping[str, Any] = SMALL,
+        **overrides: Any,
+    ) -> Path:
+        if "tracking_uri" not in overrides:
+            output_folder(output_dir)
+        settings = {"dataset_name": "phantom", "dataset_dir": str(phantoms), **small, **overrides}
         run(
             "training",
             config_file=config_file,
@@ -52,6 +80,6 @@ def train(phantoms: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def trained(train: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(train: Callable[..., Path], once: Callable[..., Path]) -> Path:
     """The output folder of a finished training."""
-    return train(tmp_path_factory.mktemp("trained") / "output")
+    return once("trained", train)

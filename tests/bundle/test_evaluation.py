@@ -18,21 +18,16 @@ from PIL import Image
 from vmnet_monai.calibration.operating_point import OperatingPoint
 
 
-def _evaluate(trained: Path, phantoms: Path, **overrides: Any) -> None:
-    settings = {
-        "dataset_name": "phantom",
-        "dataset_dir": str(phantoms),
-        "output_dir": str(trained),
-        **SMALL,
-        **overrides,
-    }
-    run("evaluating", config_file=[TRAIN, EVALUATE], **settings)
+def _evaluate(trained: Path, phantoms: Path, output_dir: Path, **overrides: Any) -> Path:
+    settings = {"dataset_name": "phantom", "dataset_dir": str(phantoms), **SMALL, **overrides}
+    folders = {"output_dir": str(output_dir), "model_dir": str(trained / "models")}
+    run("evaluating", config_file=[TRAIN, EVALUATE], **folders, **settings)
+    return output_dir
 
 
 @pytest.fixture(scope="module")
-def evaluated(trained: Path, phantoms: Path) -> Path:
-    _evaluate(trained, phantoms)
-    return trained
+def evaluated(trained: Path, phantoms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _evaluate(trained, phantoms, tmp_path_factory.mktemp("evaluated"))
 
 
 def test_scores_are_written_per_region_dataset_and_disease(evaluated: Path) -> None:
@@ -49,9 +44,9 @@ def test_scores_are_written_per_region_dataset_and_disease(evaluated: Path) -> N
     assert set(scores["disease"]["phantom"]["per_disease"]) == set(scores["thresholds"]) - {"vessel"}
 
 
-def test_one_row_per_photograph_with_the_decision_at_the_stored_threshold(evaluated: Path) -> None:
+def test_one_row_per_photograph_with_the_decision_at_the_stored_threshold(evaluated: Path, trained: Path) -> None:
     table = pd.read_csv(evaluated / "metrics.csv")
-    thresholds = json.loads((evaluated / "models/operating_point.json").read_text())
+    thresholds = json.loads((trained / "models/operating_point.json").read_text())
     assert len(table) == 4
     for disease, threshold in zip(thresholds["diseases"], thresholds["disease_thresholds"], strict=True):
         expected = (table[f"probability_{disease}"] >= threshold).astype(int)
@@ -60,9 +55,9 @@ def test_one_row_per_photograph_with_the_decision_at_the_stored_threshold(evalua
     assert table["vessel_inside_fov_dice"].mean() == pytest.approx(mean["dice"])
 
 
-def test_evaluating_on_another_grid_than_trained_is_refused(trained: Path, phantoms: Path) -> None:
+def test_evaluating_on_another_grid_than_trained_is_refused(trained: Path, phantoms: Path, tmp_path: Path) -> None:
     with pytest.raises(RuntimeError) as caught:
-        _evaluate(trained, phantoms, grid_size=96)
+        _evaluate(trained, phantoms, tmp_path, grid_size=96)
     assert "trained with grid_size = 64" in str(caught.value.__cause__)
 
 
@@ -172,8 +167,8 @@ def test_flips_change_the_vessels_and_leave_the_heat_maps(predicted: Path, train
         assert heat_maps[0] == heat_maps[1]
 
 
-def test_evaluation_can_average_over_flips(evaluated: Path, phantoms: Path, tmp_path: Path) -> None:
-    _evaluate(evaluated, phantoms, flips=True, output_dir=str(tmp_path), model_dir=str(evaluated / "models"))
+def test_evaluation_can_average_over_flips(trained: Path, evaluated: Path, phantoms: Path, tmp_path: Path) -> None:
+    _evaluate(trained, phantoms, tmp_path, flips=True)
     once, averaged = (
         json.loads((folder / "metrics.json").read_text())["vessel"]["inside_fov"]["phantom"]["pooled"]["auc"]
         for folder in (evaluated, tmp_path)

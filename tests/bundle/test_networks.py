@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -99,12 +100,13 @@ def test_overlay_makes_a_network_that_learns_by_its_own_loss_and_optimizer(name:
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_system_goes_through_every_workflow(system: str, phantoms: Path, tmp_path: Path) -> None:
+def test_system_goes_through_every_workflow(
+    system: str, train: Callable[..., Path], phantoms: Path, tmp_path: Path
+) -> None:
     name, changes = SYSTEMS[system]
-    output, predictions = tmp_path / "output", tmp_path / "predictions"
-    settings = {"dataset_name": "phantom", "dataset_dir": str(phantoms), **QUICK, "batch_size": 4, **changes}
-    settings |= {"output_dir": str(output), "disease_size": 32}
-    run("training", config_file=[TRAIN, *overlays(name)], **settings, **{"train#trainer#max_epochs": 1})
+    predictions = tmp_path / "predictions"
+    settings = {**QUICK, "batch_size": 4, "disease_size": 32, **changes}
+    output = train(tmp_path / "output", 1, [TRAIN, *overlays(name)], settings)
     client = MlflowClient(tracking_uri=f"sqlite:///{output}/mlruns.db")
     (experiment,) = [e for e in client.search_experiments() if e.name == "vmnet"]
     (tracked,) = client.search_runs(experiment.experiment_id)
@@ -114,6 +116,7 @@ def test_system_goes_through_every_workflow(system: str, phantoms: Path, tmp_pat
     of_heads = [metrics[scores[head]] for head in sorted(heads(name))]
     assert metrics["val_score"] == pytest.approx(np.mean(of_heads))  # a head that is not there is not scored
 
+    settings |= {"dataset_name": "phantom", "dataset_dir": str(phantoms), "output_dir": str(output)}
     run("evaluating", config_file=[TRAIN, *overlays(name), EVALUATE], **settings)
     summary = json.loads((output / "metrics.json").read_text())
     assert bool(summary["vessel"]) == ("vessel" in heads(name))
@@ -133,6 +136,7 @@ def test_system_goes_through_every_workflow(system: str, phantoms: Path, tmp_pat
     )
     table = pd.read_csv(predictions / "predictions.csv")
     assert (predictions / "vessel/eye.png").exists() == ("vessel" in heads(name))
+    assert ("probability_amd" in table.columns) == ("disease" in heads(name))
     if "disease" in heads(name):
         assert table["probability_amd"].between(0, 1).all()
         assert [path.name for path in (predictions / "cam").iterdir()] == ["eye_amd.png"]

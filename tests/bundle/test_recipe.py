@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,40 +34,22 @@ RECIPE: dict[str, Any] = {
 
 
 def _bundle(task: str, files: list[str], phantoms: Path, output_dir: Path, **overrides: Any) -> Path:
-    settings = {
-        **RECIPE,
-        "dataset_name": "phantom",
-        "dataset_dir": str(phantoms),
-        "output_dir": str(output_dir),
-        **overrides,
-    }
-    run(task, config_file=[TRAIN, *files], **settings)
+    settings = {"dataset_name": "phantom", "dataset_dir": str(phantoms), **RECIPE, **overrides}
+    run(task, config_file=[TRAIN, *files], output_dir=str(output_dir), **settings)
     return output_dir
 
 
 @pytest.fixture(scope="module")
-def vessels(phantoms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("vessels")
-    settings = {key: value for key, value in RECIPE.items() if key not in ("datalists", "disease_size")}
-    settings.pop("validate#metrics#val_auc#min_count")
-    run(
-        "training",
-        config_file=[TRAIN, VESSELS],
-        dataset_name="phantom",
-        dataset_dir=str(phantoms),
-        output_dir=str(folder),
-        crops_per_image=2,
-        **{**settings, "train#trainer#max_epochs": 1},
-    )
-    return folder
+def vessels(train: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    changes = {"crop_size": 32, "batch_size": 4, "crops_per_image": 2}
+    return train(tmp_path_factory.mktemp("vessels"), 1, [TRAIN, VESSELS], **changes)
 
 
 @pytest.fixture(scope="module")
-def joint(vessels: Path, phantoms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def joint(train: Callable[..., Path], vessels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     weights = str(vessels / "models/model.pt")
-    folder = tmp_path_factory.mktemp("joint")
-    epochs = {"train#trainer#max_epochs": 1}
-    return _bundle("training", [VESSELS, JOINT, FINE_TUNE], phantoms, folder, pretrained=weights, **epochs)
+    files = [TRAIN, VESSELS, JOINT, FINE_TUNE]
+    return train(tmp_path_factory.mktemp("joint"), 1, files, RECIPE, pretrained=weights)
 
 
 def test_joint_training_starts_from_the_vessels_and_learns_both(vessels: Path, joint: Path) -> None:
@@ -99,9 +82,11 @@ def test_operating_point_of_joint_weights_can_be_chosen_with_flips(joint: Path, 
 @pytest.mark.parametrize(
     ("system", "head"), [("vessels_only", "vessel_inside_fov_dice"), ("diseases_only", "probability_amd")]
 )
-def test_ablation_leaves_one_head(system: str, head: str, phantoms: Path, tmp_path: Path) -> None:
+def test_ablation_leaves_one_head(
+    system: str, head: str, train: Callable[..., Path], phantoms: Path, tmp_path: Path
+) -> None:
     files = [VESSELS, JOINT, f"{ABLATION}/budget.json", f"{ABLATION}/{system}.json"]
-    _bundle("training", files, phantoms, tmp_path, val_interval=1, **{"train#trainer#max_epochs": 1})
+    train(tmp_path, 1, [TRAIN, *files], RECIPE)
     _bundle("evaluating", [*files, EVALUATE], phantoms, tmp_path)
     table = pd.read_csv(tmp_path / "metrics.csv")
     known = table.notna().any()

@@ -386,6 +386,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
 """Kills a run ten times at random moments, and lets the eleventh end; forked, so that PyTorch is imported once."""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX")
 def test_a_run_that_is_killed_ten_times_ends_like_an_undisturbed_one(bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()

@@ -67,10 +67,10 @@ def test_tables_own_dataset_names_survive_a_second_table(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("names", "count", "message"),
     [
-        (["hrf", "drive"], 1, r"got 2 name.s. \(hrf, drive\) and 1 folder"),
-        ([], 0, "Each dataset needs one folder"),
-        (["odir-5k"], 1, "no dataset named 'odir-5k'; did you mean 'odir5k'"),
-        (["imagenet"], 1, "Known: chasedb1, drive"),
+        (["hrf", "drive"], 1, r" 2 .*hrf, drive.* 1 "),
+        ([], 0, " 0 .* 0 "),
+        (["odir-5k"], 1, "'odir-5k'.*'odir5k'"),
+        (["imagenet"], 1, "'imagenet'.*chasedb1, drive"),
     ],
 )
 def test_wrong_names_are_refused(tmp_path: Path, names: list[str], count: int, message: str) -> None:
@@ -79,7 +79,7 @@ def test_wrong_names_are_refused(tmp_path: Path, names: list[str], count: int, m
 
 
 def test_unknown_disease_is_refused_before_anything_is_read(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="did you mean glaucoma"):
+    with pytest.raises(ValueError, match="glaucoma"):
         read_datasets("hrf", tmp_path / "nowhere", ["glaucom"])
     with pytest.raises(ValueError, match="amd twice"):
         load_datalists("hrf", tmp_path / "nowhere", ["amd", "amd"])
@@ -94,14 +94,14 @@ def test_label_column_of_a_table_is_a_disease(tmp_path: Path) -> None:
 
 def test_disease_on_which_nothing_is_said_is_warned_about_once(tmp_path: Path) -> None:
     write_drive(tmp_path)
-    with pytest.warns(DatasetWarning, match=r"^No photograph has a label of amd, cataract\.$") as caught:
+    with pytest.warns(DatasetWarning, match="amd, cataract") as caught:
         load_datalists("drive", tmp_path, ["amd", "cataract"])
     assert len(caught) == 1
 
 
 def test_same_id_twice_is_refused(tmp_path: Path) -> None:
     path = write_table(tmp_path, ["image,id", "a.png,x", "b.png,X"], images=["a.png", "b.png"])
-    with pytest.raises(DatasetError, match=r"a.png and .*b.png are both 'X'"):
+    with pytest.raises(DatasetError, match=r"a\.png.*b\.png.*'X'"):
         read_datasets("table", path, [])
 
 
@@ -145,7 +145,7 @@ def test_real_odir_folders_are_split_jointly() -> None:
 
 
 def test_structure_without_any_mask_is_warned_about(tmp_path: Path) -> None:
-    with pytest.warns(DatasetWarning, match="No photograph has a mask of lesion"):
+    with pytest.warns(DatasetWarning, match="lesion"):
         load_datalists("hrf", write_hrf(tmp_path), [], structures=["vessel", "lesion"])
 
 

@@ -51,7 +51,7 @@ def test_kept_fraction_is_drawn_with_the_seed() -> None:
 
 @pytest.mark.parametrize(("name", "value"), [("min_fraction", 0.6), ("keep_fraction", -0.1)])
 def test_fraction_out_of_range_is_refused(name: str, value: float) -> None:
-    with pytest.raises(ValueError, match=rf"{name} must lie in .* got {value}"):
+    with pytest.raises(ValueError, match=f"{name}.* {value}"):
         mask_confounded_labels(items("a", [[1.0]]), **{name: value})
 
 

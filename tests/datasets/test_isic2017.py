@@ -62,27 +62,27 @@ def test_rows_without_photograph_and_photographs_without_row_are_counted(tmp_pat
 
 def test_part_without_table_is_left_out_with_a_warning(tmp_path: Path) -> None:
     (write_isic2017(tmp_path) / "ISIC-2017_Test_v2_Part3_GroundTruth.csv").unlink()
-    with pytest.warns(DatasetWarning, match="1 ISIC 2017 parts without table left out: test"):
+    with pytest.warns(DatasetWarning, match="^1 .*table.*test"):
         assert {item["split"] for item in read(tmp_path, [])} == {"train", "val"}
 
 
 def test_photographs_without_any_table_are_refused(tmp_path: Path) -> None:
     picture(tmp_path / "ISIC-2017_Training_Data/ISIC_0000000.jpg")
-    with pytest.raises(DatasetError, match="holds no ISIC 2017 table such as ISIC-2017_Training_Part3"):
+    with pytest.raises(DatasetError, match="ISIC-2017_Training_Part3"):
         read(tmp_path, [])
 
 
 def test_tables_without_any_photograph_are_refused(tmp_path: Path) -> None:
     for photograph in write_isic2017(tmp_path).rglob("*.jpg"):
         photograph.unlink()
-    with pytest.raises(DatasetError, match="none of their photographs; put them in ISIC-2017_Training_Data"):
+    with pytest.raises(DatasetError, match="ISIC-2017_Training_Data"):
         read(tmp_path, [])
 
 
 def test_missing_outline_and_missing_folder_are_refused(tmp_path: Path) -> None:
     outlines = write_isic2017(tmp_path) / "ISIC-2017_Validation_Part1_GroundTruth"
     (outlines / "ISIC_0000010_segmentation.png").unlink()
-    with pytest.raises(DatasetError, match=r"ISIC_0000010\.jpg has no mask .*ISIC_0000010_segmentation"):
+    with pytest.raises(DatasetError, match=r"ISIC_0000010\.jpg.*ISIC_0000010_segmentation"):
         read(tmp_path, [])
     shutil.rmtree(outlines)
     with pytest.raises(DatasetError, match="ISIC-2017_Validation_Part1_GroundTruth is missing"):
@@ -92,10 +92,10 @@ def test_missing_outline_and_missing_folder_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("1.0,0.0", "2.0,0.0", "ISIC_0000001, column melanoma: labels must be 0 or 1, got '2.0'"),
-        ("1.0,0.0", "1.0,1.0", "ISIC_0000001 has melanoma and seborrheic_keratosis"),
-        ("ISIC_0000001", "ISIC_0000000", "each image_id must have one row, ISIC_0000000 has several"),
-        ("seborrheic", "seborrhoeic", "must have the column.s. seborrheic_keratosis"),
+        ("1.0,0.0", "2.0,0.0", "ISIC_0000001, column melanoma.*'2.0'"),
+        ("1.0,0.0", "1.0,1.0", "ISIC_0000001.*melanoma and seborrheic_keratosis"),
+        ("ISIC_0000001", "ISIC_0000000", "image_id.*ISIC_0000000"),
+        ("seborrheic", "seborrhoeic", "column.* seborrheic_keratosis"),
     ],
 )
 def test_damaged_table_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:

@@ -57,7 +57,7 @@ def test_contradicting_labels_name_the_photograph() -> None:
 
 
 def test_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="nowhere is missing; set dataset_dir"):
+    with pytest.raises(DatasetError, match="nowhere.*dataset_dir"):
         existing_dir(tmp_path / "nowhere")
 
 
@@ -71,12 +71,12 @@ def test_pictures_are_sorted_and_found_whatever_the_suffix_case(tmp_path: Path) 
 def test_two_files_for_one_picture_are_refused(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
     picture(tmp_path / "a.tif")
-    with pytest.raises(DatasetError, match="two files for one image"):
+    with pytest.raises(DatasetError, match="two files"):
         image_files(tmp_path)
 
 
 def test_empty_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="holds no image"):
+    with pytest.raises(DatasetError, match="holds no"):
         image_files(tmp_path)
 
 
@@ -98,9 +98,9 @@ def test_unreadable_table_is_named(tmp_path: Path, name: str, content: bytes | N
 def test_missing_column_and_empty_table_are_named(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("ID\n")
-    with pytest.raises(DatasetError, match="must have the column.s. name, it has ID"):
+    with pytest.raises(DatasetError, match="column.* name.* ID"):
         read_rows(path, ["name"])
-    with pytest.raises(DatasetError, match="has no rows"):
+    with pytest.raises(DatasetError, match="no rows"):
         read_rows(path, ["ID"])
 
 

@@ -92,19 +92,19 @@ def test_every_table_and_folder_of_the_downloads_is_read_alike(tmp_path: Path, t
 def test_rows_without_photograph_are_counted(tmp_path: Path) -> None:
     write_odir5k(tmp_path, {7: ("cataract", "cataract")})
     (tmp_path / "preprocessed_images/7_left.jpg").unlink()
-    with pytest.warns(DatasetWarning, match="^1 ODIR-5K rows without photograph left out: 7_left.jpg"):
+    with pytest.warns(DatasetWarning, match=r"^1 .*7_left\.jpg"):
         assert len(read(tmp_path, [])) == 1
     (tmp_path / "preprocessed_images/7_right.jpg").unlink()
-    with pytest.raises(DatasetError, match="none of the table's photographs"):
+    with pytest.raises(DatasetError, match="none of .*photographs"):
         read(tmp_path, [])
 
 
 def test_missing_table_and_strange_filename_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="holds no ODIR-5K table"):
+    with pytest.raises(DatasetError, match="no ODIR-5K table"):
         read(tmp_path, [])
     table = write_odir5k(tmp_path, {7: ("cataract", "cataract")}) / "full_df.csv"
     table.write_text(table.read_text().replace(",7_left.jpg\n", ",9_left.jpg\n"))
-    with pytest.raises(DatasetError, match="9_left.jpg is neither Left-Fundus nor Right-Fundus"):
+    with pytest.raises(DatasetError, match=r"9_left\.jpg.*Left-Fundus.*Right-Fundus"):
         read(tmp_path, [])
 
 

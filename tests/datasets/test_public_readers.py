@@ -43,7 +43,7 @@ def test_drive_items_have_vessels_field_of_view_and_official_split(tmp_path: Pat
 
 
 def test_drive_without_test_manuals_warns_and_keeps_the_photographs(tmp_path: Path) -> None:
-    with pytest.warns(DatasetWarning, match="^2 DRIVE test photographs without manual: .*01_test.tif"):
+    with pytest.warns(DatasetWarning, match=r"^2 .*01_test\.tif"):
         items = drive.read(write_drive(tmp_path, test_manuals=False), [])
     assert [("vessel" in item, item["split"]) for item in items] == [(True, "train")] * 2 + [(False, "test")] * 2
 
@@ -51,13 +51,13 @@ def test_drive_without_test_manuals_warns_and_keeps_the_photographs(tmp_path: Pa
 def test_drive_training_photograph_without_manual_is_refused(tmp_path: Path) -> None:
     write_drive(tmp_path)
     (tmp_path / "training/1st_manual/22_manual1.gif").unlink()
-    with pytest.raises(DatasetError, match=r"22_training.tif has no mask .*22_manual1"):
+    with pytest.raises(DatasetError, match=r"22_training\.tif.*22_manual1"):
         drive.read(tmp_path, [])
 
 
 def test_drive_without_a_folder_is_refused(tmp_path: Path) -> None:
     picture(tmp_path / "training/images/21_training.tif")
-    with pytest.raises(DatasetError, match="training/mask is missing"):
+    with pytest.raises(DatasetError, match="training/mask"):
         drive.read(tmp_path, [])
 
 
@@ -74,7 +74,7 @@ def test_compressed_stare_asks_for_gunzip(tmp_path: Path) -> None:
     zipped.write_bytes(gzip.compress(plain.read_bytes()))
     assert len(stare.read(tmp_path, [])) == 1
     plain.unlink()
-    with pytest.raises(DatasetError, match=r"im0001.ppm.gz .*run `gunzip .*stare-images/\*.gz`"):
+    with pytest.raises(DatasetError, match=r"im0001\.ppm\.gz.*`gunzip .*stare-images/\*\.gz`"):
         stare.read(tmp_path, [])
 
 
@@ -96,16 +96,16 @@ def test_chasedb1_eyes_share_a_patient(tmp_path: Path) -> None:
 def test_chasedb1_photograph_without_truth_is_refused_and_truth_without_photograph_counted(tmp_path: Path) -> None:
     write_chasedb1(tmp_path)
     (tmp_path / "Image_03L.jpg").unlink()
-    with pytest.warns(DatasetWarning, match="^1 CHASE_DB1 vessel masks without photograph: Image_03L"):
+    with pytest.warns(DatasetWarning, match="^1 .*Image_03L"):
         assert len(chasedb1.read(tmp_path, [])) == 27
     (tmp_path / "Image_04L_1stHO.png").unlink()
-    with pytest.raises(DatasetError, match="Image_04L.jpg has no mask"), pytest.warns(DatasetWarning):
+    with pytest.raises(DatasetError, match=r"Image_04L\.jpg.* mask"), pytest.warns(DatasetWarning):
         chasedb1.read(tmp_path, [])
 
 
 def test_chasedb1_elsewhere_is_refused(tmp_path: Path) -> None:
     picture(tmp_path / "holiday.jpg")
-    with pytest.raises(DatasetError, match="no photograph named like Image_01L"):
+    with pytest.raises(DatasetError, match="Image_01L"):
         chasedb1.read(tmp_path, [])
 
 
@@ -127,11 +127,11 @@ def test_hrf_group_is_the_diagnosis(tmp_path: Path) -> None:
 def test_hrf_unknown_suffix_and_missing_mask_are_refused(tmp_path: Path) -> None:
     write_hrf(tmp_path)
     stray = picture(tmp_path / "images/01_amd.jpg")
-    with pytest.raises(DatasetError, match="01_amd.jpg must be named by number and group"):
+    with pytest.raises(DatasetError, match=r"01_amd\.jpg.*group"):
         hrf.read(tmp_path, [])
     stray.unlink()
     (tmp_path / "mask/02_g_mask.tif").unlink()
-    with pytest.raises(DatasetError, match="02_g.jpg has no mask"):
+    with pytest.raises(DatasetError, match=r"02_g\.jpg.* mask"):
         hrf.read(tmp_path, [])
 
 
@@ -146,7 +146,7 @@ def test_fives_numbers_restart_but_ids_do_not_collide(tmp_path: Path) -> None:
 
 def test_fives_unknown_letter_is_refused(tmp_path: Path) -> None:
     picture(write_fives(tmp_path) / "train/Original/5_X.png")
-    with pytest.raises(DatasetError, match="5_X.png must be named by number and letter"):
+    with pytest.raises(DatasetError, match=r"5_X\.png.*letter"):
         fives.read(tmp_path, [])
 
 
@@ -163,7 +163,7 @@ def test_eyepacs_light_grades_glaucoma_only(tmp_path: Path, wrapper: str) -> Non
 
 def test_eyepacs_light_unknown_folder_is_refused(tmp_path: Path) -> None:
     picture(write_eyepacs_light(tmp_path) / "test/RGB/1.jpg")
-    with pytest.raises(DatasetError, match="must hold the folders RG and NRG, it holds NRG, RG, RGB"):
+    with pytest.raises(DatasetError, match="RG and NRG.*NRG, RG, RGB"):
         eyepacs_light.read(tmp_path, [])
 
 

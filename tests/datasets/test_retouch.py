@@ -111,14 +111,14 @@ def test_missing_makers_and_volumes_without_reference_are_counted(tmp_path: Path
 
 
 def test_folder_without_any_volume_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=rf"no RETOUCH volume with reference such as {CIRRUS}/TRAIN001"):
+    with pytest.raises(DatasetError, match=rf"no .*{CIRRUS}/TRAIN001"):
         read(write_retouch(tmp_path) / CIRRUS, [])
 
 
 @pytest.mark.parametrize("name", ["oct.mhd", "oct.raw", "reference.raw"])
 def test_missing_file_of_a_volume_is_refused(tmp_path: Path, name: str) -> None:
     (write_retouch(tmp_path) / CIRRUS / "TRAIN001" / name).unlink()
-    with pytest.raises(DatasetError, match=rf"TRAIN001 lacks {name}; complete the download"):
+    with pytest.raises(DatasetError, match=rf"TRAIN001.*{name}.*download"):
         read(tmp_path, [])
 
 
@@ -132,9 +132,9 @@ def test_damaged_file_of_a_volume_is_refused(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("reference", "message"),
     [
-        (np.zeros((3, 6, 5), dtype=np.uint8), r"has \(3, 6, 5\) and .*oct.mhd has \(3, 5, 6\)"),
-        (np.full((3, 5, 6), 4, dtype=np.uint8), "labels from 4 to 4, RETOUCH's are 0 to 3"),
-        (np.full((3, 5, 6), -1, dtype=np.int16), "labels from -1 to -1"),
+        (np.zeros((3, 6, 5), dtype=np.uint8), r"\(3, 6, 5\).*oct\.mhd.*\(3, 5, 6\)"),
+        (np.full((3, 5, 6), 4, dtype=np.uint8), "4 to 4.*0 to 3"),
+        (np.full((3, 5, 6), -1, dtype=np.int16), "-1 to -1"),
     ],
 )
 def test_reference_of_another_size_or_with_other_labels_is_refused(

@@ -46,7 +46,7 @@ def test_rows_without_photograph_and_photographs_without_row_are_counted(tmp_pat
 
 def test_part_without_table_is_left_out_with_a_warning(tmp_path: Path) -> None:
     shutil.rmtree(write_rfmid(tmp_path) / "Test_Set")
-    with pytest.warns(DatasetWarning, match="1 RFMiD parts without table left out: test"):
+    with pytest.warns(DatasetWarning, match="^1 .*table.*test"):
         assert {item["split"] for item in read(tmp_path, [])} == {"train", "val"}
 
 
@@ -54,22 +54,22 @@ def test_tables_without_any_photograph_are_refused(tmp_path: Path) -> None:
     write_rfmid(tmp_path)
     for folder in ("Training_Set/Training", "Evaluation_Set/Validation", "Test_Set/Test"):
         shutil.rmtree(tmp_path / folder)
-    with pytest.raises(DatasetError, match="none of their photographs; put them in Training_Set/Training"):
+    with pytest.raises(DatasetError, match="Training_Set/Training"):
         read(tmp_path, [])
 
 
 def test_photographs_without_any_table_are_refused(tmp_path: Path) -> None:
     picture(tmp_path / "Training_Set/Training/1.png")
-    with pytest.raises(DatasetError, match="holds no RFMiD table"):
+    with pytest.raises(DatasetError, match="no RFMiD table"):
         read(tmp_path, [])
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("BRVO", "BRV", "unknown disease code.s. BRV"),
-        ("2,1,1,0", "2,1,2,0", "column DR: labels must be 0 or 1"),
-        ("\n2,", "\n1,", "each ID must have one row, 1 has several"),
+        ("BRVO", "BRV", "unknown.* BRV"),
+        ("2,1,1,0", "2,1,2,0", "column DR.* 0 or 1"),
+        ("\n2,", "\n1,", "ID.* 1 has several"),
     ],
 )
 def test_damaged_table_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:

@@ -45,14 +45,14 @@ def test_slice_of_a_volume_is_a_picture(tmp_path: Path) -> None:
 
 def test_missing_mask_of_a_structure_is_named(tmp_path: Path) -> None:
     path = write_table(tmp_path, ["image,mask_lesion", "a.png,", "b.png,l.png"], images=AB)
-    with pytest.raises(DatasetError, match=r"1 file.s. that are missing, first l.png \(row 3, mask_lesion\)"):
+    with pytest.raises(DatasetError, match=r"1 .*l\.png \(row 3, mask_lesion\)"):
         read(path, [])
 
 
 @pytest.mark.parametrize("column", ["mask_image", "mask_fov", "mask_disease"])
 def test_structure_that_is_called_like_another_column_is_refused(column: str, tmp_path: Path) -> None:
     path = write_table(tmp_path, [f"image,{column}", "a.png,", "b.png,"], images=AB)
-    with pytest.raises(DatasetError, match=f"name of its own, got the column {column}; rename it"):
+    with pytest.raises(DatasetError, match=f"{column}.*rename"):
         read(path, [])
 
 
@@ -110,13 +110,13 @@ def test_folder_with_two_tables_or_none_is_refused(tmp_path: Path) -> None:
         find_table(tmp_path)
     for name in ("one.csv", "two.csv"):
         (tmp_path / name).touch()
-    with pytest.raises(DatasetError, match="has one.csv, two.csv; set dataset_dir to the file"):
+    with pytest.raises(DatasetError, match="one.csv, two.csv.*dataset_dir"):
         find_table(tmp_path)
 
 
 def test_misspelt_label_column_is_pointed_out(tmp_path: Path) -> None:
     path = write_table(tmp_path, ["image,glaucom,operator", "a.png,1,AB"], images=AB)
-    with pytest.warns(DatasetWarning, match="'glaucom' is ignored; did you mean 'glaucoma'") as caught:
+    with pytest.warns(DatasetWarning, match="'glaucom'.*'glaucoma'") as caught:
         read(path, [])
     assert len(caught) == 1
 
@@ -124,19 +124,16 @@ def test_misspelt_label_column_is_pointed_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (["image,amd", "a.png,yes"], r"row 2: amd must be 0, 1, true, false or blank, got 'yes'"),
-        (["image,eye", "a.png,both"], r"row 2: eye must be left, right or blank, got 'both'"),
-        (["image,split", "a.png,train", "b.png,"], r"row 3: split must be .* in every row"),
-        (["image,split", "a.png,validation"], r"row 2: split must be train, val or test .* got 'validation'"),
-        (["image,id", "a.png,1/left"], r"row 2: an id must be .* got '1/left'"),
-        (["image,vessel", "a.png,", "b.png,v.png"], r"1 file.s. that are missing, first v.png \(row 3, vessel\)"),
-        (["image,amd", ",1"], r"row 2: image is blank"),
+        (["image,amd", "a.png,yes"], "row 2: amd .*'yes'"),
+        (["image,eye", "a.png,both"], "row 2: eye .*'both'"),
+        (["image,split", "a.png,train", "b.png,"], "row 3: split "),
+        (["image,split", "a.png,validation"], "row 2: split .*'validation'"),
+        (["image,id", "a.png,1/left"], "row 2: .*id .*'1/left'"),
+        (["image,vessel", "a.png,", "b.png,v.png"], r"1 .*v\.png \(row 3, vessel\)"),
+        (["image,amd", ",1"], "row 2: image "),
         (["image,normal,amd", "a.png,1,1"], r"a\.png: .*normal and amd"),
-        (["picture", "a.png"], r"must have the column.s. image"),
-        (
-            ["image,patient,split", "a.png,p1,train", "b.png,p1,test"],
-            r"a patient must be in one split, 'p1' is in test and train",
-        ),
+        (["picture", "a.png"], "column.* image"),
+        (["image,patient,split", "a.png,p1,train", "b.png,p1,test"], "patient.*'p1'.*test and train"),
     ],
 )
 def test_wrong_value_is_refused_with_its_row(tmp_path: Path, lines: list[str], message: str) -> None:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
@@ -89,6 +90,7 @@ def test_torch_is_a_version_that_the_project_supports() -> None:
     assert numbers(low) <= numbers(pinned) < numbers(high)
 
 
+@pytest.mark.slow
 def test_its_copy_and_install_steps_give_a_package_that_starts(tmp_path: Path) -> None:
     """The steps that copy and install, without the dependencies, which are those of this environment."""
     for sources, target in copies():

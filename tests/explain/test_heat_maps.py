@@ -148,7 +148,7 @@ def test_occlusion_does_not_warn() -> None:
 
 
 def test_unknown_layer_is_refused() -> None:
-    with pytest.raises(ValueError, match="target_layer must name a layer of the network, got 'absent': .*classifier"):
+    with pytest.raises(ValueError, match="target_layer.*'absent'.*classifier"):
         disease_heat_maps(small(), image(), DISEASES, target_layer="absent")
 
 
@@ -162,5 +162,5 @@ def test_no_disease_has_no_map(method: str) -> None:
 
 
 def test_unknown_method_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"method must be one of gradcam, gradcam\+\+, occlusion, got 'lime'"):
+    with pytest.raises(ValueError, match=r"method.*gradcam, gradcam\+\+, occlusion.*'lime'"):
         disease_heat_maps(small(), image(), DISEASES, method="lime")

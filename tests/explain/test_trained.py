@@ -13,6 +13,8 @@ from vmnet_monai.datasets.phantom import Phantom, generate_phantom
 from vmnet_monai.explain import METHODS, disease_heat_maps, energy_fraction
 from vmnet_monai.networks import VMNet
 
+pytestmark = pytest.mark.slow
+
 SIZE_PX = 96
 STEPS, EYES_PER_STEP = 100, 4
 TRAIN, TEST = range(12), range(10_000, 10_004)

@@ -27,7 +27,7 @@ def test_the_parts_of_all_processes_hold_each_item_once(monkeypatch: pytest.Monk
 
 def test_more_processes_than_photographs_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(idist, "get_world_size", lambda: 3)
-    with pytest.raises(ValueError, match="3 processes cannot share 2 photographs: start at most 2 processes"):
+    with pytest.raises(ValueError, match="3 processes.* 2 .*at most 2"):
         partition_for_process(["a", "b"])
 
 

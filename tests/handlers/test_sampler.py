@@ -98,17 +98,17 @@ def test_two_processes_share_out_one_order(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_share_must_be_a_share() -> None:
     for share in (-0.1, 1.1):
-        with pytest.raises(ValueError, match=f"segmentation_fraction must lie in .0, 1., got {share}"):
+        with pytest.raises(ValueError, match=f"segmentation_fraction.* {share}"):
             MixedSampler(items(vessels=2, diseases=2), 2, share)
 
 
 def test_nothing_to_learn_is_refused() -> None:
-    with pytest.raises(ValueError, match="none of the 3 photographs has a mask of vessel or a known disease"):
+    with pytest.raises(ValueError, match=" 3 .*vessel.*disease"):
         MixedSampler(items(neither=3), 2)
 
 
 def test_a_batch_too_small_for_both_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"a batch of 1 cannot hold a fraction of 0.5"):
+    with pytest.raises(ValueError, match=" 1 .* 0.5"):
         MixedSampler(items(vessels=2, diseases=2), 1, 0.5)
 
 
@@ -148,5 +148,5 @@ def test_balance_keeps_the_share_with_vessels() -> None:
 
 @pytest.mark.parametrize("balance", [-0.1, 1.1])
 def test_balance_outside_its_range_is_refused(balance: float) -> None:
-    with pytest.raises(ValueError, match=rf"balance must lie in \[0, 1\], got {balance}"):
+    with pytest.raises(ValueError, match=f"balance.* {balance}"):
         MixedSampler([shown("a", 1.0)], batch_size=1, balance=balance)

@@ -119,11 +119,11 @@ def test_no_photographs_give_no_predictions(predictor: Predictor) -> None:
 @pytest.mark.parametrize(
     ("picture", "message"),
     [
-        (np.zeros((3, 100, 100), np.uint8), r"an array \(H, W\).* got the shape \(3, 100, 100\): move the axes"),
-        (RETINA.astype(np.float32), "within 0 to 1, got .* to .*: divide by the maximum"),
-        (RETINA.astype(np.int64), "uint8, floating point numbers or, in grey, uint16, got int64"),
-        (np.zeros((100, 100, 3), np.uint8), "no field of view: the photograph is dark"),
-        ("missing.png", "missing.png: the file does not exist"),
+        (np.zeros((3, 100, 100), np.uint8), r"\(H, W\).*\(3, 100, 100\)"),
+        (RETINA.astype(np.float32), "0 to 1.*divide"),
+        (RETINA.astype(np.int64), "uint8.*uint16.*int64"),
+        (np.zeros((100, 100, 3), np.uint8), "field of view.*dark"),
+        ("missing.png", r"missing\.png.*does not exist"),
         (skimage.data.astronaut(), "fundus"),
     ],
 )
@@ -143,11 +143,11 @@ def test_weights_and_thresholds_are_those_that_were_asked_for(bundle: Path) -> N
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"thresholds": {"amd": 0.5}}, ValueError, "one of vessel, normal, glaucoma, got 'amd'"),
-        ({"thresholds": {"glaucoma": 1.5}}, ValueError, "glaucoma must lie within 0 to 1, got 1.5"),
-        ({"explain": ["amd"]}, ValueError, "out of normal, glaucoma; got amd"),
-        ({"explain": "some"}, ValueError, "'positive', 'all', or a list .* got 'some'"),
-        ({"model_dir": "nowhere"}, FileNotFoundError, "nowhere/operating_point.json is missing"),
+        ({"thresholds": {"amd": 0.5}}, ValueError, "vessel, normal, glaucoma.*'amd'"),
+        ({"thresholds": {"glaucoma": 1.5}}, ValueError, "glaucoma.* 1.5"),
+        ({"explain": ["amd"]}, ValueError, "normal, glaucoma.* amd"),
+        ({"explain": "some"}, ValueError, "'positive', 'all'.*'some'"),
+        ({"model_dir": "nowhere"}, FileNotFoundError, r"nowhere/operating_point\.json"),
         ({"no_such_key": 1}, ValueError, "no key no_such_key"),
         (
             {"network_def#classified": "decoder", "network_def#guidance": "none"},
@@ -164,5 +164,5 @@ def test_wrong_overrides_are_refused(
 
 
 def test_a_folder_that_is_no_bundle_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="is no bundle, .*inference.json is missing: give the folder"):
+    with pytest.raises(FileNotFoundError, match=r"no bundle.*inference\.json"):
         Predictor(tmp_path)

@@ -16,6 +16,7 @@ from small_bundle import SIZE_PX, small_bundle
 
 from vmnet_monai import Prediction, Predictor
 from vmnet_monai.calibration.operating_point import weights_version
+from vmnet_monai.explain import heat_maps
 from vmnet_monai.export import TOLERANCE, export_models
 from vmnet_monai.inference.run import predict_folder
 from vmnet_monai.inference.runtimes import EXPORTED, RUNTIMES, open_runtime
@@ -71,8 +72,9 @@ def test_predictor_says_the_same_with_each_runtime(runtime: str, bundle: Path, r
         np.testing.assert_array_equal(prediction.heat_maps[disease], heat)
 
 
-def test_occlusion_is_that_of_pytorch_too(bundle: Path) -> None:
-    """The network behind it has the weights of the TorchScript file."""
+def test_occlusion_is_that_of_pytorch_too(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network behind it has the weights of the TorchScript file; few patches, because they take long."""
+    monkeypatch.setattr(heat_maps, "PATCHES_ACROSS", 2)
     first, second = (
         Predictor(path, explain=["glaucoma"], cam_method="occlusion")(RETINA).heat_maps["glaucoma"]
         for path in (bundle, bundle / "models/model.ts")

@@ -101,7 +101,7 @@ def test_every_frame_is_read_and_no_other() -> None:
         assert frame_count(dataset) == 3
         assert all(np.array_equal(decoded(dataset, index), frames[index]) for index in range(3))
         for index in (3, -1):
-            with pytest.raises(UnreadableImageError, match=rf"the frames 0 to 2, got {index}: address one of these"):
+            with pytest.raises(UnreadableImageError, match=rf"0 to 2.* {index}"):
                 decode_frame(dataset, index)
 
 
@@ -402,32 +402,32 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"SOPClassUID": UID("1.2.840.10008.5.1.4.1.1.77.1.5.4")},
         r"is of the class Ophthalmic Tomography Image Storage: export the photograph",
     ),
-    "CT": ({"SOPClassUID": UID("1.2.840.10008.5.1.4.1.1.2")}, "of the class CT Image Storage"),
+    "CT": ({"SOPClassUID": UID("1.2.840.10008.5.1.4.1.1.2")}, "CT Image Storage"),
     "report": ({"SOPClassUID": UID("1.2.840.10008.5.1.4.1.1.88.33")}, "Comprehensive SR Storage"),
     "PDF": ({"SOPClassUID": UID("1.2.840.10008.5.1.4.1.1.104.1")}, "Encapsulated PDF Storage"),
     "segmentation": ({"SOPClassUID": UID("1.2.840.10008.5.1.4.1.1.66.4")}, "Segmentation Storage"),
     "presentation state": ({"SOPClassUID": UID("1.2.840.10008.5.1.4.1.1.11.1")}, "Presentation State"),
     "video": ({"SOPClassUID": UID("1.2.840.10008.5.1.4.1.1.77.1.4.1")}, "Video Photographic Image Storage"),
     "index of a medium": ({"SOPClassUID": UID("1.2.840.10008.1.3.10")}, "Media Storage Directory"),
-    "private class": ({"SOPClassUID": UID("1.2.3.4711")}, "of no class that DICOM defines"),
-    "no class": ({"SOPClassUID": None}, "of no class that DICOM defines"),
-    "capture of a CT": ({"kind": "sc", "Modality": "CT"}, r"must be OP, XC, OT or blank, it is CT: name photographs"),
+    "private class": ({"SOPClassUID": UID("1.2.3.4711")}, "no class"),
+    "no class": ({"SOPClassUID": None}, "no class"),
+    "capture of a CT": ({"kind": "sc", "Modality": "CT"}, "OP, XC, OT.* CT"),
     "unknown modality": ({"kind": "sc", "Modality": "DOE"}, "it is another one"),
-    "own result": ({"kind": "sc", "ManufacturerModelName": OWN_MODEL_NAME}, "is a result and no photograph"),
-    "no pixel data": ({"Rows": None}, "describes no pixel data: export it with its pixels"),
-    "no pixels": ({"PixelData": None}, "has no pixel data: export it with its pixels"),
-    "empty pixels": ({"PixelData": b""}, "has no pixel data"),
-    "too large": ({"Rows": 65535, "Columns": 65535}, "more than 100,000,000 pixels.*: scale it down"),
-    "no rows": ({"Rows": 0}, "the image has no pixels"),
-    "no frames": ({"NumberOfFrames": 0}, "must have 1 to 1,000 frames, NumberOfFrames is 0"),
+    "own result": ({"kind": "sc", "ManufacturerModelName": OWN_MODEL_NAME}, "is a result"),
+    "no pixel data": ({"Rows": None}, "no pixel data"),
+    "no pixels": ({"PixelData": None}, "no pixel data"),
+    "empty pixels": ({"PixelData": b""}, "no pixel data"),
+    "too large": ({"Rows": 65535, "Columns": 65535}, "100,000,000 pixels"),
+    "no rows": ({"Rows": 0}, "no pixels"),
+    "no frames": ({"NumberOfFrames": 0}, "1,000 frames.*NumberOfFrames is 0"),
     "too many frames": ({"NumberOfFrames": MAX_FRAMES + 1}, "NumberOfFrames is 1001"),
-    "fewer frames than said": ({"NumberOfFrames": 2}, "damaged or incomplete"),
-    "CMYK": ({"PhotometricInterpretation": "CMYK"}, "it is CMYK with 3: export it as RGB"),
-    "unknown colours": ({"PhotometricInterpretation": "JANE"}, "it is unknown with 3"),
-    "two samples": ({"SamplesPerPixel": 2}, "it is RGB with 2"),
-    "32 bits": ({"BitsAllocated": 32}, "must have 8 or 16 bits allocated"),
+    "fewer frames than said": ({"NumberOfFrames": 2}, "damaged"),
+    "CMYK": ({"PhotometricInterpretation": "CMYK"}, "CMYK with 3.*RGB"),
+    "unknown colours": ({"PhotometricInterpretation": "JANE"}, "unknown with 3"),
+    "two samples": ({"SamplesPerPixel": 2}, "RGB with 2"),
+    "32 bits": ({"BitsAllocated": 32}, "8 or 16 bits"),
     "upper bits": ({"HighBit": 3, "BitsStored": 3}, "up to bit 3"),
-    "constant rescaling": ({"pixels": GREY, "RescaleSlope": 0, "RescaleIntercept": 0}, "RescaleSlope must not be 0"),
+    "constant rescaling": ({"pixels": GREY, "RescaleSlope": 0, "RescaleIntercept": 0}, "RescaleSlope.* 0"),
 }
 
 
@@ -443,7 +443,7 @@ def test_what_is_no_photograph_is_refused_with_the_rule_the_value_and_a_remedy(k
     with pytest.raises(UnreadableImageError, match=rf"(?s){expected}"):
         decode_frame(dataset)
     path = save_any(dataset, tmp_path / "bad.dcm")
-    with pytest.raises(UnreadableImageError, match=rf"(?s)bad\.dcm: .*{expected}.*"):
+    with pytest.raises(UnreadableImageError, match=rf"(?s)bad\.dcm: .*{expected}"):
         read_image(path)
 
 
@@ -470,9 +470,9 @@ def test_photograph_with_burned_in_annotation_is_read() -> None:
     [
         (
             "1.2.840.10008.1.2.4.102",
-            "MPEG-4 AVC/H.264 High Profile.* are not read: export as Explicit",
+            "MPEG-4 AVC/H.264 High Profile.*Explicit",
         ),
-        ("1.2.3.4711", "no transfer syntax that DICOM defines"),
+        ("1.2.3.4711", "no transfer syntax"),
         ("1.2.840.10008.5.1.4.1.1.2", "are not read"),
     ],
 )
@@ -685,7 +685,7 @@ def test_what_pydicom_would_say_of_an_invalid_value_is_not_heard(
     caplog.clear()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        with pytest.raises(UnreadableImageError, match="this object is of no class that DICOM defines"):
+        with pytest.raises(UnreadableImageError, match="no class"):
             read_image(path)
         assert "refused" in find_images(path)[0]
         assert (caplog.text, len(caught)) == ("", 0)
@@ -702,7 +702,7 @@ def test_error_hides_what_pydicom_says(tmp_path: Path) -> None:
     damaged_content = content.replace(rows + b"1 ", struct.pack("<HH2sH", 0x0028, 0x0008, b"IS", 8) + b"Doe^Jane")
     assert damaged_content != content
     (tmp_path / "a.dcm").write_bytes(damaged_content)
-    with pytest.raises(UnreadableImageError, match=r"damaged or incomplete \(\w+\): copy or export") as caught:
+    with pytest.raises(UnreadableImageError, match=r"damaged .*\(\w+\)") as caught:
         frame_count(read_header(tmp_path / "a.dcm"))
     assert caught.value.__suppress_context__
 
@@ -727,7 +727,7 @@ def test_file_that_would_fill_the_memory_is_refused(
     assert read_image(path).shape == (100, 1000, 3)
     monkeypatch.setattr("vmnet_monai.io.dicom.MAX_FILE_BYTES", 100_000)
     for read in (read_header, read_dataset):
-        with pytest.raises(UnreadableImageError, match="more than 100,000 bytes, the most that is read: export"):
+        with pytest.raises(UnreadableImageError, match="100,000 bytes"):
             read(path)
 
 
@@ -765,21 +765,21 @@ def test_deflated_file_is_limited_wherever_its_transfer_syntax_stands(
     assert path.stat().st_size < 5000
     monkeypatch.setattr("vmnet_monai.io.dicom.MAX_FILE_BYTES", 50_000)
     for read in (read_header, read_dataset):
-        with pytest.raises(UnreadableImageError, match="more than 50,000 bytes, the most that is read"):
+        with pytest.raises(UnreadableImageError, match="50,000 bytes"):
             read(path)
 
 
 def test_deflated_file_within_a_deflated_file_is_not_inflated(tmp_path: Path) -> None:
     path = tmp_path / "a.dcm"
     path.write_bytes(deflated_file(DEFLATED + deflate(ROWS_ELEMENT)))
-    with pytest.raises(UnreadableImageError, match="damaged or incomplete"):
+    with pytest.raises(UnreadableImageError, match="damaged"):
         read_header(path)
 
 
 def test_deflated_file_that_was_cut_off_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.dcm"
     path.write_bytes(deflated_file(ROWS_ELEMENT)[:-3])
-    with pytest.raises(UnreadableImageError, match="damaged or incomplete"):
+    with pytest.raises(UnreadableImageError, match="damaged"):
         read_header(path)
 
 
@@ -850,12 +850,12 @@ def test_instance_has_a_valid_uid_or_none(uid: str | None, expected: str) -> Non
 
 def test_address_without_a_number_means_the_first_frame() -> None:
     assert [frame_number(parse_slice_address(name)) for name in ("a.dcm", "a.dcm?slice=2")] == [0, 2]
-    with pytest.raises(UnreadableImageError, match="has no labels: leave &label= out"):
+    with pytest.raises(UnreadableImageError, match="&label="):
         frame_number(parse_slice_address("a.dcm?slice=2&label=1"))
 
 
 def test_frame_that_is_not_there_is_told_from_the_header() -> None:
     header = photograph_dataset(np.stack([COLOUR, COLOUR]))
     check_image_object(header, 1)
-    with pytest.raises(UnreadableImageError, match="the frames 0 to 1, got 2: address one of these"):
+    with pytest.raises(UnreadableImageError, match="0 to 1.* 2"):
         check_image_object(header, 2)

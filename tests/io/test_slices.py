@@ -36,7 +36,7 @@ def test_path_is_no_address(path: str | Path) -> None:
     "end", ["?slice=", "?slice=-1", "?slice=one", "?slice=1&label=", "?slice=1&label=-1", "?slice=1.png"]
 )
 def test_wrong_address_is_refused(end: str) -> None:
-    with pytest.raises(ValueError, match=r"must end in \?slice=INDEX or .* got 'oct"):
+    with pytest.raises(ValueError, match=r"\?slice=INDEX.*'oct"):
         parse_slice_address(f"oct.mhd{end}")
 
 
@@ -78,7 +78,7 @@ def test_volume_in_memory_cannot_be_changed_and_is_read_again_when_the_file_is_n
 
 @pytest.mark.parametrize("read", [read_volume, volume_shape])
 def test_missing_volume_is_named(read: Callable[[Path], object], tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"the volume .*v\.mhd is missing: complete the download"):
+    with pytest.raises(FileNotFoundError, match=r"v\.mhd.*download"):
         read(tmp_path / "v.mhd")
 
 
@@ -87,7 +87,7 @@ def test_missing_or_incomplete_data_file_is_named(kept_bytes: int | None, tmp_pa
     path = write(tmp_path / "v.mhd")
     raw = tmp_path / "v.raw"
     raw.unlink() if kept_bytes is None else raw.write_bytes(raw.read_bytes()[:kept_bytes])
-    with pytest.raises(ValueError, match=r"voxels of .*v\.mhd cannot be read: .* complete the download"):
+    with pytest.raises(ValueError, match=r"voxels.*v\.mhd.*download"):
         read_volume(path)
 
 
@@ -95,10 +95,10 @@ def test_missing_or_incomplete_data_file_is_named(kept_bytes: int | None, tmp_pa
 def test_damaged_header_is_named(text: str, tmp_path: Path) -> None:
     path = tmp_path / "v.mhd"
     path.write_text(text)
-    with pytest.raises(ValueError, match=r"v\.mhd .*download or export it again"):
+    with pytest.raises(ValueError, match=r"v\.mhd.*download"):
         volume_shape(path)
 
 
 def test_flat_picture_is_no_volume(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"must have 3 dimensions .* has 2 dimensions"):
+    with pytest.raises(ValueError, match=" 3 .* 2 "):
         read_volume(write(tmp_path / "v.mhd", VOXELS[0]))

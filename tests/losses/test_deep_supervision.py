@@ -27,7 +27,7 @@ def test_weights_add_up_to_one(count: int) -> None:
 
 @pytest.mark.parametrize("count", [0, -1])
 def test_no_output_is_refused(count: int) -> None:
-    with pytest.raises(ValueError, match=f"count must be at least 1, got {count}"):
+    with pytest.raises(ValueError, match=f"count.* 1.* {count}"):
         deep_supervision_weights(count)
 
 

@@ -191,7 +191,7 @@ def test_one_loss_per_label_meets_its_own_label_only() -> None:
 def test_list_of_losses_must_match_the_labels(count: int) -> None:
     prediction, target = case()
     loss = MultiTaskLoss(nn.BCEWithLogitsLoss(), [nn.BCEWithLogitsLoss() for _ in range(count)])
-    with pytest.raises(ValueError, match=f"one loss or a list of 3, one per label, got {count}"):
+    with pytest.raises(ValueError, match=f" 3.* {count}"):
         loss(prediction, target)
 
 
@@ -294,7 +294,7 @@ def test_coarser_outputs_are_weighed_by_deep_supervision() -> None:
 def test_coarser_outputs_without_deep_supervision_are_refused() -> None:
     _, target = case()
     prediction = {"vessel": target["vessel"], "vessel_1": target["vessel"][..., ::2, ::2]}
-    with pytest.raises(ValueError, match="gives 2 resolutions and segmentation_loss scores one: wrap it in"):
+    with pytest.raises(ValueError, match=" 2 .*segmentation_loss.*DeepSupervisionLoss"):
         bce_loss()(prediction, target)
 
 
@@ -309,7 +309,7 @@ def test_coarser_outputs_of_unknown_vessels_get_zero_gradients() -> None:
 
 @pytest.mark.parametrize("name", ["segmentation_activation", "disease_activation"])
 def test_unknown_activation_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=f"{name} must be sigmoid or softmax, got 'tanh'"):
+    with pytest.raises(ValueError, match=f"{name}.*sigmoid.*softmax.*tanh"):
         MultiTaskLoss(nn.BCEWithLogitsLoss(), nn.BCEWithLogitsLoss(), **{name: "tanh"})  # type: ignore[arg-type]
 
 
@@ -333,5 +333,5 @@ def test_both_forms_of_focal_dice_by_hand() -> None:
 def test_structure_that_the_loss_does_not_know_is_refused(key: str) -> None:
     """Else it would be left out of the loss without a word."""
     _, target = case()
-    with pytest.raises(ValueError, match=f"the network has the structure '{key}', the loss knows vessel: give both"):
+    with pytest.raises(ValueError, match=f"'{key}'.* vessel"):
         bce_loss()({key: target["vessel"], "disease": torch.zeros(4, 3)}, target)

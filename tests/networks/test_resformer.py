@@ -306,7 +306,7 @@ def test_disease_head_reads_the_photograph_averaged_down_by_a_whole_factor() -> 
 
 
 def test_factor_of_the_reduction_must_divide_the_photograph() -> None:
-    with pytest.raises(ValueError, match="divisible by 2, got 81 x 80: pad or resize to 82 x 80"):
+    with pytest.raises(ValueError, match="2.*81 x 80.*82 x 80"):
         small(disease_size=32)(torch.rand(1, 3, 81, 80))
 
 
@@ -380,6 +380,7 @@ def test_grad_cam_looks_at_the_last_level_that_the_disease_head_reads(disease_si
     assert not maps["normal"].any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", BLOCKS)
 def test_network_learns_four_phantoms_by_heart(block: str) -> None:
     torch.manual_seed(0)
@@ -391,17 +392,17 @@ def test_network_learns_four_phantoms_by_heart(block: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
-        ({"label_names": ()}, "label_names must name at least one disease"),
-        ({"label_names": ("amd",), "disease_activation": "softmax"}, "needs at least 2 label_names, got 1"),
-        ({"structures": ()}, "structures must be one or more different names"),
-        ({"features": (4, 8)}, "one entry per level, for 2 or more levels, got 2 and 4"),
-        ({"features": (4,), "num_heads": (1,)}, "one entry per level, for 2 or more levels, got 1 and 1"),
-        ({"num_heads": (1, 3, 2, 4)}, "num_heads must divide the channels of their level, got 3 heads for 8"),
-        ({"window_size": 1}, "window_size must be at least 2, got 1"),
-        ({"block": "serial"}, "block must be one of sequential, parallel, got 'serial'"),
-        ({"segmentation_activation": "relu"}, "segmentation_activation must be one of sigmoid, softmax, got 'relu'"),
-        ({"disease_activation": "relu"}, "disease_activation must be one of sigmoid, softmax, got 'relu'"),
-        ({"disease_size": 0}, "disease_size must be at least 1 pixel, got 0"),
+        ({"label_names": ()}, "label_names"),
+        ({"label_names": ("amd",), "disease_activation": "softmax"}, " 2 label_names.* 1"),
+        ({"structures": ()}, "structures"),
+        ({"features": (4, 8)}, " 2 and 4"),
+        ({"features": (4,), "num_heads": (1,)}, " 1 and 1"),
+        ({"num_heads": (1, 3, 2, 4)}, "num_heads.* 3 .* 8"),
+        ({"window_size": 1}, "window_size.* 2.* 1"),
+        ({"block": "serial"}, "block.*sequential, parallel.*serial"),
+        ({"segmentation_activation": "relu"}, "segmentation_activation.*sigmoid, softmax.*relu"),
+        ({"disease_activation": "relu"}, "disease_activation.*sigmoid, softmax.*relu"),
+        ({"disease_size": 0}, "disease_size.* 1 .* 0"),
     ],
 )
 def test_wrong_arguments_are_refused(changes: dict[str, Any], rule: str) -> None:

@@ -55,7 +55,7 @@ def test_torchscript_equals_eager(make: Callable[[], SingleTask], task: str) -> 
 
 
 def test_unknown_task_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="task must be one of segmentation, classification, got 'lesion'"):
+    with pytest.raises(ValueError, match="task.*segmentation, classification.*'lesion'"):
         SingleTask(torch.nn.Identity(), "lesion")
 
 
@@ -69,7 +69,7 @@ def test_one_head_leaves_the_other_out(task: str, key: str) -> None:
 
 
 def test_one_head_refuses_an_unknown_task() -> None:
-    with pytest.raises(ValueError, match="task must be one of segmentation, classification, got 'fovea'"):
+    with pytest.raises(ValueError, match="task.*segmentation, classification.*'fovea'"):
         OneHead(torch.nn.Identity(), "fovea")
 
 
@@ -84,7 +84,7 @@ def test_of_several_outputs_the_first_counts() -> None:
 
 
 def test_each_structure_gets_its_channel() -> None:
-    network = SingleTask(torch.nn.Identity(), "vessel", structures=("disc", "cup", "segmentation"))
+    network = SingleTask(torch.nn.Identity(), "segmentation", structures=("disc", "cup", "vessel"))
     image = torch.rand(2, 3, 4, 4)
     outputs = network(image)
     assert list(outputs) == ["disc", "cup", "vessel"]
@@ -119,6 +119,7 @@ def test_windows_are_averaged_in_place() -> None:
     torch.testing.assert_close(SlidingWindows(torch.nn.ReLU(), 16)(image), image)
 
 
+@pytest.mark.slow
 def test_efficientnet_u_net_learns_four_phantoms_by_heart_with_focal_dice() -> None:
     torch.manual_seed(0)
     network = SingleTask(FlexibleUNet(3, 1, "efficientnet-b0"), "segmentation")

@@ -204,7 +204,7 @@ def test_torchscript_equals_eager(changes: dict[str, Any], training: bool) -> No
         image = torch.rand(2, 3, height, width)
         with torch.no_grad():
             torch.testing.assert_close(scripted(image), network(image))
-    with pytest.raises(torch.jit.Error, match="pad or resize to 48 x"):
+    with pytest.raises(torch.jit.Error, match="48 x"):
         scripted(torch.rand(1, 3, 47, 32))
 
 
@@ -232,23 +232,23 @@ def test_indivisible_size_is_refused_with_the_size_to_pad_to(
     disease_size: int | None, divisor: int, padded: str
 ) -> None:
     """39 px are reduced to a disease size of 16 by 2, 48 px by 3, and both 48 are divisible by 3 x 8."""
-    with pytest.raises(ValueError, match=f"divisible by {divisor}, got 31 x 39: pad or resize to {padded}"):
+    with pytest.raises(ValueError, match=f"{divisor}.*31 x 39.*{padded}"):
         small(disease_size=disease_size)(torch.rand(1, 3, 31, 39))
 
 
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
-        ({"label_names": ()}, "label_names must name at least 1 with disease_activation sigmoid, got 0"),
+        ({"label_names": ()}, "label_names.* 1 .*sigmoid.* 0"),
         (
             {"label_names": ("amd",), "disease_activation": "softmax"},
-            "at least 2 with disease_activation softmax, got 1",
+            "label_names.* 2 .*softmax.* 1",
         ),
-        ({"structures": ()}, "structures must be one or more different names"),
-        ({"features": (4,)}, "features must have at least two levels, got 1"),
-        ({"disease_size": 0}, "disease_size must be at least 1 pixel, got 0"),
-        ({"segmentation_activation": "relu"}, "segmentation_activation must be one of sigmoid, softmax, got 'relu'"),
-        ({"disease_activation": "relu"}, "disease_activation must be one of sigmoid, softmax, got 'relu'"),
+        ({"structures": ()}, "structures"),
+        ({"features": (4,)}, "features.* 1"),
+        ({"disease_size": 0}, "disease_size.* 1 .* 0"),
+        ({"segmentation_activation": "relu"}, "segmentation_activation.*sigmoid, softmax.*relu"),
+        ({"disease_activation": "relu"}, "disease_activation.*sigmoid, softmax.*relu"),
     ],
 )
 def test_wrong_arguments_are_refused(changes: dict[str, Any], rule: str) -> None:
@@ -263,6 +263,7 @@ def test_grad_cam_finds_its_layer() -> None:
     assert any(heat.max() == 1 for heat in maps.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_network_learns_four_phantoms_by_heart(activation: str) -> None:
     torch.manual_seed(0)

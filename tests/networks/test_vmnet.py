@@ -78,17 +78,17 @@ def test_guided_levels_may_be_one_or_all(levels: int) -> None:
 
 @pytest.mark.parametrize(("height", "width", "padded"), [(30, 32, "32 x 32"), (32, 33, "32 x 36"), (1, 1, "4 x 4")])
 def test_indivisible_size_is_refused_with_the_size_to_pad_to(height: int, width: int, padded: str) -> None:
-    with pytest.raises(ValueError, match=f"divisible by 4, got {height} x {width}: pad or resize to {padded}"):
+    with pytest.raises(ValueError, match=f"4.*{height} x {width}.*{padded}"):
         small()(torch.rand(1, 3, height, width))
 
 
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
-        ({"guided_levels": 0}, "guided_levels must lie between 1 and the number of levels, 3, got 0"),
-        ({"guided_levels": 4}, "guided_levels must lie between 1 and the number of levels, 3, got 4"),
-        ({"label_names": ()}, "label_names must name at least one disease"),
-        ({"guidance": "film"}, "guidance must be one of"),
+        ({"guided_levels": 0}, "guided_levels.* 3.* 0"),
+        ({"guided_levels": 4}, "guided_levels.* 3.* 4"),
+        ({"label_names": ()}, "label_names"),
+        ({"guidance": "film"}, "guidance.*none.*film"),
     ],
 )
 def test_wrong_arguments_are_refused(changes: dict[str, Any], rule: str) -> None:
@@ -159,7 +159,7 @@ def test_torchscript_equals_eager(changes: dict[str, Any]) -> None:
         image = torch.rand(1, 3, size, size)
         with torch.no_grad():
             torch.testing.assert_close(scripted(image), network(image))
-    with pytest.raises(torch.jit.Error, match="pad or resize to 32 x 32"):
+    with pytest.raises(torch.jit.Error, match="32 x 32"):
         scripted(torch.rand(1, 3, 31, 32))
 
 
@@ -175,6 +175,7 @@ def test_evaluation_of_a_photograph_does_not_depend_on_its_batch() -> None:
         torch.testing.assert_close(network(images)["disease"][1:2], network(images[1:2])["disease"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["guided", "bottleneck transformer"])
 def test_network_learns_four_phantoms_by_heart(layout: str) -> None:
     network = small(**{"features": (12, 16, 32), "dropout": 0.0, **LAYOUTS[layout]})
@@ -221,10 +222,10 @@ def test_each_structure_has_a_map_and_all_of_them_guide() -> None:
 @pytest.mark.parametrize(
     ("arguments", "rule"),
     [
-        ({"structures": ()}, "structures must be one or more different names"),
-        ({"classified": "both"}, "classified must be one of encoder, decoder, got 'both'"),
-        ({"classified": "decoder"}, "cannot be guided by it, got 'gate': set guidance none"),
-        ({"bottleneck_layers": 1}, "must be divisible by 32 for a transformer, got 12"),
+        ({"structures": ()}, "structures"),
+        ({"classified": "both"}, "classified.*encoder, decoder.*both"),
+        ({"classified": "decoder"}, "gate.*guidance none"),
+        ({"bottleneck_layers": 1}, "32.*transformer.*12"),
     ],
 )
 def test_impossible_layout_is_refused(arguments: dict[str, Any], rule: str) -> None:
@@ -258,17 +259,17 @@ def test_photograph_below_twice_the_disease_size_is_read_as_it_comes() -> None:
 def test_size_to_pad_to_is_one_that_is_taken() -> None:
     """95 px would be reduced by 2, the 96 px that 2 x 4 divides by 3, and 96 is divisible by 3 x 4 as well."""
     network = small(disease_size=32)
-    with pytest.raises(ValueError, match="pad or resize to 96 x 96"):
+    with pytest.raises(ValueError, match="96 x 96"):
         network(torch.rand(1, 3, 95, 95))
     assert network(torch.rand(1, 3, 96, 96))["disease"].shape == (1, 3)
-    with pytest.raises(ValueError, match="pad or resize to 128 x 144"):
+    with pytest.raises(ValueError, match="128 x 144"):
         network(torch.rand(1, 3, 127, 127))
     assert network(torch.rand(1, 3, 128, 144))["vessel"].shape == (1, 1, 128, 144)
 
 
 def test_size_must_be_divisible_after_the_reduction_too() -> None:
     """84 = 2 x 42, and 42 is not divisible by 4."""
-    with pytest.raises(ValueError, match="divisible by 8, got 84 x 84: pad or resize to 88 x 88"):
+    with pytest.raises(ValueError, match="8.*84 x 84.*88 x 88"):
         small(disease_size=32)(torch.rand(1, 3, 84, 84))
 
 

@@ -63,7 +63,7 @@ def test_transform_without_contrast_needs_no_field_of_view() -> None:
 
 
 def test_unknown_method_is_refused_when_the_transform_is_made() -> None:
-    with pytest.raises(ValueError, match="contrast must be one of none, clahe, local_average, got 'gamma'"):
+    with pytest.raises(ValueError, match="contrast.*none, clahe, local_average.*'gamma'"):
         EnhanceContrastd("image", "gamma")
-    with pytest.raises(ValueError, match="got 'gamma'"):
+    with pytest.raises(ValueError, match="'gamma'"):
         enhance_contrast(phantom_image(), "gamma")

@@ -103,9 +103,9 @@ def test_estimate_finds_the_retina_of_a_real_photograph() -> None:
 @pytest.mark.parametrize(
     ("image", "rule"),
     [
-        (np.zeros((3, 50, 60), dtype=np.uint8), "the photograph is dark, its bright level is 0 of 255"),
-        (np.full((3, 50, 60), 200, dtype=np.uint8), "the image is constant at 200 of 255"),
-        (lit(disc(200, 200, 70)), "the largest lit part covers"),
+        (np.zeros((3, 50, 60), dtype=np.uint8), "dark.* 0 of 255"),
+        (np.full((3, 50, 60), 200, dtype=np.uint8), "constant at 200"),
+        (lit(disc(200, 200, 70)), "largest lit part"),
     ],
     ids=["black", "constant", "small"],
 )
@@ -122,7 +122,7 @@ def test_box_is_as_wide_as_the_cut_disc_and_centred_on_it() -> None:
 
 
 def test_an_empty_mask_has_no_box() -> None:
-    with pytest.raises(FieldOfViewError, match="mask of the field of view is empty"):
+    with pytest.raises(FieldOfViewError, match="empty"):
         field_of_view_box(np.zeros((4, 4), dtype=bool))
 
 
@@ -189,7 +189,7 @@ def test_whole_picture_is_the_field_of_view_where_asked_for() -> None:
 
 
 def test_unknown_method_is_refused() -> None:
-    with pytest.raises(ValueError, match="must be one of estimate, whole, got 'Whole'"):
+    with pytest.raises(ValueError, match="estimate, whole.*'Whole'"):
         FieldOfViewd(method="Whole")
 
 
@@ -203,8 +203,8 @@ def test_given_mask_goes_before_the_whole_picture() -> None:
 @pytest.mark.parametrize(
     ("fov", "rule"),
     [
-        (np.ones((1, 140, 100), dtype=np.uint8), "drive-21: .*has \\(140, 100\\) pixels .*has \\(100, 140\\)"),
-        (np.zeros((1, 100, 140), dtype=np.uint8), "drive-21: the mask of the field of view is empty"),
+        (np.ones((1, 140, 100), dtype=np.uint8), r"drive-21: .*\(140, 100\).*\(100, 140\)"),
+        (np.zeros((1, 100, 140), dtype=np.uint8), "drive-21: .*empty"),
     ],
     ids=["transposed", "empty"],
 )

@@ -34,13 +34,13 @@ def test_missing_labels_are_all_unknown() -> None:
 
 @pytest.mark.parametrize("values", [[1, 0, 0], [1, 0, 0, 0, 0], []])
 def test_wrong_number_of_labels_is_refused_by_name(values: list[float]) -> None:
-    with pytest.raises(ValueError, match=f"^rfmid-3: disease must hold 4 labels, .* got {len(values)}: read the"):
+    with pytest.raises(ValueError, match=f"^rfmid-3: .* 4 .* {len(values)}"):
         labels({"disease": values, "id": "rfmid-3"})
 
 
 @pytest.mark.parametrize("value", [2, -1, 0.5, float("inf")])
 def test_label_that_is_neither_present_nor_absent_is_refused(value: float) -> None:
-    with pytest.raises(ValueError, match="^rfmid-3: disease must be 0 .absent., 1 .present. or NaN .unknown., got"):
+    with pytest.raises(ValueError, match="^rfmid-3: .* 0 .* 1 .* NaN"):
         labels({"disease": [1, 0, value, NAN], "id": "rfmid-3"})
 
 
@@ -103,5 +103,5 @@ def test_without_masks_the_estimate_counts_and_vessels_are_empty() -> None:
 
 
 def test_mask_of_another_size_is_refused(masks: dict[Any, Any]) -> None:
-    with pytest.raises(ValueError, match=r"vessel.png has \(4, 6\) pixels and its photograph has \(6, 4\)"):
+    with pytest.raises(ValueError, match=r"vessel\.png.*\(4, 6\).*\(6, 4\)"):
         LoadReferenceMasksd()({"fov": torch.zeros(1, 6, 4), "vessel_path": masks["vessel_path"], "fov_path": ""})

@@ -31,6 +31,7 @@ def test_listed_systems_have_the_overlays_that_are_named(program: ModuleType) ->
     assert networks == set(named)
 
 
+@pytest.mark.slow
 def test_systems_are_trained_scored_and_costed_once(program: ModuleType, tmp_path: Path) -> None:
     small = {"grid_size": 64, "crop_size": 64, "disease_size": 64, "batch_size": 4, "max_epochs": 1, "val_interval": 1}
     (tmp_path / "small.json").write_text(json.dumps(small))
@@ -61,9 +62,10 @@ def test_systems_are_trained_scored_and_costed_once(program: ModuleType, tmp_pat
     assert (tmp_path / "output/v-mnet_0/models/model.pt").stat().st_mtime_ns == written
 
 
+@pytest.mark.slow
 def test_failed_training_names_its_log(program: ModuleType, tmp_path: Path) -> None:
     plan = {"before": ["bundles/vmnet/configs/train.json"], "systems": {"V-MNet": []}, "after": []}
     (tmp_path / "plan.json").write_text(json.dumps(plan))
-    with pytest.raises(RuntimeError, match=r"training failed with exit code 1: read .*v-mnet_0/training.log"):
+    with pytest.raises(RuntimeError, match=r"exit code 1.*v-mnet_0/training\.log"):
         program.systems(str(tmp_path), str(tmp_path / "plan.json"), dataset_name="no such dataset")
     assert "There is no dataset named" in (tmp_path / "v-mnet_0/training.log").read_text()
