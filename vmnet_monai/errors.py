@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import ParamSpec
+
+P = ParamSpec("P")
 
 __all__ = [
     "MAX_PIXELS",
@@ -13,6 +17,7 @@ __all__ = [
     "check_size",
     "plain_errors",
     "refuse_renamed",
+    "renamed_arguments",
     "root_cause",
 ]
 
@@ -95,3 +100,31 @@ def refuse_renamed(**old_values: object) -> None:
                 f"the config key that held {value!r} is called {name} since version 0.6.0: pass it as `--{name}`, and "
                 "rename it in your overlays, see CHANGELOG.md."
             )
+
+
+def renamed_arguments(**names: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """Refuse arguments of a class under the names that they had in an earlier version; a decorator of ``__init__``.
+
+    Args:
+        names: old name -> new name.
+
+    Example:
+        >>> class Loss:
+        ...     @renamed_arguments(vessel_weight="segmentation_weight")
+        ...     def __init__(self, segmentation_weight: float = 1.0) -> None: ...
+        >>> Loss(vessel_weight=2.0)
+        Traceback (most recent call last):
+        ValueError: the argument vessel_weight is called segmentation_weight since version 0.6.0: rename it.
+    """
+
+    def decorate(init: Callable[P, None]) -> Callable[P, None]:
+        @functools.wraps(init)
+        def checked(*args: P.args, **kwargs: P.kwargs) -> None:
+            for old, new in names.items():
+                if old in kwargs:
+                    raise ValueError(f"the argument {old} is called {new} since version 0.6.0: rename it.")
+            init(*args, **kwargs)
+
+        return checked
+
+    return decorate

@@ -335,3 +335,10 @@ def test_structure_that_the_loss_does_not_know_is_refused(key: str) -> None:
     _, target = case()
     with pytest.raises(ValueError, match=f"'{key}'.* vessel"):
         bce_loss()({key: target["vessel"], "disease": torch.zeros(4, 3)}, target)
+
+
+@pytest.mark.parametrize("old", ["vessel_loss", "vessel_weight"])
+def test_an_argument_of_an_earlier_version_is_refused_with_its_new_name(old: str) -> None:
+    new = old.replace("vessel", "segmentation")
+    with pytest.raises(ValueError, match=f"{old} is called {new}"):
+        MultiTaskLoss(**{old: 1.0})  # type: ignore[arg-type]

@@ -11,6 +11,8 @@ import numpy as np
 import torch.distributed as dist
 from torch.utils.data import DistributedSampler
 
+from vmnet_monai.errors import renamed_arguments
+
 __all__ = ["MixedSampler"]
 
 
@@ -52,6 +54,7 @@ class MixedSampler(DistributedSampler):
         1
     """
 
+    @renamed_arguments(vessel_share="segmentation_fraction")
     def __init__(
         self,
         items: Sequence[Mapping[str, Any]],

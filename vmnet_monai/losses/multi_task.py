@@ -8,6 +8,8 @@ import torch
 from monai.losses import DeepSupervisionLoss
 from torch import nn
 
+from vmnet_monai.errors import renamed_arguments
+
 __all__ = ["MultiTaskLoss"]
 
 BACKGROUND_LOGIT = -20.0
@@ -67,6 +69,7 @@ class MultiTaskLoss(nn.Module):
         0.693
     """
 
+    @renamed_arguments(vessel_loss="segmentation_loss", vessel_weight="segmentation_weight")
     def __init__(
         self,
         segmentation_loss: nn.Module,
