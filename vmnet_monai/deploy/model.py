@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from vmnet_monai.calibration.operating_point import weights_version
-from vmnet_monai.inference.bundle import CONFIG_NAME, bundle_path, read_inference_config
+from vmnet_monai.inference.bundle import read_inference_config
+from vmnet_monai.io.bundle import CONFIG_NAME, bundle_path
 from vmnet_monai.reports.dicom.origin import ModelIdentity
 
 __all__ = ["find_model", "model_identity"]

@@ -59,8 +59,9 @@ def _names_in(content: Any) -> set[str] | None:
     if not ConfigComponent.is_instantiable(content):
         return names
     target = ConfigComponent(content, locator=ComponentLocator()).resolve_module_name()
+    component: Any = locate(target) if isinstance(target, str) else target
     try:
-        parameters = signature(locate(target) if isinstance(target, str) else target).parameters.values()
+        parameters = signature(component).parameters.values()
     except (TypeError, ValueError):  # there is no such component, which MONAI tells, or it is not written in Python
         return None
     if any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters):
