@@ -33,7 +33,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     """A small V-MNet and two fully connected layers as a network of diseases only, by system."""
     folder = tmp_path_factory.mktemp("configs")
     small = {"network_def#features": FEATURES, "network_def#guided_levels": GUIDED_LEVELS, "disease_size": 32}
-    layers = {"_target_": "vmnet_monai.networks.SingleTask", "task": "disease", "label_names": "@diseases"}
+    layers = {"_target_": "vmnet_monai.networks.SingleTask", "task": "classification", "label_names": "@diseases"}
     base = write(folder / "small.json", {**small, "diseases": ["glaucoma", "cataract", "amd"]})
     overlay = write(folder / "layers.json", {"network_def": {**layers, "network": TWO_LAYERS}})
     systems = {"two layers": [overlay]}
