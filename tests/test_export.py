@@ -81,7 +81,7 @@ def test_nothing_is_written_where_an_export_differs_from_pytorch(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(export, "TOLERANCE", -1.0)
-    with pytest.raises(ValueError, match="differs from PyTorch by .* in a probability"):
+    with pytest.raises(ValueError, match="differs .* probability"):
         export_models(bundle, tmp_path / "out", runtimes=["torchscript"], images=[RETINA])
     assert not (tmp_path / "out").exists()
 
@@ -122,22 +122,22 @@ def test_runtimes_without_package_are_left_out_with_the_reason_unless_asked_for(
     assert list(table["remark"] != "") == [False, False, True, True]
     assert "the package openvino: install it with `pip install" in table["remark"]["openvino"]
     assert {path.name for path in (bundle / "models").glob("model.*")} == {"model.pt", "model.ts"}
-    with pytest.raises(ImportError, match="the package onnxruntime: install it"):
+    with pytest.raises(ImportError, match="onnxruntime.*install"):
         export_models(bundle, runtimes=["torchscript", "onnx"])
 
 
 def test_unknown_runtimes_are_refused(bundle: Path) -> None:
-    with pytest.raises(ValueError, match="for torchscript, onnx, openvino, got tensorrt, torch"):
+    with pytest.raises(ValueError, match="torchscript, onnx, openvino.*tensorrt, torch"):
         export_models(bundle, runtimes=["torch", "onnx", "tensorrt"])
 
 
 def test_a_torchscript_file_of_another_tool_is_refused_with_the_way_out(tmp_path: Path) -> None:
     torch.jit.script(torch.nn.Identity()).save(str(tmp_path / "model.ts"))
-    with pytest.raises(ValueError, match=r"lacks operating_point.json: .* `vmnet export --runtimes torchscript`"):
+    with pytest.raises(ValueError, match=r"operating_point\.json.*`vmnet export --runtimes torchscript`"):
         Predictor(tmp_path / "model.ts")
 
 
 def test_a_file_that_is_no_torchscript_is_refused_with_the_way_out(tmp_path: Path) -> None:
     (tmp_path / "model.ts").write_text("text")
-    with pytest.raises(ValueError, match="model.ts is no TorchScript file of `vmnet export`"):
+    with pytest.raises(ValueError, match=r"model\.ts.*`vmnet export`"):
         Predictor(tmp_path / "model.ts")

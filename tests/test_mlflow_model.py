@@ -242,7 +242,7 @@ def test_without_a_given_store_the_environment_variable_names_it(
 
 
 def test_folder_without_weights_is_refused_before_anything_is_logged(bundle: Path, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="model.pt is missing: give the folder of the bundle, and as model_dir"):
+    with pytest.raises(FileNotFoundError, match=r"model\.pt.*model_dir"):
         log_model(bundle, tmp_path, tracking_uri=f"sqlite:///{tmp_path / 'mlruns.db'}")
     assert list(tmp_path.iterdir()) == []
 

@@ -110,6 +110,7 @@ def test_the_first_prediction_needs_no_folder_of_the_repository(
     assert (tmp_path / "out/index.html").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not WEIGHTS.exists(), reason="the bundle comes without weights")
 def test_a_study_is_predicted_with_dicom_results(tmp_path: Path) -> None:
     save(retina_dataset(400), tmp_path / "in/IM0001")

@@ -14,9 +14,9 @@ def test_names_come_back_as_a_list() -> None:
 @pytest.mark.parametrize(
     ("structures", "rule"),
     [
-        ("lesion", r"must be a list of names, got the text 'lesion': write \['lesion'\]"),
-        ([], "must be one or more different names"),
-        (["disc", "disc"], "must be one or more different names"),
+        ("lesion", r"'lesion'.*\['lesion'\]"),
+        ([], "one or more different"),
+        (["disc", "disc"], "one or more different"),
         (["image"], "got 'image'"),
         (["disc", "drusen"], "got 'drusen'"),
         (["disc", "../vessel"], r"got '\.\./vessel'"),

@@ -75,10 +75,10 @@ def test_unknown_keys_are_refused_with_near_ones_before_anything_is_written(key:
 
 @pytest.mark.parametrize(("old", "new"), RENAMED_KEYS.items())
 def test_old_keys_are_refused_with_the_new_name(old: str, new: str) -> None:
-    with pytest.raises(ValueError, match=f"{old}, which is called {new} since"):
+    with pytest.raises(ValueError, match=f"{old}.*{new}"):
         run_workflow("train", overrides={old: 1})
     Path("mine.json").write_text(json.dumps({old: 1}))
-    with pytest.raises(ValueError, match=f"mine.json names the config key {old}, which is called {new} since"):
+    with pytest.raises(ValueError, match=rf"mine\.json.*{old}.*{new}"):
         run_workflow("train", overlays=["mine.json"])
 
 
@@ -97,5 +97,5 @@ def test_no_renamed_key_is_one_of_the_config() -> None:
 @pytest.mark.parametrize("where", ["bundle", "overlay"])
 def test_missing_files_are_named(where: str) -> None:
     given: dict[str, Any] = {"bundle": "nowhere"} if where == "bundle" else {"overlays": ["nowhere.json"]}
-    with pytest.raises(FileNotFoundError, match="nowhere.*is missing: give"):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
         run_workflow("train", **given)

@@ -78,7 +78,7 @@ def test_config_that_agrees_is_accepted(folder: Path) -> None:
 )
 def test_config_that_disagrees_is_refused_with_both_values(wanted: dict[str, Any], rule: str, folder: Path) -> None:
     POINT.save(folder)
-    with pytest.raises(ValueError, match=f"the weights in .* were trained with {rule}"):
+    with pytest.raises(ValueError, match=rule):
         OperatingPoint.load(folder, **wanted)
 
 
@@ -86,14 +86,14 @@ def test_config_that_disagrees_is_refused_with_both_values(wanted: dict[str, Any
 def test_one_file_without_the_other_is_refused(name: str, folder: Path) -> None:
     POINT.save(folder)
     (folder / name).unlink()
-    with pytest.raises(FileNotFoundError, match=f"{name} is missing: .* Give the folder that holds both"):
+    with pytest.raises(FileNotFoundError, match=name):
         OperatingPoint.load(folder)
 
 
 def test_operating_point_of_other_weights_is_refused(folder: Path) -> None:
     POINT.save(folder)
     (folder / "model.pt").write_bytes(b"other weights")
-    with pytest.raises(ValueError, match="belongs to other weights than the model.pt beside it: .* `--resume True`"):
+    with pytest.raises(ValueError, match=r"other weights.*model\.pt.*`--resume True`"):
         OperatingPoint.load(folder)
 
 
@@ -107,7 +107,7 @@ def test_a_head_that_sees_the_whole_grid_has_no_size(folder: Path) -> None:
 def test_a_file_that_is_no_json_object_is_refused_with_the_way_out(content: str | bytes, folder: Path) -> None:
     path = POINT.save(folder)
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(ValueError, match=r"operating_point.json must hold .*: .* `run calibrating`") as caught:
+    with pytest.raises(ValueError, match=r"operating_point\.json.*`run calibrating`") as caught:
         OperatingPoint.load(folder)
     assert type(caught.value) is ValueError, "and no error of a library"
 
@@ -115,13 +115,13 @@ def test_a_file_that_is_no_json_object_is_refused_with_the_way_out(content: str 
 @pytest.mark.parametrize("key", ["disease_calibration", "weights_sha256"])
 def test_a_file_without_a_key_is_refused_with_the_way_out(key: str, folder: Path) -> None:
     rewrite(POINT.save(folder), {key: ...})
-    with pytest.raises(ValueError, match=rf"operating_point.json lacks {key}, .* `run calibrating`"):
+    with pytest.raises(ValueError, match=rf"operating_point\.json.* {key}.*`run calibrating`"):
         OperatingPoint.load(folder)
 
 
 def test_a_key_of_an_earlier_version_is_refused_with_its_new_name(folder: Path) -> None:
     rewrite(POINT.save(folder), {"vessel_threshold": 0.5, "structures": ..., "structure_thresholds": ...})
-    with pytest.raises(ValueError, match="vessel_threshold is now structure_thresholds, .* `run calibrating`"):
+    with pytest.raises(ValueError, match="vessel_threshold.*structure_thresholds.*`run calibrating`"):
         OperatingPoint.load(folder)
 
 
@@ -151,7 +151,7 @@ WRONG = [
 @pytest.mark.parametrize(("change", "rule"), WRONG)
 def test_a_wrong_value_is_refused_with_its_key_and_the_way_out(change: dict[str, Any], rule: str, folder: Path) -> None:
     rewrite(POINT.save(folder), change)
-    with pytest.raises(ValueError, match=f"operating_point.json is damaged, .*{rule}.* `run calibrating`") as caught:
+    with pytest.raises(ValueError, match=rf"operating_point\.json.*{rule}.*`run calibrating`") as caught:
         OperatingPoint.load(folder)
     assert "\n" not in str(caught.value)
 
@@ -191,7 +191,7 @@ def test_torchscript_file_stands_for_the_weights_that_it_was_made_from(folder: P
 def test_torchscript_file_of_other_weights_is_refused(folder: Path) -> None:
     POINT.save(folder)
     only_torchscript(folder, b"other weights")
-    with pytest.raises(ValueError, match="belongs to other weights"):
+    with pytest.raises(ValueError, match="other weights"):
         OperatingPoint.load(folder)
 
 
@@ -212,7 +212,7 @@ def test_network_whose_settings_differ_is_refused_though_its_weights_would_load(
     assert sequential.load_state_dict(parallel.state_dict())
     dataclasses.replace(POINT, network=network_settings(parallel)).save(folder)
     OperatingPoint.load(folder, network=torch.nn.DataParallel(parallel))
-    with pytest.raises(ValueError, match=r"trained as ResFormer\(block=parallel, .* is ResFormer\(block=sequential"):
+    with pytest.raises(ValueError, match=r"ResFormer\(block=parallel.*ResFormer\(block=sequential"):
         OperatingPoint.load(folder, network=sequential)
 
 

@@ -110,7 +110,7 @@ def test_identity_leaves_probabilities_as_they_are() -> None:
         ([0.5, 0.5], [1], "same shape"),
         ([1.5], [1], "within 0 to 1"),
         ([NAN], [1], "within 0 to 1"),
-        ([0.5], [2], "labels must be 1, 0 or NaN"),
+        ([0.5], [2], "labels.* NaN"),
     ],
 )
 def test_what_cannot_be_fitted_is_refused(probabilities: list[float], labels: list[float], rule: str) -> None:
@@ -121,9 +121,9 @@ def test_what_cannot_be_fitted_is_refused(probabilities: list[float], labels: li
 @pytest.mark.parametrize(
     ("probabilities", "calibration", "rule"),
     [
-        ([[0.5]], [(1, 0), (1, 0)], r"one column for each of 2 diseases, got \(1, 1\)"),
+        ([[0.5]], [(1, 0), (1, 0)], r" 2 diseases.*\(1, 1\)"),
         ([[-3.0, 0.5]], [(1, 0), (1, 0)], "within 0 to 1: apply the sigmoid"),
-        ([0.5, 0.5], [(1, 0), (0, 1)], r"above 0, got \[1.0, 0.0\]"),
+        ([0.5, 0.5], [(1, 0), (0, 1)], r"above 0.*\[1.0, 0.0\]"),
     ],
 )
 def test_what_cannot_be_calibrated_is_refused(

@@ -78,7 +78,7 @@ def test_a_damaged_key_is_not_replaced(tmp_path: Path) -> None:
     Pseudonyms(tmp_path / "out")
     key = private_folder(tmp_path / "out") / "key"
     key.write_text("00ff\n")
-    with pytest.raises(ValueError, match=r"key must hold 64 hexadecimal digits .*: restore it"):
+    with pytest.raises(ValueError, match="key.* 64 "):
         manifest_of(tmp_path)
     assert key.read_text() == "00ff\n"
 
@@ -128,7 +128,7 @@ def test_results_with_and_without_names_do_not_mix(tmp_path: Path, first: bool) 
     one.start([DOE])
     add_predicted(one)
     one.close()
-    with pytest.raises(ValueError, match="choose another output folder"):
+    with pytest.raises(ValueError, match="another output folder"):
         manifest_of(tmp_path, deidentify=not first)
     manifest_of(tmp_path, deidentify=first).close()
 
@@ -177,7 +177,7 @@ def test_deidentified_results_of_a_version_without_marker_are_known_by_their_rec
 def test_a_damaged_marker_closes_a_folder_with_results(tmp_path: Path, content: str, deidentify: bool) -> None:
     (tmp_path / "out/vessel").mkdir(parents=True)
     (tmp_path / "out/.vmnet.json").write_text(content)
-    with pytest.raises(ValueError, match=r"\.vmnet\.json .* damaged: choose another output folder"):
+    with pytest.raises(ValueError, match=r"\.vmnet\.json.*another output folder"):
         manifest_of(tmp_path, deidentify)
     (tmp_path / "out/vessel").rmdir()
     manifest_of(tmp_path, deidentify).close()

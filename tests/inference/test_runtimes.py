@@ -148,7 +148,7 @@ def test_the_network_behind_the_heat_maps_is_set_to_evaluation(runtime: str, bun
 @pytest.mark.parametrize("runtime", ["onnx", "openvino"])
 def test_another_grid_is_refused(runtime: str, bundle: Path) -> None:
     opened = open_runtime(runtime, bundle / "models", torch.nn.Identity())
-    with pytest.raises(ValueError, match=r"takes a grid of \(256, 256\) pixels, got \(64, 64\): .* the runtime torch"):
+    with pytest.raises(ValueError, match=r"\(256, 256\).*\(64, 64\).* torch"):
         opened(torch.rand(1, 3, 64, 64))
 
 
@@ -157,26 +157,24 @@ def test_an_export_of_other_weights_is_refused(runtime: str, bundle: Path, tmp_p
     for path in (bundle / "models").glob("model.*"):
         shutil.copy(path, tmp_path)
     (tmp_path / "model.pt").write_bytes(b"other weights")
-    with pytest.raises(ValueError, match=f"other weights than the model.pt .* `vmnet export --runtimes {runtime}`"):
+    with pytest.raises(ValueError, match=rf"other weights.*model\.pt.*`vmnet export --runtimes {runtime}`"):
         open_runtime(runtime, tmp_path, torch.nn.Identity())
 
 
 @pytest.mark.parametrize("runtime", EXPORTED)
 def test_a_network_that_was_not_exported_is_told_how(runtime: str, tmp_path: Path) -> None:
     bundle = small_bundle(tmp_path)
-    with pytest.raises(
-        FileNotFoundError, match=f"model.* is missing: write it with `vmnet export --runtimes {runtime}"
-    ):
+    with pytest.raises(FileNotFoundError, match=f"model.*`vmnet export --runtimes {runtime}"):
         Predictor(bundle, runtime=runtime)
 
 
 @pytest.mark.parametrize(("runtime", "package"), [("onnx", "onnxruntime"), ("openvino", "openvino")])
 def test_a_missing_package_is_named(runtime: str, package: str, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(ImportError, match=rf'needs the package {package}: .* `pip install "vmnet_monai\[runtimes\]"`'):
+    with pytest.raises(ImportError, match=rf'{package}.*`pip install "vmnet_monai\[runtimes\]"`'):
         Predictor(bundle, runtime=runtime)
 
 
 def test_unknown_runtime_is_refused(bundle: Path) -> None:
-    with pytest.raises(ValueError, match="one of torch, torchscript, onnx, openvino, got 'tensorrt'"):
+    with pytest.raises(ValueError, match="torch, torchscript, onnx, openvino.*'tensorrt'"):
         Predictor(bundle, runtime="tensorrt")

@@ -82,7 +82,7 @@ def test_fewer_than_two_patients_have_no_interval(patients: list[str]) -> None:
 
 
 def test_wrong_settings_are_named() -> None:
-    with pytest.raises(ValueError, match="samples must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="samples.* 0"):
         patient_bootstrap_interval(lambda rows: 1.0, ["a", "b"], samples=0, seed=0)
-    with pytest.raises(ValueError, match="level must lie between 0 and 1, got 95"):
+    with pytest.raises(ValueError, match="level.* 95"):
         patient_bootstrap_interval(lambda rows: 1.0, ["a", "b"], samples=10, seed=0, level=95)

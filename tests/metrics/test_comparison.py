@@ -107,11 +107,9 @@ def test_pairs_restrict_what_is_averaged() -> None:
     comparison = compare({"ours": [run]}, pairs={"odir5k": ["glaucoma"]})
     assert row(comparison, score="within_source_auc")["mean"] == 0.75
     assert "rfmid" not in set(comparison["dataset"])
-    with pytest.raises(
-        ValueError, match="needs 2 photographs .* got 1 and 1 for 'glaucoma' in 'rfmid'.*odir5k=glaucoma"
-    ):
+    with pytest.raises(ValueError, match=" 2 .* 1 and 1 .*'glaucoma' in 'rfmid'.*odir5k=glaucoma"):
         compare({"ours": [run]}, pairs={"rfmid": ["glaucoma"]}, min_count=2)
-    with pytest.raises(ValueError, match="got 0 and 0 for 'cataract' in 'odir5k'"):
+    with pytest.raises(ValueError, match=" 0 and 0 .*'cataract' in 'odir5k'"):
         compare({"ours": [run]}, pairs={"odir5k": ["cataract"]})
 
 
@@ -238,9 +236,9 @@ def test_runs_on_other_photographs_are_refused(change: Any, message: str) -> Non
 
 
 def test_nothing_to_compare_is_said() -> None:
-    with pytest.raises(ValueError, match="at least one run, got none for 'ours'"):
+    with pytest.raises(ValueError, match="none for 'ours'"):
         compare({"theirs": [vessels([0.5])]})
-    with pytest.raises(ValueError, match="nothing to score: .* no disease with 10 photographs of each class"):
+    with pytest.raises(ValueError, match=" 10 photographs"):
         compare({"ours": [noisy_diseases(0, count=18)]}, min_count=10)
 
 
@@ -253,5 +251,5 @@ def test_every_structure_is_scored() -> None:
 
 
 def test_run_of_an_earlier_version_is_refused() -> None:
-    with pytest.raises(ValueError, match="run 1 of 'ours' was evaluated by a version before 0.3.0"):
+    with pytest.raises(ValueError, match=r"run 1 of 'ours'.* 0\.3\.0"):
         compare({"ours": [photographs(2, inside_fov_dice=0.5)]})

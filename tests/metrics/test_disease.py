@@ -175,14 +175,14 @@ def test_result_is_json_and_the_same_for_the_same_seed() -> None:
 @pytest.mark.parametrize(
     ("probabilities", "labels", "changes", "rule"),
     [
-        ([[0.5]], [[2]], {}, "labels must be 1, 0 or NaN"),
-        ([[1.5]], [[1]], {}, "probabilities must lie within 0 to 1"),
-        ([[NAN]], [[1]], {}, "probabilities must lie within 0 to 1"),
+        ([[0.5]], [[2]], {}, "labels.* NaN"),
+        ([[1.5]], [[1]], {}, "probabilities.* 0 to 1"),
+        ([[NAN]], [[1]], {}, "probabilities.* 0 to 1"),
         ([[0.5]], [[1, 0]], {}, r"same shape \(N, K\)"),
-        ([[0.5]], [[1]], {"thresholds": [0.5, 0.5]}, "thresholds must have 1 entries"),
-        ([[0.5]], [[1]], {"thresholds": [-1.0]}, "thresholds must lie within 0 to 1"),
-        ([[0.5]], [[1]], {"label_names": []}, "label_names must have 1 entries"),
-        ([[0.5]], [[1]], {"patients": ["a", "b"]}, "patients must have 1 entries"),
+        ([[0.5]], [[1]], {"thresholds": [0.5, 0.5]}, "thresholds.* 1 entries"),
+        ([[0.5]], [[1]], {"thresholds": [-1.0]}, "thresholds.* 0 to 1"),
+        ([[0.5]], [[1]], {"label_names": []}, "label_names.* 1 entries"),
+        ([[0.5]], [[1]], {"patients": ["a", "b"]}, "patients.* 1 entries"),
     ],
 )
 def test_wrong_input_is_named(probabilities: list, labels: list, changes: dict[str, Any], rule: str) -> None:
@@ -261,13 +261,13 @@ def test_rocauc_metric_serves_monais_handler() -> None:
 
 
 def test_rocauc_metric_names_wrong_input() -> None:
-    with pytest.raises(ValueError, match="column must be 0 or more, got -1"):
+    with pytest.raises(ValueError, match="column.* -1"):
         DiseaseROCAUC(column=-1)
-    with pytest.raises(ValueError, match="column must be below the number of diseases 2, got 2"):
+    with pytest.raises(ValueError, match="column.* 2.* 2"):
         DiseaseROCAUC(column=2)(y_pred=torch.zeros(1, 2), y=torch.zeros(1, 2))
     with pytest.raises(ValueError, match=r"same shape \(B, K\)"):
         DiseaseROCAUC()(y_pred=torch.zeros(1, 2), y=torch.zeros(1, 3))
-    with pytest.raises(ValueError, match="call the metric on a batch first"):
+    with pytest.raises(ValueError, match="batch first"):
         DiseaseROCAUC().aggregate()
 
 
@@ -323,9 +323,9 @@ def test_within_source_auc_is_undefined_where_a_scored_probability_is() -> None:
 
 def test_within_source_auc_names_what_is_wrong() -> None:
     table = np.zeros((2, 1))
-    with pytest.raises(ValueError, match="datasets must have 2 entries .* got 1"):
+    with pytest.raises(ValueError, match="datasets.* 2 .* 1"):
         within_source_auc(table, table, ["a"])
-    with pytest.raises(ValueError, match="min_count must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="min_count.* 0"):
         within_source_auc(table, table, ["a", "a"], min_count=0)
-    with pytest.raises(ValueError, match="labels must be 1, 0 or NaN"):
+    with pytest.raises(ValueError, match="labels.* NaN"):
         within_source_auc(table, table + 2, ["a", "a"])

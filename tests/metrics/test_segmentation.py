@@ -180,7 +180,7 @@ def test_cldice_metric_averages_images_that_have_vessels() -> None:
     [
         (torch.zeros(1, 2, 4, 4), torch.zeros(1, 2, 4, 4), "select the channel of one structure"),
         (torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 4, 5), "same shape"),
-        (torch.full((1, 1, 4, 4), 0.3), torch.zeros(1, 1, 4, 4), "y_pred must hold only 0 and 1"),
+        (torch.full((1, 1, 4, 4), 0.3), torch.zeros(1, 1, 4, 4), "y_pred.* 0 and 1"),
     ],
 )
 def test_cldice_metric_refuses_what_is_no_binary_mask(y_pred: torch.Tensor, y: torch.Tensor, rule: str) -> None:
@@ -231,12 +231,12 @@ def test_dice_forgets_after_reset() -> None:
 
 
 def test_dice_refuses_to_aggregate_nothing() -> None:
-    with pytest.raises(ValueError, match="call the metric on a batch first"):
+    with pytest.raises(ValueError, match="batch first"):
         LabelledDiceMetric().aggregate()
 
 
 def test_cldice_metric_refuses_to_aggregate_nothing() -> None:
-    with pytest.raises(ValueError, match="call the metric on a batch first"):
+    with pytest.raises(ValueError, match="batch first"):
         ClDiceMetric().aggregate()
 
 
@@ -245,9 +245,9 @@ def test_cldice_metric_refuses_to_aggregate_nothing() -> None:
     [
         (ONE_OF_EACH * 2, ONE_OF_EACH_REFERENCE, None, "within 0 to 1"),
         (ONE_OF_EACH * np.nan, ONE_OF_EACH_REFERENCE, None, "within 0 to 1"),
-        (ONE_OF_EACH, ONE_OF_EACH_REFERENCE.astype(np.uint8), None, "reference must be a boolean array"),
-        (ONE_OF_EACH, ONE_OF_EACH_REFERENCE[:1], None, "reference must have the shape"),
-        (ONE_OF_EACH, ONE_OF_EACH_REFERENCE, np.ones((3, 3), dtype=bool), "region must have the shape"),
+        (ONE_OF_EACH, ONE_OF_EACH_REFERENCE.astype(np.uint8), None, "reference.*boolean"),
+        (ONE_OF_EACH, ONE_OF_EACH_REFERENCE[:1], None, "reference.*shape"),
+        (ONE_OF_EACH, ONE_OF_EACH_REFERENCE, np.ones((3, 3), dtype=bool), "region.*shape"),
         (ONE_OF_EACH[None], ONE_OF_EACH_REFERENCE, None, "one image at a time"),
     ],
 )

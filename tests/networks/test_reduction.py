@@ -21,7 +21,7 @@ def test_a_small_image_stays_as_it_is(size: int | None) -> None:
 
 
 def test_a_size_that_does_not_divide_is_refused_with_one_that_does() -> None:
-    with pytest.raises(ValueError, match=r"divisible by 8, got 20 x 36") as caught:
+    with pytest.raises(ValueError, match="8.*20 x 36") as caught:
         reduce_to(torch.rand(1, 3, 20, 36), 18, stride=4)
     height, width = map(int, str(caught.value).split("to ")[-1].rstrip(".").split(" x "))
     reduced = reduce_to(torch.rand(1, 3, height, width), 18, stride=4)

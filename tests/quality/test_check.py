@@ -109,7 +109,7 @@ def test_phantoms_are_accepted(size_px: int) -> None:
 
 
 def test_small_and_constant_images_are_refused_whatever_is_expected() -> None:
-    with pytest.raises(NotAFundusImageError, match="field of view is 20 pixels wide and at least 48"):
+    with pytest.raises(NotAFundusImageError, match=" 20 pixels.* 48"):
         check(np.random.default_rng(0).integers(100, 256, (20, 20, 3), dtype=np.uint8), "any")
     image, fov = np.full((3, 96, 96), 90, dtype=np.uint8), np.full((1, 96, 96), 255, dtype=np.uint8)
     item = {"image": torch.from_numpy(image), "fov": torch.from_numpy(fov), "fov_box": torch.tensor([0, 0, 96, 96, 96])}
@@ -121,7 +121,7 @@ def test_a_refusal_names_what_speaks_most_against_the_image_and_its_score(tmp_pa
     """A model of the user's own, by which a photograph with a sharp rim, as every one has, is refused."""
     curves = {"rim": Curve((0.0, 0.1), (0.0, -7.5)), "entropy": Curve((0.0, 9.0), (0.0, 0.0))}
     FundusModel(intercept=1.0, min_log_odds=-3.0, curves=curves).save(tmp_path / "model.json")
-    with pytest.raises(NotAFundusImageError, match="field of view does not end.*-6.5 and at least -3.0"):
+    with pytest.raises(NotAFundusImageError, match="-6.5.*-3.0"):
         CheckFundusImaged(model_file=tmp_path / "model.json")(cropped(retina()))
 
 
@@ -130,7 +130,7 @@ def test_any_image_is_accepted_where_any_is_expected() -> None:
 
 
 def test_unknown_expectation_is_refused() -> None:
-    with pytest.raises(ValueError, match="must be one of fundus, any, got 'retina'"):
+    with pytest.raises(ValueError, match="fundus, any.*'retina'"):
         CheckFundusImaged("retina")
 
 
