@@ -15,7 +15,7 @@ SAME_PATIENT_STEP = 3
 """Photographs whose numbers differ by at most this are taken for one patient's. Patients are not published; the
 neighbours look like both eyes, or several views, of one patient, and IM001031 and IM001032 are nearly the same."""
 
-TRAIN_FRACTION, VAL_FRACTION = 0.7, 0.1
+_VAL_FROM, _TEST_FROM = 0.7, 0.8
 
 
 def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
@@ -64,6 +64,6 @@ def _first_photographs(stems: Sequence[str]) -> dict[str, str]:
 
 def _part(place: float) -> str:
     """The part of a patient whose first photograph has this place among all, from 0 to below 1."""
-    if place < TRAIN_FRACTION:
+    if place < _VAL_FROM:
         return "train"
-    return "val" if place < TRAIN_FRACTION + VAL_FRACTION else "test"
+    return "val" if place < _TEST_FROM else "test"

@@ -26,11 +26,9 @@ LABEL_COLOURS = {
     "blue": (0, 0, 255),
     "white": (255, 255, 255),
 }
-"""Colours of label pictures, RGB: of arteries and veins black is background, red artery, blue vein, green a crossing of
-the two, and white, in some datasets, a vessel of unknown kind (Hu et al., MICCAI 2013,
-doi:10.1007/978-3-642-40763-5_54)."""
+"""Colours of label pictures, RGB. Of arteries and veins, black is background, red artery, blue vein, green a crossing,
+and white, in RITE, a vessel of uncertain kind (Hu et al., MICCAI 2013, doi:10.1007/978-3-642-40763-5_54)."""
 
-_NAMES = list(LABEL_COLOURS)
 _RGB = np.array(list(LABEL_COLOURS.values()), dtype=np.float32)
 
 _NUMBER = r"-?\d+(?:\.\d+)?"
@@ -66,7 +64,8 @@ class ColourAddress:
         """
         # The square of the distance |image - colour|^2, less |image|^2, which is the same for all colours.
         distances = (_RGB**2).sum(axis=1) - 2 * image.astype(np.float32) @ _RGB.T
-        return np.isin(distances.argmin(axis=-1), [_NAMES.index(name) for name in self.colours])
+        is_meant = np.array([name in self.colours for name in LABEL_COLOURS])
+        return is_meant[distances.argmin(axis=-1)]
 
 
 @dataclass(frozen=True)
