@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from layouts import write_drive, write_hrf, write_isic2017
+from layouts import write_drive, write_hrf, write_isic2017, write_landmarks
 
 from vmnet_monai import cli
 
@@ -23,6 +23,16 @@ def test_structures_are_counted_by_the_names_that_the_items_have(
     assert ["test", "hrf", "30", "30", "30", "0", "30", "0", "6x5", "6x5"] in lines
     assert ["test", "isic2017", "3", "3", "0", "3", "0", "3", "6x5", "6x5"] in lines
     assert ["dataset", "disease", "train", "val", "test"] in lines
+
+
+def test_landmarks_are_counted_as_structures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_hrf(tmp_path)
+    marks = write_landmarks(tmp_path / "marks.csv", "1,hrf,06_h.JPG,6,5,3,2,2,2,0,1,1,1")
+    assert cli.main(["datasets", "check", "hrf", str(tmp_path), "--landmarks", str(marks)]) == cli.OK
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    columns = ["patients", "vessel", "disc", "fovea_region", "fov", "labels", "smallest", "largest"]
+    assert ["part", "dataset", "photographs", *columns] in lines
+    assert ["test", "hrf", "30", "30", "30", "1", "1", "30", "30", "6x5", "6x5"] in lines
 
 
 def test_command_prints_counts_and_warnings_and_succeeds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

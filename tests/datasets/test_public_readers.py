@@ -124,6 +124,13 @@ def test_hrf_group_is_the_diagnosis(tmp_path: Path) -> None:
     assert items["hrf_07_dr"]["fov"].endswith("07_dr_mask.tif")
 
 
+def test_hrf_label_picture_gives_arteries_and_veins_where_it_lies(tmp_path: Path) -> None:
+    items = by_id(hrf.read(write_hrf(tmp_path, artery_vein=["07_dr"]), []))
+    assert items["hrf_07_dr"]["artery"] == f"{tmp_path / 'av/07_dr.png'}?colours=red,green"
+    assert items["hrf_07_dr"]["vein"] == f"{tmp_path / 'av/07_dr.png'}?colours=blue,green"
+    assert [key for key, item in items.items() if {"artery", "vein"} & item.keys()] == ["hrf_07_dr"]
+
+
 def test_hrf_unknown_suffix_and_missing_mask_are_refused(tmp_path: Path) -> None:
     write_hrf(tmp_path)
     stray = picture(tmp_path / "images/01_amd.jpg")
@@ -171,6 +178,7 @@ def test_eyepacs_light_unknown_folder_is_refused(tmp_path: Path) -> None:
 def test_real_hrf_is_complete() -> None:
     items = hrf.read(SHARED / "HRF", DEFAULT_DISEASES)
     assert Counter(item["split"] for item in items) == {"train": 15, "test": 30}
+    assert all({"artery", "vein"} <= item.keys() for item in items)
 
 
 @pytest.mark.skipif(not (SHARED / "CHASEDB1").is_dir(), reason="the real CHASE_DB1 is not beside the repository")

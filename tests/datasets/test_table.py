@@ -43,6 +43,15 @@ def test_slice_of_a_volume_is_a_picture(tmp_path: Path) -> None:
         read(write_table(tmp_path, ["image", "no.mhd?slice=2"]), [])
 
 
+def test_mask_may_be_the_colours_of_a_label_picture(tmp_path: Path) -> None:
+    lines = ["image,mask_artery,mask_vein", 'a.png,"av.png?colours=red,green","no.png?colours=blue,green"']
+    table = write_table(tmp_path, lines, images=["a.png", "av.png"])
+    with pytest.raises(DatasetError, match=r"no\.png\?colours=blue,green \(row 2, mask_vein\)"):
+        read(table, [])
+    picture(tmp_path / "no.png")
+    assert read(table, [])[0]["artery"] == f"{tmp_path / 'av.png'}?colours=red,green"
+
+
 def test_missing_mask_of_a_structure_is_named(tmp_path: Path) -> None:
     path = write_table(tmp_path, ["image,mask_lesion", "a.png,", "b.png,l.png"], images=AB)
     with pytest.raises(DatasetError, match=r"1 .*l\.png \(row 3, mask_lesion\)"):

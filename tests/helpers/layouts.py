@@ -50,8 +50,46 @@ def write_chasedb1(root: Path) -> Path:
     return root
 
 
-def write_hrf(root: Path) -> Path:
-    """All 45 photographs; the groups' suffixes differ in case, as in the download."""
+def label_picture(path: Path) -> Path:
+    """A label picture whose first row is an artery, a vein, a crossing, then background."""
+    pixels = np.zeros((HEIGHT_PX, WIDTH_PX, 3), dtype=np.uint8)
+    pixels[0, :3] = (255, 0, 0), (0, 0, 255), (0, 255, 0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def write_avrdb(root: Path, numbers: Sequence[int] = range(0, 1000, 10)) -> Path:
+    """Photographs of these numbers."""
+    for number in numbers:
+        picture(root / "images" / f"IM{number:06d}.jpg")
+        label_picture(root / "av" / f"IM{number:06d}.png")
+    return root
+
+
+def write_rahimdr(root: Path, patients: Mapping[str, tuple[int, int]]) -> Path:
+    """Patients by number -> class of the left and of the right eye."""
+    lines = ["image,patient,eye,class"]
+    for patient, classes in patients.items():
+        for eye, number in zip("LR", classes, strict=True):
+            picture(root / "images" / f"Patient{patient}_{eye}.jpg")
+            lines.append(f"Patient{patient}_{eye}.jpg,{patient},{eye},{number}")
+    (root / "labels.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return root
+
+
+LANDMARK_COLUMNS = "reading,dataset,image,width,height,disc_x,disc_y,disc_w,disc_h,disc_cut,fovea_x,fovea_y,fovea_sure"
+
+
+def write_landmarks(path: Path, *rows: str) -> Path:
+    path.write_text("\n".join([LANDMARK_COLUMNS, *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def write_hrf(root: Path, artery_vein: Sequence[str] = ()) -> Path:
+    """All 45 photographs, of some a label picture; the groups' suffixes differ in case, as in the download."""
+    for name in artery_vein:
+        label_picture(root / "av" / f"{name}.png")
     for group, suffix in (("h", "jpg"), ("dr", "JPG"), ("g", "jpg")):
         for number in range(1, 16):
             picture(root / "images" / f"{number:02d}_{group}.{suffix}")

@@ -34,7 +34,8 @@ def datasets() -> None:
     metavar="NAMES",
     help="Comma-separated keys of the diseases.",
 )
-def check(pairs: tuple[str, ...], diseases: list[str]) -> int:
+@click.option("--landmarks", metavar="FILE", help="Table of optic discs and foveas.")
+def check(pairs: tuple[str, ...], diseases: list[str], landmarks: str | None) -> int:
     """Count what a training would see, and report what is wrong.
 
     Reads the headers of the pictures, no pixels.
@@ -43,7 +44,7 @@ def check(pairs: tuple[str, ...], diseases: list[str]) -> int:
         raise click.UsageError(f"NAME DIR pairs are needed, got an odd number of words: {' '.join(pairs)}.")
     from vmnet_monai.datasets.check import check_datasets
 
-    report = check_datasets(pairs[::2], pairs[1::2], diseases)
+    report = check_datasets(pairs[::2], pairs[1::2], diseases, landmarks)
     if not report.counts.empty:
         print_table(report.counts)
     if not report.labels.empty:

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from vmnet_monai.datasets import (
+    avrdb,
     chasedb1,
     drive,
     eyepacs_light,
@@ -19,13 +20,15 @@ from vmnet_monai.datasets import (
     isic2017,
     odir5k,
     phantom,
+    rahimdr,
     retouch,
     rfmid,
     stare,
     table,
 )
 from vmnet_monai.datasets.image_files import find_images
-from vmnet_monai.datasets.item import DatasetError, DatasetWarning, Item, mask_keys, slug
+from vmnet_monai.datasets.item import COMMON_KEYS, DatasetError, DatasetWarning, Item, mask_keys, slug
+from vmnet_monai.datasets.landmarks import add_landmarks
 from vmnet_monai.datasets.split import TEST_FRACTION, VAL_FRACTION, split_by_patient
 from vmnet_monai.diseases import VOCABULARY, get_disease
 from vmnet_monai.structures import check_structures
@@ -33,6 +36,7 @@ from vmnet_monai.structures import check_structures
 Reader = Callable[[str | Path, Sequence[str]], list[Item]]
 
 READERS: Mapping[str, Reader] = {
+    "avrdb": avrdb.read,
     "chasedb1": chasedb1.read,
     "drive": drive.read,
     "eyepacs_light": eyepacs_light.read,
@@ -42,6 +46,7 @@ READERS: Mapping[str, Reader] = {
     "isic2017": isic2017.read,
     "odir5k": odir5k.read,
     "phantom": phantom.read,
+    "rahimdr": rahimdr.read,
     "retouch": retouch.read,
     "rfmid": rfmid.read,
     "stare": stare.read,
@@ -58,6 +63,7 @@ def read_datasets(
     dataset_dir: str | Path | Sequence[str | Path],
     diseases: Sequence[str],
     structures: Sequence[str] | None = None,
+    landmarks: str | Path | None = None,
 ) -> list[Item]:
     """Read one or several datasets; the items come in the order given, without their split.
 
@@ -68,11 +74,14 @@ def read_datasets(
         dataset: name or names out of :data:`READERS`.
         dataset_dir: one folder per name (a table's may be the file).
         diseases: the columns of ``disease``: vocabulary keys or label columns of a table; none for masks alone.
-        structures: the structures whose masks the items keep; None for all.
+        structures: the structures whose masks the items keep, so that they can be collated; None for all, and for the
+            keys that only some datasets have, such as a grade.
+        landmarks: a table of optic discs and foveas, see :func:`vmnet_monai.datasets.landmarks.add_landmarks`; None
+            where there is none.
 
     Raises:
         DatasetError: when a name is unknown, names and folders do not match in number, an id comes twice, or a reader
-            refuses its folder.
+            refuses its folder or ``landmarks`` is refused.
         ValueError: when a disease is unknown or requested twice.
 
     Example:
@@ -84,7 +93,7 @@ def read_datasets(
         >>> [(item["id"], item["disease"]) for item in items]
         [('phantom_0000', [0.0]), ('phantom_0001', [0.0]), ('phantom_0002', [1.0])]
     """
-    items = _keep_masks(_read(dataset, dataset_dir, diseases), structures, diseases)
+    items = _keep_masks(_read(dataset, dataset_dir, diseases, landmarks), structures, diseases)
     # Batches are collated by key: none that only some items have.
     return [{key: value for key, value in item.items() if key != "split"} for item in items]
 
@@ -118,6 +127,7 @@ def load_datalists(
     val_fraction: float = VAL_FRACTION,
     test_fraction: float = TEST_FRACTION,
     structures: Sequence[str] | None = None,
+    landmarks: str | Path | None = None,
 ) -> dict[str, list[Item]]:
     """Read one or several datasets and divide them into ``train``, ``val`` and ``test``.
 
@@ -128,7 +138,7 @@ def load_datalists(
     """
     _check_distinct(diseases)
     columns = [*VOCABULARY, *sorted(set(diseases) - VOCABULARY.keys())]
-    items = _keep_masks(_read(dataset, dataset_dir, columns), structures, diseases)
+    items = _keep_masks(_read(dataset, dataset_dir, columns, landmarks), structures, diseases)
     without = [key for key in structures or () if not any(key in item for item in items)]
     if without:
         warnings.warn(f"No photograph has a mask of {', '.join(without)}.", DatasetWarning, stacklevel=2)
@@ -142,7 +152,10 @@ def load_datalists(
 
 
 def _read(
-    dataset: str | Sequence[str], dataset_dir: str | Path | Sequence[str | Path], diseases: Sequence[str]
+    dataset: str | Sequence[str],
+    dataset_dir: str | Path | Sequence[str | Path],
+    diseases: Sequence[str],
+    landmarks: str | Path | None,
 ) -> list[Item]:
     names = [dataset] if isinstance(dataset, str) else list(dataset)
     dirs = [Path(d) for d in ([dataset_dir] if isinstance(dataset_dir, str | Path) else dataset_dir)]
@@ -161,6 +174,8 @@ def _read(
     items: list[Item] = []
     for name, directory in zip(names, dirs, strict=True):
         read = READERS[name](directory, diseases)
+        if landmarks is not None:
+            read = add_landmarks(read, landmarks, name)
         if names.count(name) > 1:
             folder_name = _folder_name(directory, [d for n, d in zip(names, dirs, strict=True) if n == name])
             read = [_renamed(item, name, folder_name) for item in read]
@@ -170,11 +185,14 @@ def _read(
 
 
 def _keep_masks(items: list[Item], structures: Sequence[str] | None, diseases: Sequence[str]) -> list[Item]:
-    """The items with the masks of these structures and of the field of view only."""
+    """The items with the masks of these structures and of the field of view, and without keys of some datasets only."""
     if structures is None:
         return items
-    kept = [*check_structures(structures, diseases), "fov"]
-    return [{key: value for key, value in item.items() if key not in mask_keys(item) or key in kept} for item in items]
+    masks = {*check_structures(structures, diseases), "fov"}
+    return [
+        {key: item[key] for key in item if key in COMMON_KEYS.union(masks.intersection(mask_keys(item)))}
+        for item in items
+    ]
 
 
 def _check_diseases(diseases: Sequence[str], tables: Sequence[Path]) -> None:

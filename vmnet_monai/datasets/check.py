@@ -14,6 +14,7 @@ from vmnet_monai.datasets.catalogue import load_datalists
 from vmnet_monai.datasets.item import DatasetWarning, Item, mask_keys
 from vmnet_monai.errors import UnreadableImageError
 from vmnet_monai.io.dicom import HEADER_TAGS, check_image_object, frame_number, is_dicom, read_header
+from vmnet_monai.io.masks import parse_mask_address
 from vmnet_monai.io.slices import parse_slice_address, volume_shape
 
 
@@ -43,7 +44,12 @@ class CheckReport:
         return by_part.fillna("").reset_index()
 
 
-def check_datasets(dataset: Sequence[str], dataset_dir: Sequence[str | Path], diseases: Sequence[str]) -> CheckReport:
+def check_datasets(
+    dataset: Sequence[str],
+    dataset_dir: Sequence[str | Path],
+    diseases: Sequence[str],
+    landmarks: str | Path | None = None,
+) -> CheckReport:
     """Read datasets as a training does and count what it would get; reads the headers of the images, no pixels.
 
     Errors of the readers are not raised but reported, as are images that cannot be opened, DICOM objects that are no
@@ -53,12 +59,13 @@ def check_datasets(dataset: Sequence[str], dataset_dir: Sequence[str | Path], di
         dataset: names of datasets.
         dataset_dir: one folder per name.
         diseases: the requested diseases.
+        landmarks: a table of optic discs and foveas, see :func:`vmnet_monai.datasets.landmarks.add_landmarks`.
     """
     report = CheckReport()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", DatasetWarning)
         try:
-            datalists = load_datalists(dataset, dataset_dir, diseases)
+            datalists = load_datalists(dataset, dataset_dir, diseases, landmarks=landmarks)
         except (ValueError, OSError) as error:
             datalists = {}
             report.errors.append(str(error))
@@ -90,7 +97,10 @@ def _size(item: Item, errors: list[str]) -> tuple[int, int] | None:
 
 
 def _header_size(path: str) -> tuple[int, int]:
-    """Width and height of an image, of a frame of a DICOM file, or of a slice, in pixels."""
+    """Width and height of an image, of a frame of a DICOM file, of a slice, or of a mask made of these, in pixels."""
+    mask = parse_mask_address(path)
+    if mask is not None:
+        return _header_size(mask.path)
     address = parse_slice_address(path)
     file = path if address is None else address.path
     if is_dicom(file):

@@ -1,4 +1,4 @@
-"""Reader for HRF: 45 photographs with vessels, field of view and one of three diagnoses."""
+"""Reader for HRF: 45 photographs with vessels, field of view and one of three diagnoses; arteries and veins beside."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from vmnet_monai.datasets.item import DatasetError, Item, existing_dir, image_files, make_item, mask_of
+from vmnet_monai.datasets.item import DatasetError, Item, artery_and_vein, existing_dir, image_files, make_item, mask_of
 from vmnet_monai.diseases import HRF_SUFFIXES, group_labels
 
 NAME = "hrf"
@@ -22,11 +22,15 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
     one diagnosis the two others of HRF are absent; further diseases are absent in the healthy group and unknown in the
     others.
 
+    Where a folder ``av`` of label pictures lies beside ``manual1``, the photographs that have one there get ``artery``
+    and ``vein`` (:mod:`vmnet_monai.io.masks`); green pixels, crossings and vessels of unsure kind, belong to both.
+
     Raises:
-        DatasetError: when a folder or a mask is missing, or a file name has an unknown suffix.
+        DatasetError: when a folder (other than ``av``) or a mask is missing, or a file name has an unknown suffix.
     """
     root = existing_dir(dataset_dir)
     vessels, fovs = image_files(root / "manual1"), image_files(root / "mask")
+    pictures = image_files(root / "av") if (root / "av").is_dir() else {}
     items = []
     for stem, image in image_files(root / "images").items():
         match = re.fullmatch(r"(\d\d)_([a-z]+)", stem)
@@ -45,6 +49,7 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
                 vessel=mask_of(image, vessels, stem, root / "manual1"),
                 fov=mask_of(image, fovs, f"{stem}_mask", root / "mask"),
                 split="train" if int(match[1]) <= LAST_TRAINING_NUMBER else "test",
+                **(artery_and_vein(pictures[stem]) if stem in pictures else {}),
             )
         )
     return items

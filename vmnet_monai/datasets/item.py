@@ -16,13 +16,17 @@ from zipfile import BadZipFile
 import pandas as pd
 
 from vmnet_monai.diseases import label_vector
+from vmnet_monai.io.masks import colour_address
 
 Item = dict[str, Any]
 """``image`` str path, a mask per structure (such as ``vessel``) and ``fov`` str path or key absent, ``disease`` list of
 floats (1 present, 0 absent, NaN unknown), ``dataset``, ``patient``, ``eye`` ("left", "right" or ""), ``id``, and
-``split`` or key absent. A path may be the address of a slice, see :func:`vmnet_monai.io.slices.slice_address`."""
+``split`` or key absent. What only some datasets say (a grade, the fovea) has keys of its own, see their readers. A path
+may be the address of a slice (:func:`vmnet_monai.io.slices.slice_address`), that of a mask also one of
+:mod:`vmnet_monai.io.masks`."""
 
-_NO_MASKS = frozenset({"image", "disease", "dataset", "patient", "eye", "id", "split"})
+COMMON_KEYS = frozenset({"image", "disease", "dataset", "patient", "eye", "id", "split"})
+"""Keys, besides the masks, of the items of all datasets."""
 
 IMAGE_SUFFIXES = frozenset(
     {".bmp", ".gif", ".jfif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
@@ -98,7 +102,7 @@ def make_item(
 
 def mask_keys(item: Item) -> list[str]:
     """The structures of which an item has a mask, and ``fov`` where it has one."""
-    return [key for key in item if key not in _NO_MASKS]
+    return [key for key, value in item.items() if key not in COMMON_KEYS and isinstance(value, str)]
 
 
 def select_items(
@@ -225,6 +229,19 @@ def mask_of(image: Path, masks: Mapping[str, Path], stem: str, expected_dir: Pat
             "photograph."
         )
     return masks[stem]
+
+
+def artery_and_vein(picture: Path) -> dict[str, str]:
+    """Return the masks of arteries and veins in a label picture: red arteries, blue veins, green crossings, in both.
+
+    Example:
+        >>> artery_and_vein(Path("av.png"))
+        {'artery': 'av.png?colours=red,green', 'vein': 'av.png?colours=blue,green'}
+    """
+    return {
+        "artery": colour_address(picture, ["red", "green"]),
+        "vein": colour_address(picture, ["blue", "green"]),
+    }
 
 
 def read_rows(path: Path, required: Iterable[str], separator: str = ",") -> pd.DataFrame:

@@ -74,7 +74,7 @@ def split_by_patient(
     for pools, fraction in ((to_draw, test_fraction), (to_carve, 0.0)):
         for patients in pools.values():
             ordered = sorted(patients, key=lambda patient: (strata[patient], _hash(split_seed, patient)))
-            part_of.update(_draw(ordered, val_fraction, fraction))
+            part_of.update(draw_parts(ordered, val_fraction, fraction))
 
     datalists: dict[str, list[Item]] = {part: [] for part in PARTS}
     for item in sorted(items, key=lambda item: item["id"]):
@@ -131,8 +131,21 @@ def _hash(seed: int, patient: str) -> str:
     return hashlib.sha256(f"{seed}:{patient}".encode()).hexdigest()
 
 
-def _draw(ordered: Sequence[str], val_fraction: float, test_fraction: float) -> dict[str, str]:
-    """Take val and test evenly spaced out of patients ordered by stratum; the rest is train."""
+def draw_parts(ordered: Sequence[str], val_fraction: float, test_fraction: float) -> dict[str, str]:
+    """Take val and test evenly spaced out of patients ordered by stratum; the rest is train.
+
+    Args:
+        ordered: at least one patient, those of a stratum beside each other.
+        val_fraction: fraction that becomes ``val``, rounded up.
+        test_fraction: fraction that becomes ``test``, rounded up.
+
+    Returns:
+        The part of each patient.
+
+    Example:
+        >>> draw_parts(["a", "b", "c", "d", "e"], 0.2, 0.2)
+        {'a': 'train', 'b': 'val', 'c': 'train', 'd': 'test', 'e': 'train'}
+    """
     count = len(ordered)
     n_val = min(_round_up(val_fraction * count), count - 1)
     n_test = min(_round_up(test_fraction * count), count - 1 - n_val)

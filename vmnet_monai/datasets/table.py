@@ -22,6 +22,7 @@ from vmnet_monai.datasets.item import (
     read_rows,
 )
 from vmnet_monai.diseases import VOCABULARY, near_matches
+from vmnet_monai.io.masks import parse_mask_address
 from vmnet_monai.io.slices import parse_slice_address
 
 NAME = "table"
@@ -40,11 +41,12 @@ _LABELS = {"": math.nan, "0": 0.0, "0.0": 0.0, "false": 0.0, "1": 1.0, "1.0": 1.
 def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
     """Read a user's table, one photograph per row, see :data:`RESERVED_COLUMNS` and :data:`MASK_PREFIX`.
 
-    Paths are relative to the table; a path may address a slice (:func:`vmnet_monai.io.slices.slice_address`). ``eye``
-    is left or right, ``split`` is train, val or test, in every row or in none. Without ``patient``, each photograph
-    counts as its own patient; without ``id``, it is made from the path. Label columns are those named by a vocabulary
-    key or requested in ``diseases``: 1 or true, 0 or false, blank for unknown. Other columns are ignored, with a
-    warning where the name looks like a misspelt key.
+    Paths are relative to the table; a path may address a slice (:func:`vmnet_monai.io.slices.slice_address`), that of a
+    mask also the colours of a label picture (:func:`vmnet_monai.io.masks.colour_address`). ``eye`` is left or right,
+    ``split`` is train, val or test, in every row or in none. Without ``patient``, each photograph counts as its own
+    patient; without ``id``, it is made from the path. Label columns are those named by a vocabulary key or requested in
+    ``diseases``: 1 or true, 0 or false, blank for unknown. Other columns are ignored, with a warning where the name
+    looks like a misspelt key.
 
     Args:
         dataset_dir: the table, or a folder that holds exactly one.
@@ -123,9 +125,9 @@ def _rows(path: Path) -> pd.DataFrame:
 
 
 def _is_there(path: Path) -> bool:
-    """Whether an image file exists, or the volume of the slice that a path addresses."""
+    """Whether an image file exists, or the volume or picture of the slice or mask that a path addresses."""
     try:
-        address = parse_slice_address(path)
+        address = parse_mask_address(path) or parse_slice_address(path)
     except ValueError as error:
         raise DatasetError(str(error)) from error
     return os.path.isfile(path if address is None else address.path)

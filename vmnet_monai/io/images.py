@@ -20,6 +20,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from vmnet_monai.errors import MAX_PIXELS, TOO_LARGE, UnreadableImageError, check_size
 from vmnet_monai.io.dicom import decode_frame, frame_number, is_dicom, read_dataset
+from vmnet_monai.io.masks import parse_mask_address
 from vmnet_monai.io.slices import SliceAddress, parse_slice_address, read_volume, volume_shape
 
 __all__ = [
@@ -95,8 +96,9 @@ def to_mask(image: Image.Image) -> Image.Image:
 class FundusImageReader(PILReader):
     """Reads images, and slices of volumes as if they were images, as (rows, columns[, channels]).
 
-    A name is the path of an image, the address of a slice (:func:`vmnet_monai.io.slices.slice_address`), or, where
-    LoadImage leaves names as they are (``expanduser=False``), an image in memory, see :func:`open_image`.
+    A name is the path of an image, the address of a slice (:func:`vmnet_monai.io.slices.slice_address`) or of a mask
+    (:mod:`vmnet_monai.io.masks`), or, where LoadImage leaves names as they are (``expanduser=False``), an image in
+    memory, see :func:`open_image`.
 
     Where :meth:`read` raises an error, MONAI's LoadImage tries its other readers, which would open the refused image
     without converting it. Therefore :meth:`read` returns the error, and :meth:`get_data` raises it.
@@ -154,15 +156,16 @@ def open_image(
     a camera's 12 bits, and are multiplied by 16: as 16 bits they would show a black image. This does not apply
     to colour that Pillow itself reduces to 8 bits (PNG, most TIFF), nor to slices.
 
-    A slice is 8-bit or 16-bit grey, or with a label 255 where the volume has that label and 0 elsewhere. Warnings of
-    the decoders are dropped.
+    A slice is 8-bit or 16-bit grey, or with a label 255 where the volume has that label and 0 elsewhere. A mask that is
+    made of another image (:mod:`vmnet_monai.io.masks`) is 255 inside and 0 elsewhere. Warnings of the decoders are
+    dropped.
 
     DICOM is recognised by its content, whatever the name; without an address its first frame is read. It has 8 bits,
     see :func:`vmnet_monai.io.dicom.decode_frame`.
 
     Args:
-        path: an image in one of :data:`IMAGE_FORMATS`, a DICOM photograph, the address of a slice or of a DICOM
-            frame, or an image that Pillow opened.
+        path: an image in one of :data:`IMAGE_FORMATS`, a DICOM photograph, the address of a slice, of a DICOM frame or
+            of a mask, or an image that Pillow opened.
         converter: converts the image while its file is open; None leaves it as it is.
 
     Raises:
@@ -202,9 +205,13 @@ def open_image(
 
 def _open_image(name: str, converter: Callable[[Image.Image], Image.Image]) -> Image.Image:
     try:
-        address = parse_slice_address(name)
+        mask = parse_mask_address(name)
+        address = parse_slice_address(name) if mask is None else None
     except ValueError as error:
         raise UnreadableImageError(str(error)) from error
+    if mask is not None:
+        drawn = mask.draw(np.asarray(_open_image(mask.path, to_rgb)))
+        return converter(Image.fromarray(drawn.astype(np.uint8) * 255))
     path = name if address is None else address.path
     _check_file(path)
     if is_dicom(path):
