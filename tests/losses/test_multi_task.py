@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -342,3 +343,44 @@ def test_an_argument_of_an_earlier_version_is_refused_with_its_new_name(old: str
     new = old.replace("vessel", "segmentation")
     with pytest.raises(ValueError, match=f"{old} is called {new}"):
         MultiTaskLoss(**{old: 1.0})  # type: ignore[arg-type]
+
+
+def parts_target(has_vessel: bool) -> dict[str, torch.Tensor]:
+    """Two of four pixels are drawn: an artery and a vein."""
+    masks = {"artery": [1.0, 0, 0, 0], "vein": [0, 1.0, 0, 0], "vessel": [1.0, 1.0, 0, 0]}
+    target = {name: torch.tensor([[[row]]]) for name, row in masks.items()}
+    known = {f"has_{name}": torch.tensor([name != "vessel" or has_vessel]) for name in masks}
+    return {**target, **known, "fov": torch.ones(1, 1, 1, 4), "disease": torch.full((1, 1), torch.nan)}
+
+
+@pytest.mark.parametrize(("has_vessel", "scored"), [(False, 2), (True, 4)])
+def test_parts_are_told_apart_where_drawn_unless_their_whole_is_known(has_vessel: bool, scored: int) -> None:
+    """An undecided pixel costs log 2; one that is not scored costs nothing and gets no gradient."""
+    loss = MultiTaskLoss(
+        torch.nn.BCEWithLogitsLoss(reduction="sum"),
+        torch.nn.BCEWithLogitsLoss(),
+        structures=("artery",),
+        parts=None,
+    )
+    logits = torch.zeros(1, 1, 1, 4, requires_grad=True)
+    parted = MultiTaskLoss(
+        torch.nn.BCEWithLogitsLoss(reduction="sum"),
+        torch.nn.BCEWithLogitsLoss(),
+        structures=("vessel", "artery", "vein"),
+        parts={"artery": "vessel", "vein": "vessel"},
+    )
+    value = parted({"artery": logits}, parts_target(has_vessel))
+    assert value.item() == pytest.approx(scored * math.log(2), abs=1e-5)
+    value.backward()
+    assert int((logits.grad.abs() > 1e-6).sum()) == scored
+    plain = loss({"artery": torch.zeros(1, 1, 1, 4)}, parts_target(has_vessel))
+    assert plain.item() == pytest.approx(4 * math.log(2), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"parts": {"artery": "vessel"}}, {"structures": ("vessel",), "parts": {"cup": "vessel"}}]
+)
+def test_parts_of_what_is_not_segmented_are_refused(changes: dict[str, Any]) -> None:
+    arguments = {"structures": ("artery",), **changes}
+    with pytest.raises(ValueError, match="parts must map structures"):
+        MultiTaskLoss(torch.nn.BCEWithLogitsLoss(), torch.nn.BCEWithLogitsLoss(), **arguments)

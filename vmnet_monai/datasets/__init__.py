@@ -3,7 +3,7 @@
 from vmnet_monai.datasets.catalogue import READERS, inference_items, load_datalists, read_datasets
 from vmnet_monai.datasets.confounding import confounded_labels, mask_confounded_labels
 from vmnet_monai.datasets.image_files import find_images
-from vmnet_monai.datasets.item import DatasetError, DatasetWarning, Item, select_items
+from vmnet_monai.datasets.item import DatasetError, DatasetWarning, Item, repeat_items, select_items
 from vmnet_monai.datasets.prevalence import prevalences
 from vmnet_monai.datasets.split import check_disjoint, split_by_patient
 
@@ -20,6 +20,7 @@ __all__ = [
     "mask_confounded_labels",
     "prevalences",
     "read_datasets",
+    "repeat_items",
     "select_items",
     "split_by_patient",
 ]

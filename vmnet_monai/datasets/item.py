@@ -127,6 +127,27 @@ def select_items(
     return [{**item, "disease": [math.nan] * len(item["disease"])} for item in selected]
 
 
+def repeat_items(items: Sequence[Item], times: Mapping[str, int]) -> list[Item]:
+    """Repeat the items of each dataset, so that an epoch offers some datasets more often than others.
+
+    Args:
+        items: any items.
+        times: dataset -> how often; a dataset that is not named is left out.
+
+    Raises:
+        ValueError: if no item is left.
+
+    Example:
+        >>> [item["id"] for item in repeat_items([{"id": 1, "dataset": "a"}, {"id": 2, "dataset": "b"}], {"a": 2})]
+        [1, 1]
+    """
+    repeated = [item for item in items for _ in range(times.get(item["dataset"], 0))]
+    if not repeated:
+        names = sorted({item["dataset"] for item in items})
+        raise ValueError(f"times must name one of the datasets {', '.join(names)}, got {', '.join(times)}.")
+    return repeated
+
+
 def slug(text: str) -> str:
     """Replace every run of characters that is unsafe in a file name by one hyphen."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")

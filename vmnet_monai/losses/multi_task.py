@@ -51,9 +51,12 @@ class MultiTaskLoss(nn.Module):
         structures: keys of the structures.
         segmentation_activation: ``"sigmoid"``, or ``"softmax"`` where a pixel belongs to one structure at most.
         disease_activation: ``"sigmoid"``, or ``"softmax"`` where an image has exactly one of the labels.
+        parts: part -> whole, such as ``{"artery": "vessel", "vein": "vessel"}``. Where an image has masks of parts but
+            not of their whole, the parts are scored on the pixels of any part only: what is drawn tells one part from
+            the other, and not where the whole ends. For datasets that draw vessels too wide, such as AVRDB.
 
     Raises:
-        ValueError: if an activation is neither.
+        ValueError: if an activation is neither, or ``parts`` names other structures or comes with softmax.
 
     Example:
         >>> from monai.losses import DiceCELoss
@@ -79,6 +82,7 @@ class MultiTaskLoss(nn.Module):
         structures: Sequence[str] = ("vessel",),
         segmentation_activation: str = "sigmoid",
         disease_activation: str = "sigmoid",
+        parts: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
         for name, activation in (
@@ -93,6 +97,13 @@ class MultiTaskLoss(nn.Module):
         self.disease_weight = disease_weight
         self.structures = tuple(structures)
         self.exclusive_structures = segmentation_activation == "softmax"
+        self.parts = dict(parts or {})
+        unknown = sorted({*self.parts, *self.parts.values()} - set(self.structures))
+        if unknown or (self.parts and self.exclusive_structures):
+            raise ValueError(
+                f"parts must map structures out of {', '.join(self.structures)} to their whole, without softmax, got "
+                f"{self.parts}: name both, or leave parts out."
+            )
         self.exclusive_diseases = disease_activation == "softmax"
 
     def forward(self, prediction: Mapping[str, torch.Tensor], target: Mapping[str, torch.Tensor]) -> torch.Tensor:
@@ -152,11 +163,11 @@ class MultiTaskLoss(nn.Module):
         if not known.any():
             return torch.stack([0.0 * logits.sum() for logits in resolutions]).sum()
 
-        fov = target["fov"][known]
-        reference = torch.where(fov > 0.5, torch.cat([target[key][known] for key in group], dim=1).float(), 0.0)
+        region = self._region(group, target)[known]
+        reference = torch.where(region > 0.5, torch.cat([target[key][known] for key in group], dim=1).float(), 0.0)
         inputs = []
         for logits in resolutions:
-            inside = nn.functional.interpolate(fov, logits.shape[2:], mode="nearest-exact") > 0.5
+            inside = nn.functional.interpolate(region, logits.shape[2:], mode="nearest-exact") > 0.5
             masked = torch.where(inside, logits[known], BACKGROUND_LOGIT)
             inputs.append(_log_probabilities(masked) if self.exclusive_structures else masked)
         if self.exclusive_structures:
@@ -165,6 +176,16 @@ class MultiTaskLoss(nn.Module):
             reference = torch.cat([background, reference], dim=1)
         # A single output costs its plain loss: a network in evaluation mode gives no others.
         return self.segmentation_loss(inputs if len(inputs) > 1 else inputs[0], reference)
+
+    def _region(self, group: tuple[str, ...], target: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Where the structures of a group are scored, (B, 1, H, W) of 0 and 1."""
+        fov = target["fov"]
+        whole = self.parts.get(group[0])
+        if whole is None:
+            return fov
+        drawn = [target[part] > 0.5 for part, of in self.parts.items() if of == whole]
+        is_known = target[f"has_{whole}"].reshape(-1, 1, 1, 1)
+        return fov * (torch.stack(drawn).any(dim=0) | is_known)
 
     def _diseases(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         if len(self.disease_losses) not in (1, logits.shape[1]):
