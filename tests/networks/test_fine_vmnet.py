@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,13 @@ def with_learnt_guidance(network: FineVMNet) -> FineVMNet:
     torch.manual_seed(1)
     for parameter in itertools.chain(network.guidance.parameters(), network.classifier.add.parameters()):
         torch.nn.init.normal_(parameter)
+    return network
+
+
+def with_learnt_statistics(network: FineVMNet) -> FineVMNet:
+    """Batch statistics of noise, so that the untrained blocks do not fade."""
+    for _ in range(30):
+        network.train()(torch.rand(4, 3, 32, 32))
     return network
 
 
@@ -119,7 +127,7 @@ def test_guidance_comes_from_the_fine_grid(mode: str) -> None:
     lines[..., 1::2] -= 0.1
     torch.testing.assert_close(avg_pool2d(lines, 2), avg_pool2d(coarse, 2))
     for guidance in ("none", mode):
-        network = with_learnt_guidance(small(guidance=guidance, disease_size=16)).eval()
+        network = with_learnt_statistics(with_learnt_guidance(small(guidance=guidance, disease_size=16))).eval()
         with torch.no_grad():
             same = torch.allclose(network(lines)["disease"], network(coarse)["disease"])
         assert same == (guidance == "none")
@@ -191,7 +199,8 @@ def test_torchscript_equals_eager(guidance: str) -> None:
         scripted(torch.rand(1, 3, 63, 64))
 
 
-def test_onnx_equals_eager(tmp_path: Any) -> None:
+@pytest.mark.filterwarnings("ignore:.*onnx|.*Python", "ignore:Constant folding")
+def test_onnx_equals_eager(tmp_path: Path) -> None:
     network = with_learnt_guidance(lite(structures=STRUCTURES, disease_size=32)).eval()
     image = torch.rand(1, 3, 64, 64)
     names = [*STRUCTURES, "disease"]
@@ -210,8 +219,12 @@ def test_stored_weights_load_strictly_and_give_the_same_answers() -> None:
 
 @pytest.mark.slow
 def test_network_learns_four_phantoms_by_heart() -> None:
+    """With batch statistics that follow within ten steps: EfficientNet's take hundreds."""
     network = lite(dropout=0.0)
-    assert dice_by_heart(network, steps=100, learning_rate=0.003) > 0.9
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.momentum = 0.1
+    assert dice_by_heart(network, steps=150, learning_rate=0.005) > 0.9
     image, target = four_phantoms()
     with torch.no_grad():
         assert torch.equal(network(image)["disease"] > 0, target["disease"] > 0.5)

@@ -162,7 +162,9 @@ class EfficientNetLite(Encoder):
 
     def __init__(self, variant: int = 0, pretrained: bool = False, frozen_stages: int = 0) -> None:
         if variant not in range(len(VARIANTS)):
-            raise ValueError(f"variant must be one of 0, 1, 2, got {variant!r}: name EfficientNet-Lite0, Lite1 or Lite2.")
+            raise ValueError(
+                f"variant must be one of 0, 1, 2, got {variant!r}: name EfficientNet-Lite0, Lite1 or Lite2."
+            )
         if not 0 <= frozen_stages <= len(STAGES):
             raise ValueError(f"frozen_stages must lie between 0 and {len(STAGES)}, got {frozen_stages}: 0 trains all.")
         widths, depths = VARIANTS[variant]
