@@ -14,7 +14,7 @@ NETWORKS = sorted(path.relative_to(ROOT / "configs/networks") for path in (ROOT 
 OVER_RESFORMER = {"resformer_parallel", "resformer_lower_rate"}
 """Overlays that are laid over that of ResFormer."""
 
-TWO_HEADED = {"venet", "resformer", *OVER_RESFORMER}
+TWO_HEADED = {"efficientnet_lite", "venet", "resformer", *OVER_RESFORMER}
 RECIPES = {
     "alone": [],
     "vessels": ["vessels"],

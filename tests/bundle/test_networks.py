@@ -52,6 +52,7 @@ SYSTEMS: dict[str, tuple[str, dict[str, Any]]] = {
         SMALL_NETWORK | {"network_def#guided_levels": 1, "network_def#features": [8, 16, 32]},
     ),
     "ResNet-18": ("resnet18", {}),
+    "V-MNet on EfficientNet-Lite": ("efficientnet_lite", {"network_def#encoder#frozen_stages": 2}),
 }
 """Systems of the papers and baselines by overlay, in small."""
 

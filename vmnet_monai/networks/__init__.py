@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from vmnet_monai.networks.encoders import EfficientNetLite, Encoder, UNetEncoder
+from vmnet_monai.networks.fine_vmnet import FineVMNet
 from vmnet_monai.networks.guidance import GUIDANCE_MODES, VesselGuidance
 from vmnet_monai.networks.resformer import ResFormer
 from vmnet_monai.networks.single_task import TASKS, OneHead, SingleTask, SlidingWindows
@@ -13,10 +15,14 @@ __all__ = [
     "GUIDANCE_MODES",
     "TASKS",
     "ClassificationDecoder",
+    "EfficientNetLite",
+    "Encoder",
+    "FineVMNet",
     "OneHead",
     "ResFormer",
     "SingleTask",
     "SlidingWindows",
+    "UNetEncoder",
     "VENet",
     "VMNet",
     "VesselGuidance",

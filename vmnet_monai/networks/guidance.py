@@ -14,8 +14,8 @@ GUIDANCE_MODES = ("none", "gate", "concat")
 class VesselGuidance(nn.Module):
     r"""Lets the vessel map and the vessel decoder's features modulate the encoder's features of one level.
 
-    With encoder features :math:`e`, decoder features :math:`d` and the vessel probability :math:`v` averaged down to
-    the level's size:
+    With encoder features :math:`e`, and decoder features :math:`d` and the vessel probability :math:`v` averaged down
+    to the level's size:
 
     - ``"none"``: :math:`e`
     - ``"gate"``: :math:`e \cdot 2\sigma(W[d, v])`
@@ -25,22 +25,31 @@ class VesselGuidance(nn.Module):
     of the paper's guidance (doi 10.3389/fmed.2026.1799745) is not known here; these are this project's own.
 
     Args:
-        channels: channels of the encoder's features and of the decoder's features at this level.
+        channels: channels of the encoder's features at this level.
         mode: one of :data:`GUIDANCE_MODES`.
         cut_gradient: if true, no gradient flows through the guidance into the vessel branch.
         structures: number S of structures whose maps guide; one, the vessels, by default.
+        decoded_channels: channels of the decoder's features; those of the encoder's by default.
 
     Raises:
         ValueError: if ``mode`` is unknown.
     """
 
-    def __init__(self, channels: int, mode: str = "gate", cut_gradient: bool = False, structures: int = 1) -> None:
+    def __init__(
+        self,
+        channels: int,
+        mode: str = "gate",
+        cut_gradient: bool = False,
+        structures: int = 1,
+        decoded_channels: int | None = None,
+    ) -> None:
         super().__init__()
         if mode not in GUIDANCE_MODES:
             raise ValueError(f"guidance must be one of {', '.join(GUIDANCE_MODES)}, got {mode!r}.")
         self.mode = mode
         self.cut_gradient = cut_gradient
-        sources = {"none": 0, "gate": channels + structures, "concat": 2 * channels + structures}[mode]
+        guides = (channels if decoded_channels is None else decoded_channels) + structures
+        sources = {"none": 0, "gate": guides, "concat": channels + guides}[mode]
         self.mix = nn.Conv2d(sources, channels, kernel_size=1) if sources else nn.Identity()
         for parameter in self.mix.parameters():
             nn.init.zeros_(parameter)
@@ -50,8 +59,8 @@ class VesselGuidance(nn.Module):
 
         Args:
             encoded: (B, C, h, w), the encoder's features of the level.
-            decoded: (B, C, h, w), the vessel decoder's features of the level.
-            vessel_logits: (B, S, H, W), vessel logits at the image's resolution, H and W multiples of h and w.
+            decoded: (B, C', H', W'), the vessel decoder's features, H' and W' the same multiple of h and w.
+            vessel_logits: (B, S, H, W), vessel logits at the image's resolution, H and W the same multiple of h and w.
 
         Returns:
             (B, C, h, w).
@@ -60,8 +69,14 @@ class VesselGuidance(nn.Module):
             return encoded
         if self.cut_gradient:
             decoded, vessel_logits = decoded.detach(), vessel_logits.detach()
-        factor = vessel_logits.shape[-1] // encoded.shape[-1]
-        vessel = nn.functional.avg_pool2d(torch.sigmoid(vessel_logits), kernel_size=factor, stride=factor)
+        decoded = averaged(decoded, encoded.shape[-1])
+        vessel = averaged(torch.sigmoid(vessel_logits), encoded.shape[-1])
         if self.mode == "gate":
             return encoded * (2.0 * torch.sigmoid(self.mix(torch.cat([decoded, vessel], dim=1))))
         return encoded + self.mix(torch.cat([encoded, decoded, vessel], dim=1))
+
+
+def averaged(maps: torch.Tensor, width: int) -> torch.Tensor:
+    """Average maps (B, C, H, W) over squares, so that they are ``width`` wide, which divides W."""
+    factor = maps.shape[-1] // width
+    return nn.functional.avg_pool2d(maps, kernel_size=factor, stride=factor) if factor > 1 else maps

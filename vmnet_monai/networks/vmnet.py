@@ -9,14 +9,12 @@ from monai.networks.blocks import Convolution, TransformerBlock
 from monai.networks.nets.basic_unet import Down, TwoConv, UpCat
 from torch import nn
 
+from vmnet_monai.networks.encoders import ACTIVATION
 from vmnet_monai.networks.guidance import VesselGuidance
 from vmnet_monai.networks.reduction import reduce_to
 from vmnet_monai.structures import check_structures
 
 __all__ = ["CLASSIFIED", "ClassificationDecoder", "VMNet"]
-
-ACTIVATION = ("LeakyReLU", {"negative_slope": 0.1, "inplace": True})
-"""Activation of every block; the default of MONAI's BasicUNet."""
 
 CLASSIFIED = ("encoder", "decoder")
 """Whose feature maps the disease classifier reads."""

@@ -1,0 +1,209 @@
+"""Whether the vessels guide the diseases: the disease head with its guidance knocked out.
+
+Takes the config files and overrides of the training:
+
+    python tests/benchmarks/knock_out.py \
+        --config_file "['bundles/vmnet/configs/train.json','configs/datasets/hrf_chasedb1_odir5k.json']" \
+        --data_root data --grid_size 896 --output_dir output/joint
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import fire
+import numpy as np
+import torch
+from monai.bundle import ConfigParser
+from monai.data import DataLoader, Dataset
+from monai.transforms import Compose, SelectItemsd
+from numpy.typing import NDArray
+from torch import nn
+
+from vmnet_monai.io.weights import WEIGHTS_NAME
+from vmnet_monai.metrics import patient_bootstrap_interval, within_source_auc
+from vmnet_monai.metrics.comparison import markdown_table
+from vmnet_monai.metrics.disease import auc_of_rows
+from vmnet_monai.networks import VesselGuidance
+
+EVALUATE = str(Path(__file__).parents[2] / "bundles/vmnet/configs/evaluate.json")
+"""Laid over the config files that are given, as in an evaluation."""
+
+SEED = 0
+"""Of who is whose other eye, and of the bootstrap."""
+
+BOOTSTRAP_SAMPLES = 1000
+
+Guides = tuple[torch.Tensor, torch.Tensor]
+"""What guides a level: decoder features and logits of the structures, each with the batch first."""
+
+
+def nowhere(logits: torch.Tensor) -> torch.Tensor:
+    """The logits of a map that is zero everywhere."""
+    return torch.full_like(logits, -math.inf)
+
+
+def next_eye(maps: torch.Tensor) -> torch.Tensor:
+    """The maps of the next eye of the batch; the last one gets those of the first."""
+    return maps.roll(-1, dims=0)
+
+
+AS_TRAINED = "as trained"
+KNOCK_OUTS: dict[str, Callable[[torch.Tensor, torch.Tensor], Guides]] = {
+    AS_TRAINED: lambda decoded, logits: (decoded, logits),
+    "vessel map zero": lambda decoded, logits: (decoded, nowhere(logits)),
+    "decoder features zero": lambda decoded, logits: (torch.zeros_like(decoded), logits),
+    "both zero": lambda decoded, logits: (torch.zeros_like(decoded), nowhere(logits)),
+    "another eye's vessel map": lambda decoded, logits: (decoded, next_eye(logits)),
+    "another eye's vessel map and decoder features": lambda decoded, logits: (next_eye(decoded), next_eye(logits)),
+}
+"""Each knock-out as a change of what guides a level. The vessel map stands for the maps of all structures."""
+
+
+def knock_out(
+    config_file: str | Sequence[str], split: str = "test", batch_size: int = 8, min_count: int = 10, **override: Any
+) -> str:
+    """Score the diseases with the guidance as it is and knocked out.
+
+    The photographs are shown on the whole grid. Other eyes are of the same dataset and of another patient, drawn at random. Photographs of a dataset that has no
+    other patient are left out.
+
+    Args:
+        config_file: config files of the training, in their order.
+        split: part of the photographs that is scored.
+        batch_size: photographs in one batch, at least 2.
+        min_count: a pair of dataset and disease counts with at least this many photographs that have the disease and
+            as many that have not.
+        **override: overrides of the config, as for an evaluation of the run.
+
+    Returns:
+        A Markdown table with a row for each knock-out: the area under the ROC curve of each pair of dataset and
+        disease, their mean, and how far the mean differs from that as trained, with its 95 % bootstrap interval by
+        patient.
+
+    Raises:
+        ValueError: if the network has no guidance, or no pair counts.
+        RuntimeError: if the config is another than the weights were trained with.
+    """
+    parser = ConfigParser()
+    parser.read_config([*([config_file] if isinstance(config_file, str) else config_file), EVALUATE])
+    parser.update({**override, "validate#split": split})
+    # Refused where the config is another than the weights were trained with.
+    parser.get_parsed_content("operating_point")
+    diseases, model_dir, device = (parser.get_parsed_content(key) for key in ("diseases", "model_dir", "device"))
+    network = parser.get_parsed_content("network").eval()
+    network.load_state_dict(torch.load(Path(model_dir) / WEIGHTS_NAME, map_location=device, weights_only=True))
+
+    items = [item for item in parser.get_parsed_content("validate#items") if not np.isnan(item["disease"]).all()]
+    batches = batches_of_other_eyes(items, batch_size)
+    order = [index for batch in batches for index in batch]
+    transform = Compose([parser.get_parsed_content("validate#preprocessing"), SelectItemsd(["image"])])
+    loader = DataLoader(
+        Dataset(items, transform), batch_sampler=batches, num_workers=parser.get_parsed_content("num_workers")
+    )
+    logits = knocked_out_logits(network, (batch["image"].to(device) for batch in loader))
+    labels = np.array([items[index]["disease"] for index in order], dtype=np.float64).reshape(-1, len(diseases))
+    sources, patients = ([items[index][key] for index in order] for key in ("dataset", "patient"))
+    return _table(logits, labels, sources, patients, diseases, min_count)
+
+
+def batches_of_other_eyes(items: Sequence[Mapping[str, Any]], batch_size: int) -> list[list[int]]:
+    """Batches of the indices of items of one dataset, in each of which no two are of the same patient.
+
+    Args:
+        items: with ``dataset`` and ``patient``.
+        batch_size: the least number in a batch, at least 2, where there are so many; the most is nearly twice that.
+
+    Returns:
+        Batches of two or more; an item without another patient is in none.
+    """
+    rounds: dict[tuple[str, int], list[int]] = defaultdict(list)
+    seen: Counter[tuple[str, str]] = Counter()
+    for index in np.random.default_rng(SEED).permutation(len(items)):
+        eye = (items[index]["dataset"], items[index]["patient"])
+        rounds[eye[0], seen[eye]].append(int(index))
+        seen[eye] += 1
+    batches = []
+    for members in rounds.values():
+        batches += np.array_split(members, max(1, len(members) // batch_size))
+    return [batch.tolist() for batch in batches if len(batch) > 1]
+
+
+def knocked_out_logits(network: nn.Module, images: Iterator[torch.Tensor]) -> dict[str, NDArray[np.float64]]:
+    """Run a network once for each batch, and its disease head once for each knock-out.
+
+    Args:
+        network: in evaluation mode, with a ``classifier`` that reads the levels of its ``guidance``.
+        images: batches (B, 3, S, S).
+
+    Returns:
+        Knock-out -> disease logits (N, K).
+
+    Raises:
+        ValueError: if the network has no guidance.
+    """
+    guides = [module for module in network.modules() if isinstance(module, VesselGuidance) and module.mode != "none"]
+    if not guides:
+        raise ValueError(
+            f"there is no guidance to knock out, got {type(network).__name__}: set guidance gate or concat."
+        )
+    seen: list[tuple[torch.Tensor, ...]] = []
+    hooks = [guide.register_forward_pre_hook(lambda _, inputs: seen.append(inputs)) for guide in guides]
+    logits: dict[str, list[torch.Tensor]] = {name: [] for name in KNOCK_OUTS}
+    with torch.no_grad():
+        for image in images:
+            seen.clear()
+            network(image)
+            levels = list(zip(guides, list(seen), strict=True))
+            for name, change in KNOCK_OUTS.items():
+                # Not by a call, which would run the hooks.
+                guided = [guide.forward(encoded, *change(*guiding)) for guide, (encoded, *guiding) in levels]
+                logits[name].append(network.classifier(guided).cpu())
+    for hook in hooks:
+        hook.remove()
+    return {name: torch.cat(parts).double().numpy() for name, parts in logits.items()}
+
+
+def _table(
+    logits: Mapping[str, NDArray[np.float64]],
+    labels: NDArray[np.float64],
+    sources: Sequence[str],
+    patients: Sequence[str],
+    diseases: Sequence[str],
+    min_count: int,
+) -> str:
+    _, pairs = within_source_auc(logits[AS_TRAINED], labels, sources, min_count)
+    if not pairs:
+        raise ValueError(
+            f"no dataset has {min_count} photographs with a disease and {min_count} without: lower min_count."
+        )
+
+    def mean(name: str) -> Callable[[NDArray[np.intp]], float]:
+        inside = [(k, np.where(np.asarray(sources) == source, labels[:, k], np.nan)) for source, k in pairs]
+        aucs = [auc_of_rows(logits[name][:, k], known) for k, known in inside]
+        return lambda rows: float(np.mean([auc(rows) for auc in aucs]))
+
+    trained = mean(AS_TRAINED)
+    everyone = np.arange(len(labels))
+    rows = []
+    for name in logits:
+        _, aucs = within_source_auc(logits[name], labels, sources, min_count)
+        cells = [name, *(f"{auc:.3f}" for auc in aucs.values()), f"{mean(name)(everyone):.3f}", ""]
+        if name != AS_TRAINED:
+            own = mean(name)
+            change = own(everyone) - trained(everyone)
+            lower, upper = patient_bootstrap_interval(
+                lambda drawn, own=own: own(drawn) - trained(drawn), patients, BOOTSTRAP_SAMPLES, SEED
+            )
+            cells[-1] = f"{change:+.3f} [{lower:+.3f}, {upper:+.3f}]"
+        rows.append(cells)
+    header = [f"{len(labels)} photographs", *(f"{source}: {diseases[k]}" for source, k in pairs), "mean", "difference"]
+    return markdown_table(header, rows)
+
+
+if __name__ == "__main__":
+    fire.Fire(knock_out)

@@ -1,0 +1,33 @@
+"""The cost of V-MNet is measured in W-Nets of the size that is claimed."""
+
+from __future__ import annotations
+
+import network_cost
+import numpy as np
+import pytest
+import torch
+
+
+def test_w_net_has_about_68_thousand_parameters_and_draws_each_pixel() -> None:
+    network = network_cost.WNet()
+    assert sum(parameter.numel() for parameter in network.parameters()) == pytest.approx(68_500, rel=0.02)
+    assert network(torch.rand(1, 3, 32, 48))["vessel"].shape == (1, 1, 32, 48)
+
+
+def test_every_network_is_measured_in_both_runtimes() -> None:
+    table = network_cost.network_cost(
+        sizes=[64, 128], repeats=1, threads=1, today_size=64, reference_size=64, disease_size=32
+    )
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[4:]]
+    names = ["W-Net at 64", "bundle's network at 64", "efficientnet_lite at 64", "efficientnet_lite at 128"]
+    assert [row[0] for row in rows] == names
+    assert rows[0][3] == "1.00"
+    assert rows[2][1] == rows[3][1] == "4.09"
+    assert all(float(row[3]) > 0 and float(row[5]) >= 0 for row in rows)
+
+
+def test_median_leaves_the_first_run_out() -> None:
+    calls = []
+    seconds = network_cost.cpu_seconds({"work": lambda: calls.append(np.ones(10**6).sum())}, repeats=3)
+    assert len(calls) == 4
+    assert seconds["work"] > 0
