@@ -69,8 +69,8 @@ def knock_out(
 ) -> str:
     """Score the diseases with the guidance as it is and knocked out.
 
-    The photographs are shown on the whole grid. Other eyes are of the same dataset and of another patient, drawn at random. Photographs of a dataset that has no
-    other patient are left out.
+    The photographs are shown on the whole grid. Other eyes are of the same dataset and of another patient, drawn at
+    random. Photographs of a dataset that has no other patient are left out.
 
     Args:
         config_file: config files of the training, in their order.

@@ -142,7 +142,7 @@ def network_cost(
 
 
 def cpu_seconds(passes: Mapping[Any, Callable[[], Any]], repeats: int) -> dict[Any, float]:
-    """Median of the CPU seconds of this process that each call takes; all are called in turn, the first turn is lost."""
+    """Median CPU seconds of each call, of this process; all are called in turn, and the first turn does not count."""
     seconds: dict[Any, list[float]] = {name: [] for name in passes}
     for _ in range(repeats + 1):
         for name, call in passes.items():

@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Sequence
 
 import torch
+from monai.networks.layers.utils import get_norm_layer
 from monai.networks.nets.basic_unet import Down, TwoConv
 from monai.networks.nets.efficientnet import MBConvBlock
 from torch import nn
@@ -15,8 +16,8 @@ __all__ = ["ACTIVATION", "EfficientNetLite", "Encoder", "UNetEncoder"]
 ACTIVATION = ("LeakyReLU", {"negative_slope": 0.1, "inplace": True})
 """Activation of U-Net blocks; the default of MONAI's BasicUNet."""
 
-STEM_CHANNELS = 32
-FEATURE_CHANNELS = 1280
+STEM_CHANNELS, FEATURE_CHANNELS = 32, 1280
+"""Channels of the stem and of the last block of EfficientNet-B0."""
 
 STAGES = ((3, 1, 1), (3, 2, 6), (5, 2, 6), (3, 2, 6), (5, 1, 6), (5, 2, 6), (3, 1, 6))
 """Kernel size, stride and expansion of the seven stages of EfficientNet-B0 (Tan & Le, arXiv 1905.11946, table 1)."""
@@ -35,8 +36,8 @@ TAPS = (0, 1, 2, 4, 6)
 PIXEL_FACTOR, PIXEL_SHIFT = 255 / 128, -127 / 128
 """The Lite networks were trained on (p - 127) / 128 of pixels p from 0 to 255."""
 
-BATCH_NORM = {"eps": 1e-3, "momentum": 0.01}
-"""Of EfficientNet."""
+NORM = ("batch", {"eps": 1e-3, "momentum": 0.01})
+"""Normalisation of EfficientNet, in MONAI's notation."""
 
 EVEN_SIZE = [32, 32]
 """MONAI derives the padding of a block from an image size; it is the same for every even one."""
@@ -124,7 +125,7 @@ class LiteBlock(MBConvBlock):
             image_size=EVEN_SIZE,
             expand_ratio=expand_ratio,
             se_ratio=None,
-            norm=("batch", BATCH_NORM),
+            norm=NORM,
             drop_connect_rate=0.0,
         )
         self._swish = nn.ReLU6(inplace=True)
@@ -140,9 +141,9 @@ class LiteBlock(MBConvBlock):
 class EfficientNetLite(Encoder):
     """The encoder of EfficientNet-Lite, from random weights or from ImageNet's.
 
-    EfficientNet (Tan & Le, ICML 2019, arXiv 1905.11946) without squeeze-and-excitation and with ReLU6 (Lite variants of
-    github.com/tensorflow/tpu), made of MONAI's blocks. Its stem has a stride of 2, so nothing is computed at the image's
-    own resolution. Images are brought to the range of the ImageNet weights, (255 x - 127) / 128.
+    EfficientNet (Tan & Le, ICML 2019, arXiv 1905.11946) without squeeze-and-excitation and with ReLU6, made of MONAI's
+    blocks. Its stem has a stride of 2, so nothing is computed at the image's own resolution. An image x is brought to
+    the range of the ImageNet weights, (255 x - 127) / 128.
 
     Args:
         variant: 0, 1 or 2.
@@ -179,7 +180,7 @@ class EfficientNetLite(Encoder):
         self.stem = nn.Sequential(
             nn.ZeroPad2d((0, 1, 0, 1)),  # as TensorFlow pads an even size for stride 2
             nn.Conv2d(3, STEM_CHANNELS, kernel_size=3, stride=2, bias=False),
-            nn.BatchNorm2d(STEM_CHANNELS, **BATCH_NORM),
+            get_norm_layer(NORM, 2, STEM_CHANNELS),
             nn.ReLU6(inplace=True),
         )
         self.stages = nn.ModuleList()
@@ -205,10 +206,10 @@ class EfficientNetLite(Encoder):
         return encoded
 
     def features(self) -> nn.Module:
-        """Make the 1x1 convolution to 1280 channels that ImageNet's classifier reads, with its weights if pretrained."""
+        """Make the 1x1 convolution to 1280 channels before the average, with ImageNet's weights if pretrained."""
         block = nn.Sequential(
             nn.Conv2d(self.channels[-1], FEATURE_CHANNELS, kernel_size=1, bias=False),
-            nn.BatchNorm2d(FEATURE_CHANNELS, **BATCH_NORM),
+            get_norm_layer(NORM, 2, FEATURE_CHANNELS),
             nn.ReLU6(inplace=True),
         )
         if self.pretrained:
@@ -238,8 +239,9 @@ class EfficientNetLite(Encoder):
             ) from None
         path = getattr(module, f"EfficientnetLite{self.variant}ModelFile").get_model_file_path()
         names = {"_conv_stem": "stem.1", "_bn0": "stem.2", "_conv_head": "features.0", "_bn1": "features.1"}
-        blocks = [(stage, block) for stage, blocks in enumerate(self.stages) for block in range(len(blocks))]
-        names |= {f"_blocks.{index}": f"stages.{stage}.{block}" for index, (stage, block) in enumerate(blocks)}
+        depths = VARIANTS[self.variant][1]
+        blocks = [f"stages.{stage}.{block}" for stage, depth in enumerate(depths) for block in range(depth)]
+        names |= {f"_blocks.{index}": name for index, name in enumerate(blocks)}
         weights = {}
         for key, value in torch.load(path, map_location="cpu", weights_only=True).items():
             theirs = ".".join(key.split(".")[: 2 if key.startswith("_blocks.") else 1])

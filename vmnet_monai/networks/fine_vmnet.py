@@ -69,9 +69,9 @@ class FineVMNet(nn.Module):
     As :class:`~vmnet_monai.networks.VMNet`, with three differences:
 
     - the encoder is a part of its own, such as one that starts from ImageNet's weights;
-    - the decoder runs once, on the fine grid. Where the disease head sees the image smaller, the encoder alone runs once
-      more, and what guides it are the structures and decoder features of the fine grid, averaged down to its levels: a
-      map drawn on the small image has lost the thin vessels;
+    - the decoder runs once, on the fine grid. Where the disease head sees the image smaller, the encoder alone runs
+      once more, and what guides it are the structures and decoder features of the fine grid, averaged down to its
+      levels: a map drawn on the small image has lost the thin vessels;
     - the decoder ends at the resolution of the encoder's first map, and a sub-pixel convolution (Shi et al., CVPR 2016,
       arXiv 1609.05158) draws the structures at the image's own: no convolution runs there if the encoder's stem has a
       stride.
@@ -82,8 +82,8 @@ class FineVMNet(nn.Module):
         structures: keys of the structures that are segmented, each with a map of logits of its own.
         decoder_channels: channels of the decoder's levels from deep to shallow, one fewer than the encoder has.
         guided_levels: how many of the encoder's deepest levels the disease head sees.
-        guidance: ``"none"``, ``"gate"`` or ``"concat"``, see :class:`VesselGuidance`. A level is guided by the decoder's
-            features of the same resolution; the deepest, which the decoder does not have, by the decoder's deepest.
+        guidance: ``"none"``, ``"gate"`` or ``"concat"``, see :class:`VesselGuidance`. A level is guided by the features
+            of the decoder's level of the same stride; the deepest, which the decoder does not have, by its deepest.
         cut_gradient: if true, the disease loss does not reach the decoder through the guidance.
         dropout: dropout probability before the last linear layer of the disease head.
         disease_size: if set, the disease head sees the image averaged down by the largest whole factor that leaves it
