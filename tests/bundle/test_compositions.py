@@ -20,12 +20,13 @@ RECIPES = {
     "vessels": ["vessels"],
     "joint": ["vessels", "joint"],
     "comparison": ["vessels", "joint", "comparison"],
+    "structures": ["vessels", "structures"],
     "vessels only": ["ablation/vessels_only"],
     "diseases only": ["ablation/diseases_only"],
     "auc margin": ["auc_margin"],
     "convex": ["convex_focal_dice"],
 }
-ITEMS = [{"id": str(i), "dataset": "phantom", "disease": [float(i % 2)] * 5, "vessel": "a.png"} for i in range(4)]
+ITEMS = [{"id": str(i), "dataset": "hrf", "disease": [float(i % 2)] * 5, "vessel": "a.png"} for i in range(4)]
 SIZE_PX = 64
 
 
