@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch import nn
 
 from vmnet_monai.calibration.operating_point import OperatingPoint, network_settings
 from vmnet_monai.datasets.phantom import write_phantoms
-from vmnet_monai.networks import VesselGuidance
+from vmnet_monai.networks import FineVMNet, UNetEncoder, VesselGuidance, VMNet
 
 ROOT = Path(__file__).parents[2]
 TRAIN = f"{ROOT}/bundles/vmnet/configs/train.json"
@@ -55,6 +56,27 @@ def test_each_knock_out_does_what_it_says() -> None:
     assert logits.keys() == expected.keys()
     for name, sums in expected.items():
         np.testing.assert_allclose(logits[name][:, 0], 2 / (1 + np.exp(-np.array(sums))), rtol=1e-6)
+
+
+NETWORKS = {
+    "VMNet": lambda: VMNet(["amd"], features=(4, 8, 12), guided_levels=2, disease_size=16),
+    "FineVMNet": lambda: FineVMNet(
+        ["amd"], UNetEncoder((4, 8, 12)), decoder_channels=(6, 4), guided_levels=2, disease_size=16
+    ),
+}
+
+
+@pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS)
+def test_as_trained_is_what_the_network_says(make: Callable[[], nn.Module]) -> None:
+    torch.manual_seed(0)
+    network = make().eval()
+    for parameter in network.parameters():
+        nn.init.normal_(parameter)
+    images = torch.rand(4, 3, 32, 32)
+    logits = knock_out.knocked_out_logits(network, iter(images.split(2)))
+    with torch.no_grad():
+        np.testing.assert_allclose(logits["as trained"], network(images)["disease"].numpy(), rtol=1e-4)
+    assert not np.allclose(logits["both zero"], logits["as trained"])
 
 
 def test_a_network_without_guidance_is_refused() -> None:

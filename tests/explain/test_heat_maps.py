@@ -116,6 +116,16 @@ def test_map_is_that_of_the_size_which_the_disease_head_reads() -> None:
     torch.testing.assert_close(disease_heat_maps(network, x, {"amd": 2})["amd"], heat / heat.max())
 
 
+def test_no_gradient_is_computed_before_the_layer() -> None:
+    """It would cost twice the forward pass, and the memory of every map."""
+    network = small()
+    seen: list[bool] = []
+    network.encoder[0].register_forward_hook(lambda layer, inputs, maps: seen.append(maps.requires_grad))
+    assert disease_heat_maps(network, image(), {"amd": 2})["amd"].max() == 1
+    assert seen == [False]
+    assert all(parameter.requires_grad for parameter in network.parameters())
+
+
 def test_columns_can_be_chosen() -> None:
     every, one = disease_heat_maps(small(), image(), DISEASES), disease_heat_maps(small(), image(), {"amd": 2})
     assert list(one) == ["amd"]

@@ -129,7 +129,7 @@ def test_guidance_comes_from_the_fine_grid(mode: str) -> None:
     for guidance in ("none", mode):
         network = with_learnt_statistics(with_learnt_guidance(small(guidance=guidance, disease_size=16))).eval()
         with torch.no_grad():
-            same = torch.allclose(network(lines)["disease"], network(coarse)["disease"])
+            same = torch.allclose(network(lines)["disease"], network(coarse)["disease"], atol=1e-5)
         assert same == (guidance == "none")
 
 

@@ -124,13 +124,18 @@ def _camera(
     method: str, network: torch.nn.Module, image: torch.Tensor, columns: Sequence[int], target_layer: str
 ) -> torch.Tensor:
     """Grad-CAM or Grad-CAM++ of K columns, (K, 1, H, W) in the size of the layer's feature maps."""
+    # Only the layer's maps need a gradient: that of everything before would cost twice a forward pass, and its memory.
+    network.requires_grad_(False)
+    network.get_submodule(target_layer).register_forward_hook(lambda layer, inputs, maps: maps.requires_grad_())
     camera = CAMERAS[method](
         nn_module=DiseaseView(network),
         target_layers=f"network.{target_layer}",
         upsampler=lambda _: lambda maps: maps,
         postprocessing=lambda maps: maps,
     )
-    with torch.enable_grad():
+    with torch.enable_grad(), warnings.catch_warnings():
+        # As meant: the gradient begins at the layer's maps.
+        warnings.filterwarnings("ignore", message="Full backward hook is firing")
         maps = torch.cat([torch.as_tensor(camera(x=image, class_idx=column)).detach() for column in columns])
     # MONAI's hooks keep the network and its last feature maps, whose graph keeps the hooks: a cycle that the garbage
     # collector cannot see, of gigabytes over a folder of images.

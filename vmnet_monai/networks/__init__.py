@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vmnet_monai.networks.encoders import EfficientNetLite, Encoder, UNetEncoder
-from vmnet_monai.networks.fine_vmnet import FineVMNet
+from vmnet_monai.networks.fine_vmnet import FineVMNet, ResidualClassifier
 from vmnet_monai.networks.guidance import GUIDANCE_MODES, VesselGuidance
 from vmnet_monai.networks.resformer import ResFormer
 from vmnet_monai.networks.single_task import TASKS, OneHead, SingleTask, SlidingWindows
@@ -20,6 +20,7 @@ __all__ = [
     "FineVMNet",
     "OneHead",
     "ResFormer",
+    "ResidualClassifier",
     "SingleTask",
     "SlidingWindows",
     "UNetEncoder",
