@@ -48,10 +48,24 @@ RENAMED_KEYS: Mapping[str, str] = {
     "crops_per_photograph": "crops_per_image",
     "pictures": "image_keys",
     "normalisation": "normalise",
+    "reduction": "reduce",
+    "train#preprocessing#transforms": "train#preprocessing#steps",
+    "train#flips#0": "train#flips#horizontal",
+    "train#flips#1": "train#flips#vertical",
+    "train#augmentation#0": "train#affine",
+    "train#augmentation#1": "train#augmentation#low_resolution",
+    "train#augmentation#2": "train#augmentation#blur",
+    "train#augmentation#3": "train#augmentation#colour",
+    "train#augmentation#4": "train#augmentation#brightness",
+    "train#augmentation#5": "train#augmentation#gamma",
+    "train#augmentation#6": "train#augmentation#noise",
+    "train#augmentation#7": "train#augmentation#jpeg",
     "validate#data": "validate#items",
+    "validate#preprocessing#transforms": "validate#preprocessing#steps",
     "validate#scored": "validate#references",
+    "validate#postprocessing#transforms": "validate#postprocessing#steps",
 }
-"""Keys of the training's config before version 0.6.0, and what they are called since."""
+"""Keys of the training's config before version 0.6.0, and what they are called since; what lies below them likewise."""
 
 
 def run_workflow(
@@ -115,8 +129,10 @@ def _normalised(key: str) -> str:
 def _refuse_old_keys(keys: Iterable[str], place: str) -> None:
     """Refuse keys that have had another name since version 0.6.0."""
     for key in keys:
-        new = RENAMED_KEYS.get(_normalised(key).removeprefix("+"))
-        if new is not None:
-            raise ValueError(
-                f"{place} names the config key {key}, which is called {new} since version 0.6.0: rename it."
-            )
+        name = _normalised(key).removeprefix("+")
+        for old, new in RENAMED_KEYS.items():
+            if name == old or name.startswith(f"{old}#"):
+                raise ValueError(
+                    f"{place} names the config key {key}, which is called {new}{name.removeprefix(old)} since version "
+                    "0.6.0: rename it."
+                )

@@ -107,7 +107,7 @@ def test_a_head_that_sees_the_whole_grid_has_no_size(folder: Path) -> None:
 def test_a_file_that_is_no_json_object_is_refused_with_the_way_out(content: str | bytes, folder: Path) -> None:
     path = POINT.save(folder)
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(ValueError, match=r"operating_point\.json.*`run calibrating`") as caught:
+    with pytest.raises(ValueError, match=r"operating_point\.json.*`vmnet calibrate --pretrained") as caught:
         OperatingPoint.load(folder)
     assert type(caught.value) is ValueError, "and no error of a library"
 
@@ -115,13 +115,13 @@ def test_a_file_that_is_no_json_object_is_refused_with_the_way_out(content: str 
 @pytest.mark.parametrize("key", ["disease_calibration", "weights_sha256"])
 def test_a_file_without_a_key_is_refused_with_the_way_out(key: str, folder: Path) -> None:
     rewrite(POINT.save(folder), {key: ...})
-    with pytest.raises(ValueError, match=rf"operating_point\.json.* {key}.*`run calibrating`"):
+    with pytest.raises(ValueError, match=rf"operating_point\.json.* {key}.*`vmnet calibrate --pretrained"):
         OperatingPoint.load(folder)
 
 
 def test_a_key_of_an_earlier_version_is_refused_with_its_new_name(folder: Path) -> None:
     rewrite(POINT.save(folder), {"vessel_threshold": 0.5, "structures": ..., "structure_thresholds": ...})
-    with pytest.raises(ValueError, match="vessel_threshold.*structure_thresholds.*`run calibrating`"):
+    with pytest.raises(ValueError, match="vessel_threshold.*structure_thresholds.*`vmnet calibrate --pretrained"):
         OperatingPoint.load(folder)
 
 
@@ -151,7 +151,7 @@ WRONG = [
 @pytest.mark.parametrize(("change", "rule"), WRONG)
 def test_a_wrong_value_is_refused_with_its_key_and_the_way_out(change: dict[str, Any], rule: str, folder: Path) -> None:
     rewrite(POINT.save(folder), change)
-    with pytest.raises(ValueError, match=rf"operating_point\.json.*{rule}.*`run calibrating`") as caught:
+    with pytest.raises(ValueError, match=rf"operating_point\.json.*{rule}.*`vmnet calibrate --pretrained") as caught:
         OperatingPoint.load(folder)
     assert "\n" not in str(caught.value)
 

@@ -113,7 +113,7 @@ def test_bad_row_of_a_list_does_not_hinder_the_others(tmp_path: Path) -> None:
     ("text", "expected"),
     [
         ("", "cannot be read"),
-        ("photo\na.png\n", "must have the column(s) image, it has photo"),
+        ("photo\na.png\n", "must include image, and are photo"),
         ("image\n", "has no rows"),
         ("image, image\na.png,b.png\n", "has the column 'image' twice"),
     ],

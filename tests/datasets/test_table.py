@@ -54,7 +54,7 @@ def test_mask_may_be_the_colours_of_a_label_picture(tmp_path: Path) -> None:
 
 def test_missing_mask_of_a_structure_is_named(tmp_path: Path) -> None:
     path = write_table(tmp_path, ["image,mask_lesion", "a.png,", "b.png,l.png"], images=AB)
-    with pytest.raises(DatasetError, match=r"1 .*l\.png \(row 3, mask_lesion\)"):
+    with pytest.raises(DatasetError, match=r"\(1\), .*l\.png \(row 3, mask_lesion\)"):
         read(path, [])
 
 
@@ -138,7 +138,7 @@ def test_misspelt_label_column_is_pointed_out(tmp_path: Path) -> None:
         (["image,split", "a.png,train", "b.png,"], "row 3: split "),
         (["image,split", "a.png,validation"], "row 2: split .*'validation'"),
         (["image,id", "a.png,1/left"], "row 2: .*id .*'1/left'"),
-        (["image,vessel", "a.png,", "b.png,v.png"], r"1 .*v\.png \(row 3, vessel\)"),
+        (["image,vessel", "a.png,", "b.png,v.png"], r"\(1\), .*v\.png \(row 3, vessel\)"),
         (["image,amd", ",1"], "row 2: image "),
         (["image,normal,amd", "a.png,1,1"], r"a\.png: .*normal and amd"),
         (["picture", "a.png"], "column.* image"),

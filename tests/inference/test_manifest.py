@@ -240,6 +240,21 @@ def test_summary_counts_and_names_what_went_wrong(tmp_path: Path, done: dict[str
     ]
 
 
+def test_summary_names_each_file_once(tmp_path: Path) -> None:
+    cat = photograph(tmp_path, "cat")
+    one = manifest_of(tmp_path)
+    one.start([cat])
+    one.add_unpredicted("cat", "refused", f"{cat['image']}: the file is empty.")
+    assert one.summary().splitlines()[1] == f"  refused: {cat['image']}: the file is empty."
+
+
+def test_a_file_is_no_output_folder(tmp_path: Path) -> None:
+    (tmp_path / "out").touch()
+    for folder in ("out", "out/below"):
+        with pytest.raises(OSError, match=f"must be a folder.*{tmp_path / 'out'}"):
+            Manifest(tmp_path / folder, {}, model_version="", thresholds_version="")
+
+
 def test_progress_is_told_at_the_start_and_after_each_input(tmp_path: Path, done: dict[str, str]) -> None:
     told: list[tuple[int, int] | str] = []
     one = manifest_of(tmp_path)

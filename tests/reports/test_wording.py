@@ -7,7 +7,15 @@ import math
 import pytest
 from report_examples import finding
 
-from vmnet_monai.reports.wording import decision_text, disease_name, file_url, number, probability_text, readable
+from vmnet_monai.reports.wording import (
+    decision_text,
+    disease_name,
+    file_url,
+    made_from_text,
+    number,
+    probability_text,
+    readable,
+)
 
 
 @pytest.mark.parametrize(
@@ -16,7 +24,10 @@ from vmnet_monai.reports.wording import decision_text, disease_name, file_url, n
         ("vessel", "Vessel"),
         ("branch_points_count", "Branch points count"),
         ("vessel_width_mean_px", "Vessel width mean (px)"),
-        ("vessel_density_fov_share", "Vessel density field of view share"),
+        ("vessel_density_fov_share", "Vessel density (fraction of the field of view)"),
+        ("skeleton_length_fov_diameters", "Skeleton length (field of view diameters)"),
+        ("vessel_width_mean_fov_diameter_share", "Vessel width mean (fraction of the field of view's diameter)"),
+        ("fov_side", "Field of view side"),
         ("px", "Px"),
         ("", ""),
     ],
@@ -44,6 +55,20 @@ def test_probabilities_have_three_decimals_or_a_dash(value: float | None, text: 
 )
 def test_decision_is_said_in_words(probability: float | None, words: str) -> None:
     assert decision_text(finding("glaucoma", probability)) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (["eye.jpg", 2951, 1795796500229637265], "eye.jpg, 2951 bytes"),
+        (["gone.jpg"], "gone.jpg"),
+        ("0a1b", "0a1b"),
+        (None, "–"),
+        (False, "False"),
+    ],
+)
+def test_a_file_that_a_record_was_made_from_bears_its_size(value: object, text: str) -> None:
+    assert made_from_text(value) == text
 
 
 def test_known_diseases_bear_their_name_and_others_their_key() -> None:

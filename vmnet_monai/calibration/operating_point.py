@@ -273,8 +273,8 @@ def _sentence(error: ErrorDetails) -> str:
 
 def _make_anew(path: Path) -> str:
     return (
-        "choose it anew on validation images with `run calibrating` (calibrate.json over train.json) and "
-        f"`--pretrained {path.with_name(WEIGHTS_NAME)}`."
+        "choose it anew on validation images with "
+        f"`vmnet calibrate --pretrained {path.with_name(WEIGHTS_NAME)} --output FOLDER`."
     )
 
 

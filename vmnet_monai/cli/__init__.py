@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return vmnet.main(None if arguments is None else list(arguments), "vmnet", standalone_mode=False) or OK
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "vmnet"
-        return _refuse(f"{error.format_message()} See `{command} --help`.")
+        return _refuse(f"{error.format_message().removesuffix('.')}. See `{command} --help`.")
     except click.Abort:
         return INTERRUPTED
     except (OSError, ValueError) as error:

@@ -161,8 +161,8 @@ def _read(
     dirs = [Path(d) for d in ([dataset_dir] if isinstance(dataset_dir, str | Path) else dataset_dir)]
     if len(names) != len(dirs) or not names:
         raise DatasetError(
-            f"Each dataset needs one folder, got {len(names)} name(s) ({', '.join(names)}) and {len(dirs)} folder(s); "
-            "give two lists of the same length."
+            f"There must be as many folders as datasets, at least one, got {len(dirs)} for {len(names)} "
+            f"({', '.join(names)}); give two lists of the same length."
         )
     for name in names:
         if name not in READERS:

@@ -289,8 +289,8 @@ def read_rows(path: Path, required: Iterable[str], separator: str = ",") -> pd.D
     missing = [column for column in required if column not in rows.columns]
     if missing:
         raise DatasetError(
-            f"The table {path} must have the column(s) {', '.join(missing)}, it has {', '.join(rows.columns)}; "
-            "rename or add them."
+            f"The columns of {path} must include {', '.join(missing)}, and are {', '.join(rows.columns)}; "
+            "rename or add what is missing."
         )
     if rows.empty:
         raise DatasetError(f"The table {path} has no rows; download or export it again.")

@@ -105,7 +105,7 @@ def _read_table(path: Path) -> pd.DataFrame:
     unknown = [column for column in rows.columns if column not in columns and column != "ID"]
     if unknown:
         raise DatasetError(
-            f"{path} has unknown disease code(s) {', '.join(unknown)}; RFMiD's are {', '.join(RFMID_CODES)}: "
+            f"{path} has unknown disease codes, {', '.join(unknown)}; RFMiD's are {', '.join(RFMID_CODES)}: "
             "restore the table."
         )
     labels = rows.drop(columns="ID")

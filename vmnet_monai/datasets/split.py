@@ -114,8 +114,8 @@ def _resolve_official_parts(items: Sequence[Item]) -> list[Item]:
     if len(kept) < len(items):
         several = sorted(patient for patient, parts in official.items() if len(parts) > 1)
         warnings.warn(
-            f"{len(several)} patient(s) are in two official parts, first {several[0]}: they stay in test, or else in "
-            f"val, and {len(items) - len(kept)} item(s) of the other parts are left out.",
+            f"patients in two official parts ({len(several)}), first {several[0]}: they stay in test, or else in val, "
+            f"and their items in the other parts ({len(items) - len(kept)}) are left out.",
             DatasetWarning,
             stacklevel=3,
         )

@@ -203,6 +203,6 @@ def _check_files(path: Path, rows: pd.DataFrame) -> None:
     ]
     if missing:
         raise DatasetError(
-            f"{path} names {len(missing)} file(s) that are missing, first {missing[0]}; correct the paths, which are "
-            "relative to the table, or remove the rows."
+            f"{path} names missing files ({len(missing)}), first {missing[0]}; correct the paths, which are relative "
+            "to the table, or remove the rows."
         )

@@ -121,8 +121,8 @@ def structure_pairs(structures: Sequence[str]) -> Callable[[Sequence[Mapping[str
     """Make a function that takes masks and references out of an engine's output, for a MONAI metric.
 
     Both are those inside the field of view. Each structure of each image is one pair, so that the metric is a mean over
-    images and structures. A reference is
-    NaN where the image has none (``label_has_<structure>``), or the network does not segment the structure.
+    images and structures. A reference is NaN where the image has none (``label_has_<structure>``), or the network does
+    not segment the structure.
 
     Args:
         structures: keys of the masks.

@@ -106,9 +106,9 @@ class MixedSampler(DistributedSampler):
     def __iter__(self) -> Iterator[int]:
         generator = np.random.default_rng([self.seed, self.epoch])
         rounds = self.num_batches * self.num_replicas
-        vessels, diseases = rounds * self.masks_per_batch, rounds * (self.batch_size - self.masks_per_batch)
+        masks, diseases = rounds * self.masks_per_batch, rounds * (self.batch_size - self.masks_per_batch)
         draws = [
-            _endless_permutations(self.segmentation_pool, vessels, generator),
+            _endless_permutations(self.segmentation_pool, masks, generator),
             _endless_permutations(self.disease_pool, diseases, generator)
             if self.disease_weights is None or not diseases
             else generator.choice(self.disease_pool, diseases, p=self.disease_weights),

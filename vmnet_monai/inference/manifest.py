@@ -85,7 +85,10 @@ class Manifest:
         self.private_reasons: dict[str, str] = {}
         self.done_before = 0
         self._on_disk = RecordFolder(output_dir)
-        self.output_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            self.output_dir.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise type(error)(f"the output must be a folder, and {error.filename} is a file: name another.") from error
         self._lock = FileLock(self.output_dir / ".lock")
         try:
             self._lock.acquire(timeout=0)
@@ -214,7 +217,9 @@ class Manifest:
             f"{len(records)} photograph{'' if len(records) == 1 else 's'}: {counts['ok']} predicted{before}, "
             f"{counts['refused']} refused, {counts['failed']} failed."
         ]
-        lines += [f"  {record.status}: {record.image}: {record.reason}" for record in noted[:SHOWN]]
+        for record in noted[:SHOWN]:
+            reason = record.reason.removeprefix(f"{record.image}: ")  # errors of reading name the file themselves
+            lines.append(f"  {record.status}: {record.image}: {reason}")
         if len(noted) > SHOWN:
             lines.append(f"  and {len(noted) - SHOWN} more, all in manifest.csv")
         page = self.output_dir / "index.html"

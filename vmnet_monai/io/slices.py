@@ -135,8 +135,8 @@ def _read_shape(path: str, modified_ns: int) -> tuple[int, int, int]:
     size = [header.GetDimensions(axis) for axis in range(header.GetNumberOfDimensions())]
     if len(size) != 3 or header.GetNumberOfComponents() != 1:
         raise ValueError(
-            f"a volume must have 3 dimensions and one number per voxel, {path} has {len(size)} dimensions and "
-            f"{header.GetNumberOfComponents()} number(s): address images by their path alone."
+            f"a volume must have 3 dimensions and one number per voxel, {path} has {len(size)} and "
+            f"{header.GetNumberOfComponents()}: address images by their path alone."
         )
     columns, rows, slices = size
     return slices, rows, columns

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from typing import TypeGuard
+from typing import Any, TypeGuard
 from urllib.parse import quote
 
 from vmnet_monai.diseases import VOCABULARY
@@ -17,6 +17,7 @@ __all__ = [
     "disease_name",
     "file_url",
     "known",
+    "made_from_text",
     "number",
     "probability_text",
     "readable",
@@ -31,8 +32,15 @@ HEAT_MAP_NOTE = (
 )
 """Stands beside every heat map; each map is divided by its own maximum, so it says nothing about strength."""
 
-UNITS = ("px", "percent", "degrees")
-"""Last words of a measure's name that are written in brackets."""
+UNITS = {
+    "fov_diameter_share": "fraction of the field of view's diameter",
+    "fov_diameters": "field of view diameters",
+    "fov_share": "fraction of the field of view",
+    "px": "px",
+    "percent": "percent",
+    "degrees": "degrees",
+}
+"""Ends of a measure's name, and the unit that is written in brackets for them."""
 
 NOTHING = "–"
 """Stands for what is undefined."""
@@ -40,11 +48,11 @@ NOTHING = "–"
 
 def readable(key: str) -> str:
     """Write a snake-case key as words: ``mean_width_px`` becomes ``Mean width (px)``."""
-    words = ["field of view" if word == "fov" else word for word in key.split("_")]
-    if len(words) > 1 and words[-1] in UNITS:
-        words[-1] = f"({words[-1]})"
-    text = " ".join(words).strip()
-    return text[:1].upper() + text[1:]
+    end = next((end for end in UNITS if key.endswith(f"_{end}")), None)
+    words = key.removesuffix(f"_{end}").split("_")
+    text = " ".join("field of view" if word == "fov" else word for word in words).strip()
+    unit = f" ({UNITS[end]})" if end else ""
+    return text[:1].upper() + text[1:] + unit
 
 
 def disease_name(key: str) -> str:
@@ -74,6 +82,14 @@ def decision_text(finding: DiseaseFinding) -> str:
     if finding.decision is None or not known(finding.probability):
         return "no probability"
     return "at or above threshold" if finding.decision else "below threshold"
+
+
+def made_from_text(value: Any) -> str:
+    """Write what a record was made from; of a file its name and size, not the time of its last change."""
+    if isinstance(value, list):
+        name, *state = value
+        return f"{name}, {state[0]} bytes" if state else str(name)
+    return NOTHING if value is None else str(value)
 
 
 def file_url(name: str) -> str:

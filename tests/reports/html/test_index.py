@@ -23,6 +23,12 @@ def keys(page: Page) -> list[list[object]]:
     return [json.loads(text) for text in page.attributes("tr", "data-keys")]
 
 
+def test_one_photograph_is_no_plural(tmp_path: Path) -> None:
+    texts = write(tmp_path, record("b")).texts
+    assert texts.count("Report of 1 photograph") == 2, "title and heading"
+    assert "Report of 1 photographs" not in texts
+
+
 def test_failed_and_refused_stand_first_and_others_keep_their_order(tmp_path: Path) -> None:
     page = write(
         tmp_path,

@@ -30,6 +30,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "decision": wording.decision_text,
         "disease": wording.disease_name,
+        "made_from": wording.made_from_text,
         "number": wording.number,
         "probability": wording.probability_text,
         "readable": wording.readable,
