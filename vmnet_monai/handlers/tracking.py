@@ -6,7 +6,9 @@ import math
 import os
 import shlex
 import sys
+import time
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from typing import Any
 import torch
 from ignite.engine import Engine, Events
 from ignite.handlers import ProgressBar
-from mlflow.entities import RunStatus
+from mlflow.entities import Metric, RunStatus
 from monai.handlers import MLFlowHandler
 
 __all__ = ["LossProgressBar", "RunTracker", "count_parameters", "tracking_uri", "unique_run_name"]
@@ -61,7 +63,8 @@ class RunTracker(MLFlowHandler):
     def __init__(self, tracking_uri: str | None = None, **arguments: Any) -> None:
         variable = os.environ.pop(_TRACKING_VARIABLE, None) if tracking_uri else None  # which MONAI lets win
         try:
-            super().__init__(tracking_uri, **arguments)
+            loggers = {"epoch_logger": self.log_epoch, "iteration_logger": self.log_iteration}
+            super().__init__(tracking_uri, **loggers | arguments)
         finally:
             if variable is not None:
                 os.environ[_TRACKING_VARIABLE] = variable
@@ -83,10 +86,21 @@ class RunTracker(MLFlowHandler):
             self.client.set_terminated(self.cur_run.info.run_id, RunStatus.to_string(RunStatus.FAILED))
         raise error
 
-    def _log_metrics(self, metrics: dict[str, Any], step: int | None = None) -> None:
-        finite = {name: value for name, value in metrics.items() if math.isfinite(float(value))}
-        if finite:
-            super()._log_metrics(finite, step)
+    def log_epoch(self, engine: Engine) -> None:
+        """Send the metrics of an epoch."""
+        self._send(engine.state.metrics, self.global_epoch_transform(engine.state.epoch))
+
+    def log_iteration(self, engine: Engine) -> None:
+        """Send the loss of an iteration."""
+        self._send({self.tag_name: self.output_transform(engine.state.output)}, engine.state.iteration)
+
+    def _send(self, metrics: Mapping[str, Any], step: int) -> None:
+        """Send what is finite."""
+        now = int(time.time() * 1000)
+        numbers = {name: float(value) for name, value in metrics.items()}
+        finite = [Metric(name, value, now, step) for name, value in numbers.items() if math.isfinite(value)]
+        if finite and self.cur_run is not None:
+            self.client.log_batch(self.cur_run.info.run_id, metrics=finite)
 
     def complete(self) -> None:
         """Send the artifacts, those inside a folder below the folder's name."""
