@@ -11,6 +11,8 @@ import pytest
 from filelock import FileLock
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Programs that tests start import the package that is installed, not the clone that they are started in.
+os.environ.setdefault("PYTHONSAFEPATH", "1")
 
 LONG = ("test_readme.py", "test_processes.py", "test_networks.py")
 """Files that take longest, the first two of the slow tests."""
