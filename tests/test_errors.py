@@ -6,6 +6,7 @@ import pytest
 from monai.transforms import Compose, Lambda
 
 from vmnet_monai.errors import root_cause
+from vmnet_monai.io.slices import volume_shape
 from vmnet_monai.transforms import FieldOfViewError
 
 
@@ -33,6 +34,14 @@ def test_without_an_own_error_the_innermost_is_the_cause() -> None:
     assert root_cause(outer) is inner
     outer.__suppress_context__ = True
     assert root_cause(outer) is outer
+
+
+def test_an_error_that_the_package_raised_is_found_between_the_wrapper_and_its_causes() -> None:
+    with pytest.raises(RuntimeError, match="applying transform") as caught:
+        Compose([Lambda(volume_shape)])("gone.nii.gz")
+    found = root_cause(caught.value)
+    assert isinstance(found, FileNotFoundError)
+    assert "complete the download" in str(found)
 
 
 def test_circle_of_errors_ends() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ParamSpec
@@ -52,13 +53,14 @@ def check_size(width: int, height: int) -> None:
 
 
 def root_cause(error: BaseException) -> BaseException:
-    """Return the innermost error of this package behind an error, whose message is meant for the user.
+    """Return the error behind an error whose message is meant for the user.
 
     MONAI's transforms wrap every error in ``RuntimeError("applying transform ...")``. Errors are followed as a
     traceback shows them: to the ``__cause__``, or where there is none to the ``__context__`` unless it is suppressed.
 
     Returns:
-        The innermost error whose class is defined in this package; where there is none, the innermost of all.
+        The innermost error whose class is defined in this package; where there is none, the outermost that this package
+        raised, such as a ValueError with a remedy; else the innermost of all.
     """
     chain: list[BaseException] = []
     inner: BaseException | None = error
@@ -67,7 +69,13 @@ def root_cause(error: BaseException) -> BaseException:
         suppressed = inner.__cause__ is not None or inner.__suppress_context__
         inner = inner.__cause__ if suppressed else inner.__context__
     own = [one for one in chain if type(one).__module__.partition(".")[0] == _PACKAGE]
-    return (own or chain)[-1]
+    return own[-1] if own else next(filter(_is_raised_here, chain), chain[-1])
+
+
+def _is_raised_here(error: BaseException) -> bool:
+    """Whether a line of this package raised an error, and no library that it calls."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return bool(frames) and str(frames[-1].f_globals.get("__name__")).partition(".")[0] == _PACKAGE
 
 
 @contextmanager

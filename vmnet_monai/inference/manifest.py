@@ -88,7 +88,9 @@ class Manifest:
         try:
             self.output_dir.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError) as error:
-            raise type(error)(f"the output must be a folder, and {error.filename} is a file: name another.") from error
+            raise type(error)(
+                f"the output must be a folder, and {error.filename} is a file or lies in one: name another."
+            ) from error
         self._lock = FileLock(self.output_dir / ".lock")
         try:
             self._lock.acquire(timeout=0)
