@@ -31,8 +31,9 @@ class Reporter(Protocol):
 
 class _SecondsEach(ProgressColumn):
     def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text(f"{1 / speed:.2g} s each" if speed else "")
+        # Over the whole run: rich's own speed leaves out the first step, and here a run may have but two.
+        seconds, count = task.finished_time or task.elapsed or 0.0, task.completed - task.fields["before"]
+        return Text(f"{seconds / count:.2g} s each" if count else "")
 
 
 class ProgressBar:
@@ -53,7 +54,7 @@ class ProgressBar:
     def update(self, done: int, total: int) -> None:
         """Show the number of inputs that are done, out of all."""
         if not self._bar.tasks:
-            self._bar.add_task("photograph" if total == 1 else "photographs", total=total, completed=done)
+            self._bar.add_task("photograph" if total == 1 else "photographs", total=total, completed=done, before=done)
             self._bar.start()
         self._bar.update(self._bar.task_ids[0], completed=done)
         if done == total:
