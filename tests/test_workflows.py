@@ -103,3 +103,26 @@ def test_missing_files_are_named(where: str) -> None:
     given: dict[str, Any] = {"bundle": "nowhere"} if where == "bundle" else {"overlays": ["nowhere.json"]}
     with pytest.raises(FileNotFoundError, match="nowhere"):
         run_workflow("train", **given)
+
+
+def test_an_overlay_key_that_nothing_reads_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    overlay = {
+        "learning_rat": 0,
+        "data_root": "data",
+        "dataset_name": "hrff",
+        "cam_layer": "x",
+        "dataset_dir": "@data_root",
+    }
+    Path("own.json").write_text(json.dumps(overlay))
+    with pytest.raises(ValueError, match="hrff"):
+        run_workflow("train", overlays=["own.json"], overrides={"output_dir": "out"})
+    (message,) = [record.getMessage() for record in caplog.records if record.name == "vmnet_monai.workflows"]
+    assert "own.json sets the config key learning_rat" in message
+    assert "learning_rate?" in message
+
+
+@pytest.mark.parametrize("name", ["evaluate", "calibrate"])
+def test_missing_weights_are_told_before_anything_is_read_or_written(name: str) -> None:
+    with pytest.raises(FileNotFoundError, match=r"out/models/model\.pt are missing"):
+        run_workflow(name, overrides={"output_dir": "out"})
+    assert not Path("out").exists()

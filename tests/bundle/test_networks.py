@@ -123,12 +123,12 @@ def test_system_goes_through_every_workflow(
     assert bool(summary["vessel"]) == ("vessel" in heads(name))
     assert ("phantom" in summary["disease"]) == ("disease" in heads(name))
 
-    photograph = tmp_path / "photographs/eye.png"
-    photograph.parent.mkdir()
-    shutil.copy(next((phantoms / "images").glob("*.png")), photograph)
+    image = tmp_path / "photographs/eye.png"
+    image.parent.mkdir()
+    shutil.copy(next((phantoms / "images").glob("*.png")), image)
     run(
         config_file=[INFERENCE, *overlays(name)],
-        dataset_dir=str(photograph.parent),
+        dataset_dir=str(image.parent),
         output_dir=str(predictions),
         model_dir=str(output / "models"),
         explain=["amd"],

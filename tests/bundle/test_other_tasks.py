@@ -39,9 +39,9 @@ def write_isic2017(root: Path) -> Path:
         for index in range(6):
             name = f"ISIC_00{len(part):02d}{index:03d}"
             lesion = blob(generator, (20, 28))
-            photograph = generator.integers(170, 200, (HEIGHT_PX, WIDTH_PX, 3))
-            photograph[lesion] -= np.array([[90, 60, 30], [30, 60, 90], [90, 90, 90]])[index % 3]
-            Image.fromarray(photograph.astype(np.uint8)).save(data / f"{name}.jpg")
+            image = generator.integers(170, 200, (HEIGHT_PX, WIDTH_PX, 3))
+            image[lesion] -= np.array([[90, 60, 30], [30, 60, 90], [90, 90, 90]])[index % 3]
+            Image.fromarray(image.astype(np.uint8)).save(data / f"{name}.jpg")
             Image.fromarray(lesion.astype(np.uint8) * 255).save(outlines / f"{name}_segmentation.png")
             lines.append(f"{name},{index % 3 == 0:d}.0,{index % 3 == 1:d}.0")
         (root / f"ISIC-2017_{part}_Part3_GroundTruth.csv").write_text("\n".join(lines) + "\n")
@@ -102,8 +102,8 @@ def test_task_goes_through_every_workflow(task: str, output_folder: Callable[[Pa
     point = OperatingPoint.load(output / "models")
     assert (list(point.structures), point.field_of_view) == (structures, "whole")
     assert len(point.structure_thresholds) == len(structures)
-    with Image.open(next((output / "validation").glob("*.png"))) as picture:
-        assert picture.size == (2 * WIDTH_PX, HEIGHT_PX)
+    with Image.open(next((output / "validation").glob("*.png"))) as image:
+        assert image.size == (2 * WIDTH_PX, HEIGHT_PX)
 
     run("evaluating", config_file=[TRAIN, *overlays, EVALUATE], **settings)
     summary = json.loads((output / "metrics.json").read_text())
@@ -125,5 +125,5 @@ def test_task_goes_through_every_workflow(task: str, output_folder: Callable[[Pa
     for structure in structures:
         for folder in (structure, f"{structure}_probability"):
             assert {path.stem for path in (predictions / folder).iterdir()} == names
-    with Image.open(next((predictions / "cam").iterdir())) as picture:
-        assert picture.size == (WIDTH_PX, HEIGHT_PX)
+    with Image.open(next((predictions / "cam").iterdir())) as image:
+        assert image.size == (WIDTH_PX, HEIGHT_PX)

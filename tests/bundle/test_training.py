@@ -39,8 +39,8 @@ def test_a_training_leaves_weights_thresholds_pictures_and_checkpoints(trained: 
     assert point.diseases == ("normal", "diabetic_retinopathy", "glaucoma", "cataract", "amd")
     assert point.grid_size == 64
     assert all(0 <= value <= 1 for value in (point.structure_thresholds[0], *point.disease_thresholds))
-    with Image.open(next((trained / "validation").glob("*.png"))) as picture:
-        assert picture.size == (2 * 96, 96)
+    with Image.open(next((trained / "validation").glob("*.png"))) as image:
+        assert image.size == (2 * 96, 96)
     names = sorted(path.name for path in (trained / "checkpoints").iterdir())
     assert names == ["checkpoint_epoch=1.pt", "checkpoint_epoch=2.pt"]
 

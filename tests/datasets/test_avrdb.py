@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from layouts import picture, write_avrdb
+from layouts import write_avrdb, write_image
 
 from vmnet_monai.datasets import DatasetError, load_datalists
 from vmnet_monai.datasets.avrdb import read
@@ -42,7 +42,7 @@ def test_missing_label_picture_and_unknown_name_are_refused(tmp_path: Path) -> N
     (tmp_path / "av/IM000010.png").unlink()
     with pytest.raises(DatasetError, match=r"IM000010.jpg has no mask .*av/IM000010"):
         read(tmp_path, [])
-    picture(tmp_path / "images/eye.jpg")
+    write_image(tmp_path / "images/eye.jpg")
     with pytest.raises(DatasetError, match=r"eye\.jpg must be named by a number"):
         read(tmp_path, [])
 

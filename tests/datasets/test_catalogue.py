@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 
 import pytest
-from layouts import picture, write_chasedb1, write_drive, write_hrf, write_odir5k, write_table
+from layouts import write_chasedb1, write_drive, write_hrf, write_image, write_odir5k, write_table
 
 from vmnet_monai.datasets import READERS, DatasetError, DatasetWarning, check_disjoint, load_datalists, read_datasets
 from vmnet_monai.datasets.phantom import write_phantoms
@@ -43,7 +43,7 @@ def test_same_reader_twice_is_told_apart_by_folder_while_the_patient_stays_one(t
 def test_folders_of_the_same_name_are_told_apart_by_their_parents(tmp_path: Path) -> None:
     dirs = [tmp_path / "a/eyes", tmp_path / "b/eyes"]
     for directory in dirs:
-        picture(directory / "1.png")
+        write_image(directory / "1.png")
     items = read_datasets(["folder", "folder"], dirs, [])
     assert [item["id"] for item in items] == ["a-eyes_1", "b-eyes_1"]
     # Photographs of the same name in two folders are not the same patient.
@@ -51,7 +51,7 @@ def test_folders_of_the_same_name_are_told_apart_by_their_parents(tmp_path: Path
 
 
 def test_folder_given_twice_is_refused(tmp_path: Path) -> None:
-    picture(tmp_path / "1.png")
+    write_image(tmp_path / "1.png")
     with pytest.raises(DatasetError, match="is given twice"):
         read_datasets(["folder", "folder"], [tmp_path, tmp_path], [])
 
@@ -150,7 +150,7 @@ def test_structure_without_any_mask_is_warned_about(tmp_path: Path) -> None:
 
 
 def test_photographs_to_predict_need_no_masks(tmp_path: Path) -> None:
-    picture(tmp_path / "a.png")
+    write_image(tmp_path / "a.png")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(read_datasets("folder", tmp_path, [], ["vessel"])) == 1
@@ -159,7 +159,7 @@ def test_photographs_to_predict_need_no_masks(tmp_path: Path) -> None:
 def test_items_keep_the_masks_of_the_structures_that_are_asked_for(tmp_path: Path) -> None:
     """Batches are collated by key, so a mask that only some items have must not stay."""
     for name in ("a.png", "b.png", "m.png"):
-        picture(tmp_path / name)
+        write_image(tmp_path / name)
     lines = ["image,vessel,mask_disc,fov", "a.png,m.png,m.png,m.png", "b.png,,,"]
     table = write_table(tmp_path, lines)
     kept = {"image", "disease", "dataset", "patient", "eye", "id"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from dicom_files import photograph_dataset, save
-from layouts import picture, write_hrf, write_retouch, write_table, write_volume
+from layouts import write_hrf, write_image, write_retouch, write_table, write_volume
 
 from vmnet_monai.datasets.check import _size, check_datasets
 
@@ -56,7 +56,7 @@ def test_slice_of_another_size_than_its_mask_is_an_error(tmp_path: Path) -> None
 
 
 def test_mask_of_another_size_and_broken_picture_are_errors(tmp_path: Path) -> None:
-    picture(tmp_path / "small.png", size_px=(3, 3))
+    write_image(tmp_path / "small.png", size_px=(3, 3))
     (tmp_path / "b.png").write_text("no picture")
     path = write_table(tmp_path, ["image,vessel", "a.png,small.png", "b.png,"], images=["a.png"])
     errors = sorted(check_datasets(["table"], [path], []).errors)

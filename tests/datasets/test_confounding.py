@@ -21,28 +21,26 @@ def column(found: list[Any], dataset: str, k: int) -> list[float]:
 
 
 def test_label_is_forgotten_only_in_the_dataset_where_one_class_is_missing() -> None:
-    photographs = items("a", [[1.0, 0.0], [0.0, 0.0]] * 4) + items("b", [[0.0, 1.0], [0.0, 0.0]] * 4)
-    found = mask_confounded_labels(photographs, keep_fraction=0.0)
+    images = items("a", [[1.0, 0.0], [0.0, 0.0]] * 4) + items("b", [[0.0, 1.0], [0.0, 0.0]] * 4)
+    found = mask_confounded_labels(images, keep_fraction=0.0)
     assert column(found, "a", 0) == [1.0, 0.0] * 4
     assert all(map(math.isnan, column(found, "a", 1) + column(found, "b", 0)))
     assert column(found, "b", 1) == [1.0, 0.0] * 4
-    assert photographs[0]["disease"] == [1.0, 0.0]  # the caller's items are left alone
+    assert images[0]["disease"] == [1.0, 0.0]  # the caller's items are left alone
 
 
 def test_fraction_of_either_class_decides() -> None:
-    photographs = items("a", [[1.0, 0.0, NAN]] + [[0.0, 1.0, NAN]] * 19)
-    assert column(mask_confounded_labels(photographs, min_fraction=0.05), "a", 0) == [1.0] + [0.0] * 19
+    images = items("a", [[1.0, 0.0, NAN]] + [[0.0, 1.0, NAN]] * 19)
+    assert column(mask_confounded_labels(images, min_fraction=0.05), "a", 0) == [1.0] + [0.0] * 19
     for k in (0, 1):
-        assert math.isnan(column(mask_confounded_labels(photographs, min_fraction=0.06, keep_fraction=0), "a", k)[0])
+        assert math.isnan(column(mask_confounded_labels(images, min_fraction=0.06, keep_fraction=0), "a", k)[0])
 
 
 def test_kept_fraction_is_drawn_with_the_seed() -> None:
-    photographs = items("a", [[0.0]] * 1000)
+    images = items("a", [[0.0]] * 1000)
 
     def kept(**options: Any) -> list[int]:
-        return [
-            i for i, label in enumerate(column(mask_confounded_labels(photographs, **options), "a", 0)) if label == 0
-        ]
+        return [i for i, label in enumerate(column(mask_confounded_labels(images, **options), "a", 0)) if label == 0]
 
     assert len(kept(keep_fraction=0.25)) == pytest.approx(250, abs=40)
     assert kept(seed=1) == kept(seed=1) != kept(seed=2)

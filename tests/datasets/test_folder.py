@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 import pytest
-from layouts import picture
+from layouts import write_image
 
 from vmnet_monai.datasets import DatasetError
 from vmnet_monai.datasets.folder import read
@@ -14,7 +14,7 @@ from vmnet_monai.datasets.folder import read
 
 def test_every_picture_is_found_sorted_with_distinct_ids(tmp_path: Path) -> None:
     for name in ("b/1.png", "a/1.png", "a/1.tif", "0.JPG"):
-        picture(tmp_path / name)
+        write_image(tmp_path / name)
     (tmp_path / "readme.txt").touch()
     items = read(tmp_path, ["amd"])
     assert [Path(item["image"]).relative_to(tmp_path).as_posix() for item in items] == [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from layouts import picture
+from layouts import write_image
 
 from vmnet_monai.datasets.item import (
     SAFE_ID,
@@ -62,15 +62,15 @@ def test_missing_folder_is_named(tmp_path: Path) -> None:
 
 
 def test_pictures_are_sorted_and_found_whatever_the_suffix_case(tmp_path: Path) -> None:
-    picture(tmp_path / "b.JPG")
-    picture(tmp_path / "a.png")
+    write_image(tmp_path / "b.JPG")
+    write_image(tmp_path / "a.png")
     (tmp_path / "notes.txt").touch()
     assert list(image_files(tmp_path)) == ["a", "b"]
 
 
 def test_two_files_for_one_picture_are_refused(tmp_path: Path) -> None:
-    picture(tmp_path / "a.png")
-    picture(tmp_path / "a.tif")
+    write_image(tmp_path / "a.png")
+    write_image(tmp_path / "a.tif")
     with pytest.raises(DatasetError, match="two files"):
         image_files(tmp_path)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from layouts import WIDTH_PX, picture, write_chasedb1, write_hrf, write_landmarks
+from layouts import WIDTH_PX, write_chasedb1, write_hrf, write_image, write_landmarks
 from scipy import ndimage
 
 from vmnet_monai.datasets import DatasetError, DatasetWarning, Item, load_datalists, read_datasets
@@ -25,7 +25,7 @@ ROW = "1,hrf,01_h.JPG,60,50,40,20,10,8,0,25,30,1"
 
 def marked(tmp_path: Path, row: str, size_px: tuple[int, int] = (60, 50)) -> Item:
     """The one photograph 01_h of a dataset, with the landmarks of a row."""
-    item = {"image": str(picture(tmp_path / "01_h.jpg", size_px=size_px)), "dataset": "hrf"}
+    item = {"image": str(write_image(tmp_path / "01_h.jpg", size_px=size_px)), "dataset": "hrf"}
     return add_landmarks([item], write_landmarks(tmp_path / "marks.csv", row), "hrf")[0]
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 from layouts import (
-    picture,
     write_chasedb1,
     write_drive,
     write_eyepacs_light,
     write_fives,
     write_hrf,
+    write_image,
     write_stare,
 )
 
@@ -56,7 +56,7 @@ def test_drive_training_photograph_without_manual_is_refused(tmp_path: Path) -> 
 
 
 def test_drive_without_a_folder_is_refused(tmp_path: Path) -> None:
-    picture(tmp_path / "training/images/21_training.tif")
+    write_image(tmp_path / "training/images/21_training.tif")
     with pytest.raises(DatasetError, match="training/mask"):
         drive.read(tmp_path, [])
 
@@ -104,7 +104,7 @@ def test_chasedb1_photograph_without_truth_is_refused_and_truth_without_photogra
 
 
 def test_chasedb1_elsewhere_is_refused(tmp_path: Path) -> None:
-    picture(tmp_path / "holiday.jpg")
+    write_image(tmp_path / "holiday.jpg")
     with pytest.raises(DatasetError, match="Image_01L"):
         chasedb1.read(tmp_path, [])
 
@@ -133,7 +133,7 @@ def test_hrf_label_picture_gives_arteries_and_veins_where_it_lies(tmp_path: Path
 
 def test_hrf_unknown_suffix_and_missing_mask_are_refused(tmp_path: Path) -> None:
     write_hrf(tmp_path)
-    stray = picture(tmp_path / "images/01_amd.jpg")
+    stray = write_image(tmp_path / "images/01_amd.jpg")
     with pytest.raises(DatasetError, match=r"01_amd\.jpg.*group"):
         hrf.read(tmp_path, [])
     stray.unlink()
@@ -152,7 +152,7 @@ def test_fives_numbers_restart_but_ids_do_not_collide(tmp_path: Path) -> None:
 
 
 def test_fives_unknown_letter_is_refused(tmp_path: Path) -> None:
-    picture(write_fives(tmp_path) / "train/Original/5_X.png")
+    write_image(write_fives(tmp_path) / "train/Original/5_X.png")
     with pytest.raises(DatasetError, match=r"5_X\.png.*letter"):
         fives.read(tmp_path, [])
 
@@ -169,7 +169,7 @@ def test_eyepacs_light_grades_glaucoma_only(tmp_path: Path, wrapper: str) -> Non
 
 
 def test_eyepacs_light_unknown_folder_is_refused(tmp_path: Path) -> None:
-    picture(write_eyepacs_light(tmp_path) / "test/RGB/1.jpg")
+    write_image(write_eyepacs_light(tmp_path) / "test/RGB/1.jpg")
     with pytest.raises(DatasetError, match="RG and NRG.*NRG, RG, RGB"):
         eyepacs_light.read(tmp_path, [])
 

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from layouts import picture, write_rahimdr
+from layouts import write_image, write_rahimdr
 
 from vmnet_monai.datasets import DatasetError, DatasetWarning, confounded_labels, load_datalists, read_datasets
 from vmnet_monai.datasets.rahimdr import read
@@ -54,7 +54,7 @@ def test_every_grade_is_in_every_part_and_the_seed_moves_nobody(tmp_path: Path) 
 def test_rows_and_photographs_without_the_other_are_counted(tmp_path: Path) -> None:
     write_rahimdr(tmp_path, {"001": (1, 2), "002": (1, 1)})
     (tmp_path / "images/Patient002_R.jpg").unlink()
-    picture(tmp_path / "images/Patient003_L.jpg")
+    write_image(tmp_path / "images/Patient003_L.jpg")
     with pytest.warns(DatasetWarning) as caught:
         assert len(read(tmp_path, [])) == 3
     assert [str(entry.message) for entry in caught] == [

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from layouts import picture, write_rfmid
+from layouts import write_image, write_rfmid
 
 from vmnet_monai.datasets import DatasetError, DatasetWarning
 from vmnet_monai.datasets.rfmid import _read_table, read
@@ -59,7 +59,7 @@ def test_tables_without_any_photograph_are_refused(tmp_path: Path) -> None:
 
 
 def test_photographs_without_any_table_are_refused(tmp_path: Path) -> None:
-    picture(tmp_path / "Training_Set/Training/1.png")
+    write_image(tmp_path / "Training_Set/Training/1.png")
     with pytest.raises(DatasetError, match="no RFMiD table"):
         read(tmp_path, [])
 

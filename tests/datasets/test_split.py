@@ -22,7 +22,7 @@ from vmnet_monai.datasets import (
 )
 
 
-def photographs(count: int, dataset: str = "d", per_patient: int = 1, **keys: Any) -> list[Item]:
+def images(count: int, dataset: str = "d", per_patient: int = 1, **keys: Any) -> list[Item]:
     """Items of ``count`` patients, of whom every tenth has the first disease."""
     return [
         {
@@ -46,28 +46,28 @@ def sizes(items: list[Item], **arguments: Any) -> tuple[int, ...]:
 
 
 def test_fractions_are_of_patients_rounded_up() -> None:
-    assert sizes(photographs(100)) == (65, 15, 20)
-    assert sizes(photographs(7), val_fraction=0.15, test_fraction=0.2) == (3, 2, 2)
+    assert sizes(images(100)) == (65, 15, 20)
+    assert sizes(images(7), val_fraction=0.15, test_fraction=0.2) == (3, 2, 2)
 
 
 @pytest.mark.parametrize(("count", "expected"), [(1, (1, 0, 0)), (2, (1, 1, 0)), (3, (1, 1, 1))])
 def test_smallest_datasets_train_first_then_validate_then_test(count: int, expected: tuple[int, ...]) -> None:
-    assert sizes(photographs(count)) == expected
+    assert sizes(images(count)) == expected
 
 
 def test_draw_does_not_depend_on_the_order_of_the_items() -> None:
-    items = photographs(50)
+    items = images(50)
     shuffled = random.Random(1).sample(items, len(items))
     assert split_by_patient(items) == split_by_patient(shuffled)
 
 
 def test_another_seed_draws_other_patients() -> None:
-    assert parts_of(photographs(50), split_seed=0) != parts_of(photographs(50), split_seed=1)
+    assert parts_of(images(50), split_seed=0) != parts_of(images(50), split_seed=1)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_rare_disease_is_in_every_part(seed: int) -> None:
-    datalists = split_by_patient(photographs(100), split_seed=seed)
+    datalists = split_by_patient(images(100), split_seed=seed)
     present = {part: sum(item["disease"][0] for item in own) for part, own in datalists.items()}
     assert present["train"] in (6, 7)
     assert present["val"] in (1, 2)
@@ -75,31 +75,29 @@ def test_rare_disease_is_in_every_part(seed: int) -> None:
 
 
 def test_photographs_of_a_patient_stay_together_across_datasets() -> None:
-    items = photographs(30, "a", per_patient=2) + photographs(40, "b")
+    items = images(30, "a", per_patient=2) + images(40, "b")
     parts = parts_of(items)
     for patient in range(30):
         assert parts[f"a_{patient}_0"] == parts[f"a_{patient}_1"] == parts[f"b_{patient}_0"]
 
 
 def test_another_dataset_does_not_move_a_datasets_patients() -> None:
-    alone = photographs(30)
-    more = [item | {"patient": "q" + item["patient"]} for item in photographs(20, "b")]
+    alone = images(30)
+    more = [item | {"patient": "q" + item["patient"]} for item in images(20, "b")]
     parts = parts_of(alone + more)
     assert parts_of(alone) == {key: part for key, part in parts.items() if key.startswith("d_")}
 
 
 def test_official_split_is_kept_and_leaves_the_items() -> None:
-    items = photographs(4, split="train") + [
-        item | {"id": "v", "patient": "v", "split": "val"} for item in photographs(1)
-    ]
+    items = images(4, split="train") + [item | {"id": "v", "patient": "v", "split": "val"} for item in images(1)]
     datalists = split_by_patient(items)
     assert [len(own) for own in datalists.values()] == [4, 1, 0]
     assert all("split" not in item for own in datalists.values() for item in own)
 
 
 def test_drawn_dataset_follows_the_official_part_of_a_shared_patient() -> None:
-    official = photographs(10, "a", split="test")
-    assert set(parts_of(official + photographs(10, "b")).values()) == {"test"}
+    official = images(10, "a", split="test")
+    assert set(parts_of(official + images(10, "b")).values()) == {"test"}
 
 
 def test_hrf_validates_on_one_of_each_group(tmp_path: Path) -> None:
@@ -120,7 +118,7 @@ def test_stare_is_drawn(tmp_path: Path) -> None:
 
 
 def test_patient_in_two_official_parts_stays_held_out() -> None:
-    items = photographs(10, "a", split="train") + photographs(1, "b", split="test")
+    items = images(10, "a", split="train") + images(1, "b", split="test")
     with pytest.warns(DatasetWarning, match=r"\(1\), first p_0.* \(1\) "):
         parts = parts_of(items)
     assert parts["b_0_0"] == "test"
@@ -128,7 +126,7 @@ def test_patient_in_two_official_parts_stays_held_out() -> None:
 
 
 def test_patient_in_two_parts_is_refused() -> None:
-    items = photographs(1)
+    items = images(1)
     with pytest.raises(DatasetError, match=r" 1 .*p_0 \(train, test\)"):
         check_disjoint({"train": items, "val": [], "test": items})
 
@@ -136,8 +134,8 @@ def test_patient_in_two_parts_is_refused() -> None:
 @pytest.mark.parametrize(("val_fraction", "test_fraction"), [(-0.1, 0.2), (0.5, 0.5)])
 def test_fractions_that_leave_no_training_are_refused(val_fraction: float, test_fraction: float) -> None:
     with pytest.raises(ValueError, match="must sum to less than 1"):
-        split_by_patient(photographs(3), val_fraction=val_fraction, test_fraction=test_fraction)
+        split_by_patient(images(3), val_fraction=val_fraction, test_fraction=test_fraction)
 
 
 def test_fraction_zero_keeps_every_patient_in_training() -> None:
-    assert sizes(photographs(5), val_fraction=0, test_fraction=0) == (5, 0, 0)
+    assert sizes(images(5), val_fraction=0, test_fraction=0) == (5, 0, 0)

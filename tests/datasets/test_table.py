@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from layouts import picture, write_table, write_volume
+from layouts import write_image, write_table, write_volume
 
 from vmnet_monai.datasets import DatasetError, DatasetWarning
 from vmnet_monai.datasets.table import find_table, label_columns, read
@@ -26,7 +26,7 @@ def test_image_column_is_enough(tmp_path: Path) -> None:
 
 
 def test_masks_of_other_structures_arrive_under_their_names(tmp_path: Path) -> None:
-    picture(tmp_path / "masks/a.png")
+    write_image(tmp_path / "masks/a.png")
     path = write_table(tmp_path, ["image,mask_lesion,mask_amd,amd", "a.png,masks/a.png,,1", "b.png,,,0"], images=AB)
     first, second = read(path, ["amd"])
     assert first["lesion"] == str(tmp_path / "masks/a.png")
@@ -48,7 +48,7 @@ def test_mask_may_be_the_colours_of_a_label_picture(tmp_path: Path) -> None:
     table = write_table(tmp_path, lines, images=["a.png", "av.png"])
     with pytest.raises(DatasetError, match=r"no\.png\?colours=blue,green \(row 2, mask_vein\)"):
         read(table, [])
-    picture(tmp_path / "no.png")
+    write_image(tmp_path / "no.png")
     assert read(table, [])[0]["artery"] == f"{tmp_path / 'av.png'}?colours=red,green"
 
 
@@ -66,7 +66,7 @@ def test_structure_that_is_called_like_another_column_is_refused(column: str, tm
 
 
 def test_every_column_arrives_in_the_item(tmp_path: Path) -> None:
-    picture(tmp_path / "masks/a.png")
+    write_image(tmp_path / "masks/a.png")
     path = write_table(
         tmp_path,
         [

@@ -47,10 +47,10 @@ def test_more_heat_is_brighter_on_a_black_photograph() -> None:
 
 @pytest.mark.parametrize("side", [128, 256, 1000])
 def test_scale_stands_in_the_lower_right_corner_alone(side: int) -> None:
-    photograph = np.full((side, side + 40, 3), (200, 60, 30), dtype=np.uint8)
-    drawn = draw_heat_map(photograph, np.zeros((side, side + 40)))
-    rows, columns, _ = np.nonzero(drawn != photograph)
-    assert drawn.shape == photograph.shape
+    image = np.full((side, side + 40, 3), (200, 60, 30), dtype=np.uint8)
+    drawn = draw_heat_map(image, np.zeros((side, side + 40)))
+    rows, columns, _ = np.nonzero(drawn != image)
+    assert drawn.shape == image.shape
     assert (rows.max(), columns.max()) == (side - 1, side + 39)
     assert rows.min() > 0.7 * side
     assert columns.min() > 0.25 * (side + 40)
@@ -67,24 +67,24 @@ def test_scale_runs_from_the_colour_of_0_to_the_colour_of_1() -> None:
 
 
 def test_scale_is_the_same_in_every_picture_of_a_size() -> None:
-    photographs = [np.full((200, 300, 3), level, dtype=np.uint8) for level in (0, 255)]
-    dark, light = (draw_scale(photograph) for photograph in photographs)
-    written = (light != photographs[1]).any(axis=2)
+    images = [np.full((200, 300, 3), level, dtype=np.uint8) for level in (0, 255)]
+    dark, light = (draw_scale(image) for image in images)
+    written = (light != images[1]).any(axis=2)
     assert written.any()
     assert (dark[written] == light[written]).all()
 
 
 def test_scale_grows_with_the_picture() -> None:
     blank = [np.full((side, side, 3), 255, dtype=np.uint8) for side in (1000, 2000)]
-    small, large = (int((draw_scale(picture) != picture).any(axis=2).any(axis=1).sum()) for picture in blank)
+    small, large = (int((draw_scale(image) != image).any(axis=2).any(axis=1).sum()) for image in blank)
     assert large / small == pytest.approx(2, rel=0.05)
 
 
 def test_caption_is_written() -> None:
-    picture = np.zeros((256, 256, 3), dtype=np.uint8)
-    assert (draw_scale(picture) != draw_scale(picture, "fraction of minimum")).any()
+    image = np.zeros((256, 256, 3), dtype=np.uint8)
+    assert (draw_scale(image) != draw_scale(image, "fraction of minimum")).any()
 
 
 def test_picture_too_small_for_letters_has_no_scale() -> None:
-    picture = np.zeros((127, 500, 3), dtype=np.uint8)
-    assert (draw_scale(picture) == picture).all()
+    image = np.zeros((127, 500, 3), dtype=np.uint8)
+    assert (draw_scale(image) == image).all()

@@ -21,7 +21,7 @@ TRAIN, TEST = range(12), range(10_000, 10_004)
 """Seeds of the eyes."""
 
 
-def photographs(phantoms: list[Phantom]) -> torch.Tensor:
+def images(phantoms: list[Phantom]) -> torch.Tensor:
     return torch.from_numpy(np.stack([phantom.image for phantom in phantoms])).movedim(-1, 1) / 255
 
 
@@ -40,19 +40,19 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def network() -> VMNet:
-    pairs = torch.stack([photographs(eyes(TRAIN)), photographs(eyes(TRAIN, "amd"))])
+    pairs = torch.stack([images(eyes(TRAIN)), images(eyes(TRAIN, "amd"))])
     generator = torch.Generator().manual_seed(0)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = VMNet(["amd"], features=(8, 16, 32), guided_levels=2, guidance="none", dropout=0.0)
     optimizer = torch.optim.Adam(network.parameters(), lr=0.005)
-    truth = torch.tensor([[0.0], [1.0]]).expand(2, EYES_PER_STEP)
+    reference = torch.tensor([[0.0], [1.0]]).expand(2, EYES_PER_STEP)
     for _ in range(STEPS):
         drawn = pairs[:, torch.randperm(len(TRAIN), generator=generator)[:EYES_PER_STEP]]
         axes = [axis for axis in (-1, -2) if torch.rand((), generator=generator) < 0.5]
         logits = network(drawn.flip(axes).flatten(0, 1))["disease"].view(2, EYES_PER_STEP)
         optimizer.zero_grad()
-        nn.functional.binary_cross_entropy_with_logits(logits, truth).backward()
+        nn.functional.binary_cross_entropy_with_logits(logits, reference).backward()
         optimizer.step()
     return network.eval()
 
@@ -65,7 +65,7 @@ def ill() -> list[Phantom]:
 def shares(network: nn.Module, phantoms: list[Phantom], method: str) -> tuple[float, float]:
     """Mean share of the maps' energy in the lesions, and mean share of the field of view that these cover."""
     energy = []
-    for phantom, photograph in zip(phantoms, photographs(phantoms), strict=True):
+    for phantom, photograph in zip(phantoms, images(phantoms), strict=True):
         inside = torch.from_numpy(phantom.fov)[None]
         heat = disease_heat_maps(network, photograph[None], ["amd"], method=method, field_of_view=inside)["amd"]
         energy.append(energy_fraction(heat[0].numpy(), phantom.lesions["amd"]))
@@ -75,7 +75,7 @@ def shares(network: nn.Module, phantoms: list[Phantom], method: str) -> tuple[fl
 
 def test_network_tells_the_eyes_apart(network: VMNet, ill: list[Phantom]) -> None:
     with torch.no_grad():
-        with_drusen, without = (network(photographs(part))["disease"] for part in (ill, eyes(TEST)))
+        with_drusen, without = (network(images(part))["disease"] for part in (ill, eyes(TEST)))
     assert (with_drusen > without.T).float().mean() > 0.9, "the area under the ROC curve"
 
 

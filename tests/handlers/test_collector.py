@@ -16,7 +16,7 @@ from vmnet_monai.metrics import histogram_scores
 
 # Inside the field of view: a hit, a false alarm, a miss and a right background pixel; outside: one more hit.
 VESSEL = [[0.9, 0.8, 0.2], [0.1, 1.0, 0.0]]
-TRUTH = [[1, 0, 1], [0, 1, 0]]
+REFERENCE = [[1, 0, 1], [0, 1, 0]]
 FOV = [[1, 1, 1], [1, 0, 0]]
 
 
@@ -36,7 +36,7 @@ def test_records_hold_what_batch_and_output_say_sorted_by_id() -> None:
 
 def test_pixels_are_counted_inside_the_field_of_view() -> None:
     collector = PredictionCollector()
-    feed([[photograph(vessel=VESSEL, reference=TRUTH, fov=FOV)]], collector)
+    feed([[photograph(vessel=VESSEL, reference=REFERENCE, fov=FOV)]], collector)
     assert list(collector.histograms["vessel"]) == ["inside_fov"]
     assert collector.histograms["vessel"]["inside_fov"]["drive"].sum(axis=1).tolist() == [2, 2]
     assert collector.records[0].structures == {"vessel": {}}, "scores per photograph are costly and need a threshold"
@@ -44,7 +44,7 @@ def test_pixels_are_counted_inside_the_field_of_view() -> None:
 
 def test_with_a_threshold_photographs_are_scored_inside_and_as_a_whole() -> None:
     collector = PredictionCollector(thresholds=[0.5])
-    feed([[photograph(vessel=VESSEL, reference=TRUTH, fov=FOV)]], collector)
+    feed([[photograph(vessel=VESSEL, reference=REFERENCE, fov=FOV)]], collector)
     scores = collector.records[0].structures["vessel"]
     assert scores["inside_fov"]["dice"] == pytest.approx(2 / 4)
     assert scores["whole_image"]["dice"] == pytest.approx(4 / 6)
@@ -52,7 +52,7 @@ def test_with_a_threshold_photographs_are_scored_inside_and_as_a_whole() -> None
 
 
 def test_histograms_are_pooled_within_and_over_datasets() -> None:
-    one: dict[str, Any] = {"vessel": VESSEL, "reference": TRUTH}
+    one: dict[str, Any] = {"vessel": VESSEL, "reference": REFERENCE}
     collector = PredictionCollector()
     feed([[photograph("a", "drive", **one), photograph("b", "hrf", **one)], [photograph("c", "hrf", **one)]], collector)
     by_dataset = {name: int(counts.sum()) for name, counts in collector.histograms["vessel"]["inside_fov"].items()}
@@ -72,27 +72,27 @@ def test_photograph_without_vessel_mask_does_not_count_as_background() -> None:
 def test_network_of_one_task_leaves_the_other_unknown() -> None:
     collector = PredictionCollector()
     feed(
-        [[photograph("a", probabilities=None, vessel=VESSEL, reference=TRUTH), photograph("b", labels=(0.0, 1.0))]],
+        [[photograph("a", probabilities=None, vessel=VESSEL, reference=REFERENCE), photograph("b", labels=(0.0, 1.0))]],
         collector,
     )
     probabilities, labels = collector.disease_table()
     np.testing.assert_array_equal(probabilities, [[NAN, NAN], [0.5, 0.5]])
     np.testing.assert_array_equal(labels, [[NAN, NAN], [0.0, 1.0]])
-    no_vessel_head = photograph("c", reference=TRUTH)
+    no_vessel_head = photograph("c", reference=REFERENCE)
     feed([[no_vessel_head]], collector)
     assert collector.records[0].structures == {}
 
 
 def test_each_evaluation_starts_anew() -> None:
     collector = PredictionCollector()
-    feed([[photograph(vessel=VESSEL, reference=TRUTH)]], collector, epochs=3)
+    feed([[photograph(vessel=VESSEL, reference=REFERENCE)]], collector, epochs=3)
     assert len(collector.records) == 1
     assert collector.pooled_histogram("vessel").sum() == 6
 
 
 def test_processes_bring_their_parts_together(monkeypatch: pytest.MonkeyPatch) -> None:
     other = PredictionCollector()
-    feed([[photograph("a", "hrf", vessel=VESSEL, reference=TRUTH), photograph("d")]], other)
+    feed([[photograph("a", "hrf", vessel=VESSEL, reference=REFERENCE), photograph("d")]], other)
     theirs = (other.records, other.histograms)
 
     def all_gather_object(parts: list[Any], own: Any) -> None:
@@ -102,7 +102,7 @@ def test_processes_bring_their_parts_together(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(dist, "get_world_size", lambda: 2)
     monkeypatch.setattr(dist, "all_gather_object", all_gather_object)
     collector = PredictionCollector()
-    feed([[photograph("c", "hrf", vessel=VESSEL, reference=TRUTH), photograph("b")]], collector)
+    feed([[photograph("c", "hrf", vessel=VESSEL, reference=REFERENCE), photograph("b")]], collector)
     assert [record.id for record in collector.records] == ["a", "b", "c", "d"]
     assert collector.histograms["vessel"]["inside_fov"]["hrf"].sum() == 12
 

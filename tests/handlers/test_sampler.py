@@ -41,9 +41,9 @@ def test_every_batch_holds_the_share(batch_size: int, share: float, with_vessels
 
 
 def test_masks_are_those_of_the_structures_that_are_named() -> None:
-    photographs = [{"vessel": "v.png", "disease": [0.0]}, {"srf": "s.mhd", "disease": [NAN]}]
-    assert set(batches(MixedSampler(photographs, 2, 1.0, structures=("irf", "srf")))[0]) == {1}
-    assert set(batches(MixedSampler(photographs, 2, 1.0))[0]) == {0}
+    images = [{"vessel": "v.png", "disease": [0.0]}, {"srf": "s.mhd", "disease": [NAN]}]
+    assert set(batches(MixedSampler(images, 2, 1.0, structures=("irf", "srf")))[0]) == {1}
+    assert set(batches(MixedSampler(images, 2, 1.0))[0]) == {0}
 
 
 def test_epoch_offers_as_many_photographs_as_there_are_in_whole_batches() -> None:
@@ -123,8 +123,8 @@ def shown(dataset: str, *labels: float) -> dict[str, Any]:
 @pytest.mark.parametrize(("balance", "shares"), [(0.5, (4, 2, 1)), (1.0, (1, 1, 1))])
 def test_balance_draws_rare_diseases_of_a_dataset_more_often(balance: float, shares: tuple[int, ...]) -> None:
     """Groups of 16, 4 and 1 photographs: by n ** (1 - balance) they come up as often as 4 : 2 : 1 or alike."""
-    photographs = [shown("a", 1.0, 0.0)] * 16 + [shown("a", 0.0, 1.0)] * 4 + [shown("b", 0.0, 1.0)]
-    sampler = MixedSampler(photographs, batch_size=3, segmentation_fraction=0.0, balance=balance)
+    images = [shown("a", 1.0, 0.0)] * 16 + [shown("a", 0.0, 1.0)] * 4 + [shown("b", 0.0, 1.0)]
+    sampler = MixedSampler(images, batch_size=3, segmentation_fraction=0.0, balance=balance)
     drawn = Counter[int]()
     for epoch in range(300):
         drawn.update(0 if i < 16 else 1 if i < 20 else 2 for batch in batches(sampler, epoch) for i in batch)
@@ -134,15 +134,15 @@ def test_balance_draws_rare_diseases_of_a_dataset_more_often(balance: float, sha
 
 def test_balanced_photograph_of_two_diseases_has_their_mean_weight() -> None:
     """Group sizes 2 and 3: weights 1/2, (1/2 + 1/3) / 2, 1/3, 1/3 of the sum 19/12."""
-    photographs = [shown("a", 1.0, 0.0), shown("a", 1.0, 1.0), shown("a", 0.0, 1.0), shown("a", NAN, 1.0)]
-    weights = MixedSampler(photographs, batch_size=1, balance=1.0).disease_weights
+    images = [shown("a", 1.0, 0.0), shown("a", 1.0, 1.0), shown("a", 0.0, 1.0), shown("a", NAN, 1.0)]
+    weights = MixedSampler(images, batch_size=1, balance=1.0).disease_weights
     assert weights is not None
     assert weights.tolist() == pytest.approx([6 / 19, 5 / 19, 4 / 19, 4 / 19])
 
 
 def test_balance_keeps_the_share_with_vessels() -> None:
-    photographs = [{"vessel": "v.png", "dataset": "a", "disease": [NAN]}] * 3 + [shown("a", 1.0)] * 9
-    for batch in batches(MixedSampler(photographs, batch_size=4, segmentation_fraction=0.25, balance=0.5)):
+    images = [{"vessel": "v.png", "dataset": "a", "disease": [NAN]}] * 3 + [shown("a", 1.0)] * 9
+    for batch in batches(MixedSampler(images, batch_size=4, segmentation_fraction=0.25, balance=0.5)):
         assert sum(index < 3 for index in batch) == 1
 
 

@@ -67,7 +67,7 @@ def test_defined_metrics_are_sent_and_undefined_ones_left_out(uri: str) -> None:
     run = runs(uri)["r"]
     assert run.data.metrics == {"val_dice": 0.75}
     assert run.info.status == "FINISHED"
-    assert [entry.step for entry in MlflowClient(uri).get_metric_history(run.info.run_id, "val_dice")] == [1, 2]
+    assert [item.step for item in MlflowClient(uri).get_metric_history(run.info.run_id, "val_dice")] == [1, 2]
 
 
 def test_a_given_store_wins_over_the_environment_variable(

@@ -16,7 +16,7 @@ from vmnet_monai.diseases import RFMID_CODES
 WIDTH_PX, HEIGHT_PX = 6, 5
 
 
-def picture(path: Path, mode: str = "RGB", size_px: tuple[int, int] = (WIDTH_PX, HEIGHT_PX)) -> Path:
+def write_image(path: Path, mode: str = "RGB", size_px: tuple[int, int] = (WIDTH_PX, HEIGHT_PX)) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new(mode, size_px).save(path)
     return path
@@ -26,27 +26,27 @@ def write_drive(root: Path, test_manuals: bool = True) -> Path:
     """Two training and two test photographs; gifs are palette images, as in the download."""
     for folder, numbers in (("training", ("21", "22")), ("test", ("01", "02"))):
         for number in numbers:
-            picture(root / folder / "images" / f"{number}_{folder}.tif")
-            picture(root / folder / "mask" / f"{number}_{folder}_mask.gif", "P")
+            write_image(root / folder / "images" / f"{number}_{folder}.tif")
+            write_image(root / folder / "mask" / f"{number}_{folder}_mask.gif", "P")
             if folder == "training" or test_manuals:
-                picture(root / folder / "1st_manual" / f"{number}_manual1.gif", "P")
+                write_image(root / folder / "1st_manual" / f"{number}_manual1.gif", "P")
     return root
 
 
 def write_stare(root: Path, count: int = 20) -> Path:
     for number in range(1, count + 1):
-        picture(root / "stare-images" / f"im{number:04d}.ppm")
+        write_image(root / "stare-images" / f"im{number:04d}.ppm")
         for observer in ("ah", "vk"):
-            picture(root / f"labels-{observer}" / f"im{number:04d}.{observer}.ppm")
+            write_image(root / f"labels-{observer}" / f"im{number:04d}.{observer}.ppm")
     return root
 
 
 def write_chasedb1(root: Path) -> Path:
     for patient in range(1, 15):
         for eye in "LR":
-            picture(root / f"Image_{patient:02d}{eye}.jpg")
+            write_image(root / f"Image_{patient:02d}{eye}.jpg")
             for observer in ("1stHO", "2ndHO"):
-                picture(root / f"Image_{patient:02d}{eye}_{observer}.png", "1")
+                write_image(root / f"Image_{patient:02d}{eye}_{observer}.png", "1")
     return root
 
 
@@ -62,7 +62,7 @@ def label_picture(path: Path) -> Path:
 def write_avrdb(root: Path, numbers: Sequence[int] = range(0, 1000, 10)) -> Path:
     """Photographs of these numbers."""
     for number in numbers:
-        picture(root / "images" / f"IM{number:06d}.jpg")
+        write_image(root / "images" / f"IM{number:06d}.jpg")
         label_picture(root / "av" / f"IM{number:06d}.png")
     return root
 
@@ -72,7 +72,7 @@ def write_rahimdr(root: Path, patients: Mapping[str, tuple[int, int]]) -> Path:
     lines = ["image,patient,eye,class"]
     for patient, classes in patients.items():
         for eye, number in zip("LR", classes, strict=True):
-            picture(root / "images" / f"Patient{patient}_{eye}.jpg")
+            write_image(root / "images" / f"Patient{patient}_{eye}.jpg")
             lines.append(f"Patient{patient}_{eye}.jpg,{patient},{eye},{number}")
     (root / "labels.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return root
@@ -92,9 +92,9 @@ def write_hrf(root: Path, artery_vein: Sequence[str] = ()) -> Path:
         label_picture(root / "av" / f"{name}.png")
     for group, suffix in (("h", "jpg"), ("dr", "JPG"), ("g", "jpg")):
         for number in range(1, 16):
-            picture(root / "images" / f"{number:02d}_{group}.{suffix}")
-            picture(root / "manual1" / f"{number:02d}_{group}.tif", "L")
-            picture(root / "mask" / f"{number:02d}_{group}_mask.tif")
+            write_image(root / "images" / f"{number:02d}_{group}.{suffix}")
+            write_image(root / "manual1" / f"{number:02d}_{group}.tif", "L")
+            write_image(root / "mask" / f"{number:02d}_{group}_mask.tif")
     return root
 
 
@@ -103,7 +103,7 @@ def write_fives(root: Path) -> Path:
     for part in ("train", "test"):
         for number, letter in enumerate("ADGN", start=1):
             for folder in ("Original", "Ground truth"):
-                picture(root / part / folder / f"{number}_{letter}.png")
+                write_image(root / part / folder / f"{number}_{letter}.png")
     return root
 
 
@@ -132,7 +132,7 @@ def write_rfmid(root: Path, layout: str = "single") -> Path:
         table_path.parent.mkdir(parents=True, exist_ok=True)
         pd.DataFrame(rows).to_csv(table_path, index=False, encoding="utf-8-sig")
         for row in rows:
-            picture(photographs / f"{row['ID']}.png")
+            write_image(photographs / f"{row['ID']}.png")
     return root
 
 
@@ -153,7 +153,7 @@ def write_odir5k(
             "Right-Diagnostic Keywords": right,
         }
         for filename in (row["Left-Fundus"], row["Right-Fundus"]):
-            picture(root / folder / str(filename))
+            write_image(root / folder / str(filename))
         rows += (
             [row]
             if table.endswith(".xlsx")
@@ -168,7 +168,7 @@ def write_odir5k(
 def write_eyepacs_light(root: Path) -> Path:
     for part in ("train", "validation", "test"):
         for grade in ("RG", "NRG"):
-            picture(root / part / grade / f"EyePACS-{part}-{grade}-1.jpg")
+            write_image(root / part / grade / f"EyePACS-{part}-{grade}-1.jpg")
     return root
 
 
@@ -186,9 +186,9 @@ def write_isic2017(root: Path, doubled: bool = False) -> Path:
         lines = ["image_id,melanoma,seborrheic_keratosis"]
         for digit, labels in ISIC2017_ROWS.items():
             name = f"ISIC_00000{tens}{digit}"
-            picture(data / f"{name}.jpg")
-            picture(data / f"{name}_superpixels.png")
-            picture(outlines / f"{name}_segmentation.png", "L")
+            write_image(data / f"{name}.jpg")
+            write_image(data / f"{name}_superpixels.png")
+            write_image(outlines / f"{name}_segmentation.png", "L")
             lines.append(f"{name},{labels}")
         (data / f"ISIC-2017_{part}_Data_metadata.csv").touch()
         (root / f"ISIC-2017_{part}_Part3_GroundTruth.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -223,7 +223,7 @@ def write_retouch(
 
 def write_table(root: Path, lines: Sequence[str], name: str = "photographs.csv", images: Sequence[str] = ()) -> Path:
     for image in images:
-        picture(root / image)
+        write_image(root / image)
     path = root / name
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path

@@ -27,7 +27,7 @@ def four_phantoms(size_px: int = 64) -> tuple[torch.Tensor, dict[str, torch.Tens
     }
 
 
-def dice_by_heart(
+def dice_after_overfitting(
     network: torch.nn.Module, steps: int, learning_rate: float = 0.01, loss: torch.nn.Module | None = None
 ) -> float:
     """Train on four phantoms; returns the Dice over all their pixels, in evaluation mode.

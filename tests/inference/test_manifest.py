@@ -29,7 +29,7 @@ def manifest_of(folder: Path, resume: bool = True, thresholds_version: str = "t"
     return Manifest(folder / "out", settings, "m", thresholds_version, resume)
 
 
-def photograph(folder: Path, name: str) -> dict[str, str]:
+def image(folder: Path, name: str) -> dict[str, str]:
     path = folder / f"{name}.jpg"
     path.write_bytes(name.encode())
     return {"id": name, "image": str(path)}
@@ -46,7 +46,7 @@ def predicted(one: Manifest, item: dict[str, str]) -> Record:
 @pytest.fixture
 def done(tmp_path: Path) -> dict[str, str]:
     """A photograph that an earlier run predicted."""
-    item = photograph(tmp_path, "a")
+    item = image(tmp_path, "a")
     one = manifest_of(tmp_path)
     one.start([item])
     one.add(predicted(one, item))
@@ -55,7 +55,7 @@ def done(tmp_path: Path) -> dict[str, str]:
 
 
 def test_a_predicted_photograph_is_not_predicted_again(tmp_path: Path, done: dict[str, str]) -> None:
-    new = photograph(tmp_path, "b")
+    new = image(tmp_path, "b")
     again = manifest_of(tmp_path)
     assert again.start([done, new]) == [new]
     assert list(again.records) == ["a"]
@@ -92,8 +92,8 @@ def test_a_damaged_record_is_made_again(tmp_path: Path, done: dict[str, str], co
 
 
 def test_a_photograph_is_predicted_again_when_the_mask_of_its_field_of_view_changes(tmp_path: Path) -> None:
-    mask = photograph(tmp_path, "mask")["image"]
-    item = photograph(tmp_path, "a") | {"fov": mask}
+    mask = image(tmp_path, "mask")["image"]
+    item = image(tmp_path, "a") | {"fov": mask}
     one = manifest_of(tmp_path)
     one.start([item])
     one.add(predicted(one, item))
@@ -109,7 +109,7 @@ def test_a_photograph_is_predicted_again_when_the_mask_of_its_field_of_view_chan
 
 
 def test_a_photograph_that_changes_during_the_run_is_predicted_again(tmp_path: Path) -> None:
-    item = photograph(tmp_path, "a")
+    item = image(tmp_path, "a")
     one = manifest_of(tmp_path)
     one.start([item])
     Path(item["image"]).write_bytes(b"another")
@@ -138,7 +138,7 @@ def test_files_that_the_new_record_lacks_are_removed(tmp_path: Path, done: dict[
 
 
 def test_inputs_that_were_not_reached_are_in_the_manifest(tmp_path: Path) -> None:
-    items = [photograph(tmp_path, "a"), photograph(tmp_path, "b")]
+    items = [image(tmp_path, "a"), image(tmp_path, "b")]
     one = manifest_of(tmp_path)
     one.start(items)
     one.add(predicted(one, items[1]))
@@ -149,7 +149,7 @@ def test_inputs_that_were_not_reached_are_in_the_manifest(tmp_path: Path) -> Non
 
 
 def test_refused_and_failed_ones_are_tried_again(tmp_path: Path) -> None:
-    items = [photograph(tmp_path, "a"), photograph(tmp_path, "b")]
+    items = [image(tmp_path, "a"), image(tmp_path, "b")]
     one = manifest_of(tmp_path)
     one.start(items)
     one.add_unpredicted("a", "refused", "It is a cat.")
@@ -177,7 +177,7 @@ def test_results_of_a_photograph_go_when_another_file_in_its_place_is_refused(
 
 def test_results_of_another_photograph_of_the_same_name_stay(tmp_path: Path, done: dict[str, str]) -> None:
     (tmp_path / "other").mkdir()
-    other = photograph(tmp_path / "other", "a")
+    other = image(tmp_path / "other", "a")
     one = manifest_of(tmp_path)
     one.start([other])
     one.add_unpredicted("a", "refused", "It is a cat.")
@@ -193,7 +193,7 @@ def test_results_of_a_photograph_stay_when_its_file_is_gone(tmp_path: Path, done
 
 
 def test_manifest_has_a_row_per_input_and_predictions_one_per_prediction(tmp_path: Path) -> None:
-    items = [photograph(tmp_path, name) for name in "abc"]
+    items = [image(tmp_path, name) for name in "abc"]
     one = manifest_of(tmp_path)
     one.start(items)
     one.add_unpredicted("c", "failed", "OSError: disk full", 0.25)
@@ -229,7 +229,7 @@ def test_tables_have_their_columns_when_nothing_could_be_predicted(tmp_path: Pat
 
 
 def test_summary_counts_and_names_what_went_wrong(tmp_path: Path, done: dict[str, str]) -> None:
-    cat = photograph(tmp_path, "cat")
+    cat = image(tmp_path, "cat")
     one = manifest_of(tmp_path)
     one.start([done, cat])
     one.add_unpredicted("cat", "refused", "It is a cat.")
@@ -241,7 +241,7 @@ def test_summary_counts_and_names_what_went_wrong(tmp_path: Path, done: dict[str
 
 
 def test_summary_names_each_file_once(tmp_path: Path) -> None:
-    cat = photograph(tmp_path, "cat")
+    cat = image(tmp_path, "cat")
     one = manifest_of(tmp_path)
     one.start([cat])
     one.add_unpredicted("cat", "refused", f"{cat['image']}: the file is empty.")
@@ -259,7 +259,7 @@ def test_progress_is_told_at_the_start_and_after_each_input(tmp_path: Path, done
     told: list[tuple[int, int] | str] = []
     one = manifest_of(tmp_path)
     one.progress = SimpleNamespace(update=lambda *numbers: told.append(numbers), close=lambda: told.append("end"))
-    items = [done, *(photograph(tmp_path, name) for name in "bc")]
+    items = [done, *(image(tmp_path, name) for name in "bc")]
     one.start(items)
     one.add_unpredicted("b", "failed", "OSError: disk full")
     one.add(predicted(one, items[2]))

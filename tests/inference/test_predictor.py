@@ -117,7 +117,7 @@ def test_no_photographs_give_no_predictions(predictor: Predictor) -> None:
 
 
 @pytest.mark.parametrize(
-    ("picture", "message"),
+    ("image", "message"),
     [
         (np.zeros((3, 100, 100), np.uint8), r"\(H, W\).*\(3, 100, 100\)"),
         (RETINA.astype(np.float32), "0 to 1.*divide"),
@@ -127,9 +127,9 @@ def test_no_photographs_give_no_predictions(predictor: Predictor) -> None:
         (skimage.data.astronaut(), "fundus"),
     ],
 )
-def test_what_cannot_be_used_is_refused_with_the_reason(predictor: Predictor, picture: Any, message: str) -> None:
+def test_what_cannot_be_used_is_refused_with_the_reason(predictor: Predictor, image: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        predictor(picture)
+        predictor(image)
 
 
 def test_weights_and_thresholds_are_those_that_were_asked_for(bundle: Path) -> None:

@@ -23,7 +23,7 @@ from vmnet_monai.inference.runtimes import EXPORTED, RUNTIMES, open_runtime
 from vmnet_monai.reports.record import Record
 
 RETINA = np.ascontiguousarray(skimage.data.retina()[::4, ::4])
-PICTURES = {"report": False, "explain": "all"}
+IMAGES = {"report": False, "explain": "all"}
 
 
 @pytest.fixture(scope="module")
@@ -99,12 +99,12 @@ def test_a_folder_gives_the_same_with_each_runtime_and_is_predicted_anew_with_an
     Image.fromarray(RETINA).save(tmp_path / "eye.png")
     tables, maps = [], []
     for runtime in RUNTIMES:
-        manifest = predict_folder([tmp_path / "eye.png"], tmp_path / "out", bundle, runtime=runtime, **PICTURES)
+        manifest = predict_folder([tmp_path / "eye.png"], tmp_path / "out", bundle, runtime=runtime, **IMAGES)
         assert manifest.done_before == 0
         assert [record.status for record in manifest.ordered()] == ["ok"]
         tables.append(pd.read_csv(tmp_path / "out/predictions.csv"))
         maps.append((tmp_path / "out/cam/eye_glaucoma.png").read_bytes())
-    again = predict_folder([tmp_path / "eye.png"], tmp_path / "out", bundle, runtime=RUNTIMES[-1], **PICTURES)
+    again = predict_folder([tmp_path / "eye.png"], tmp_path / "out", bundle, runtime=RUNTIMES[-1], **IMAGES)
     assert again.done_before == 1
     for table in tables[1:]:
         for column in ("probability_normal", "probability_glaucoma"):
@@ -119,7 +119,7 @@ def test_torchscript_file_needs_no_bundle(bundle: Path, reference: Prediction, t
     np.testing.assert_array_equal(in_pytorch.heat_maps["glaucoma"], reference.heat_maps["glaucoma"])
 
     Image.fromarray(RETINA).save(tmp_path / "eye.png")
-    manifest = predict_folder([tmp_path / "eye.png"], tmp_path / "out", alone, **PICTURES)
+    manifest = predict_folder([tmp_path / "eye.png"], tmp_path / "out", alone, **IMAGES)
     (record,) = manifest.ordered()
     assert isinstance(record, Record)
     assert record.made_from["runtime"] == "torchscript"

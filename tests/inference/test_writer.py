@@ -135,12 +135,12 @@ def test_real_inference_writes_pictures_of_the_photographs_size(tmp_path: Path) 
         + [f"{folder}/{name}.png" for folder in ("vessel", "vessel_probability") for name in names]
     )
     for item in items:
-        photograph_pixels = read(Path(item["image"]))
+        image_pixels = read(Path(item["image"]))
         assert read(tmp_path / "vessel" / f"{item['id']}.png").shape == (96, 96)
         assert read(tmp_path / "vessel_probability" / f"{item['id']}.png").shape == (96, 96)
         cam = read(tmp_path / "cam" / f"{item['id']}_glaucoma.png")
-        assert cam.shape == photograph_pixels.shape
-        assert (cam != photograph_pixels).any()
+        assert cam.shape == image_pixels.shape
+        assert (cam != image_pixels).any()
     assert pd.read_csv(tmp_path / "predictions.csv")["image"].tolist() == [f"{name}.png" for name in names]
 
 
@@ -148,7 +148,7 @@ def test_heat_is_drawn_inside_the_field_of_view_only(tmp_path: Path, monkeypatch
     hot = {"glaucoma": torch.ones(1, 8, 8)}
     monkeypatch.setattr("vmnet_monai.explain.explainer.disease_heat_maps", lambda *_, **__: hot)
     entry = {
-        **with_photograph(tmp_path, "a", [[0.1, 0.1, 0.1], [0.1, 0.1, 0.1]]),
+        **with_image(tmp_path, "a", [[0.1, 0.1, 0.1], [0.1, 0.1, 0.1]]),
         "image": torch.zeros(3, 8, 8),
         "fov": torch.tensor([[[1.0, 1.0, 0.0], [1.0, 0.0, 0.0]]]),
         "fov_box": torch.tensor([-1, 0, 3, 2, 3]),
@@ -169,7 +169,7 @@ def test_heat_maps_leave_the_network_as_it_was(tmp_path: Path) -> None:
     assert all(parameter.grad is None for parameter in network.parameters())
 
 
-def with_photograph(folder: Path, name: str, vessel: list[list[float]] | None) -> dict[str, Any]:
+def with_image(folder: Path, name: str, vessel: list[list[float]] | None) -> dict[str, Any]:
     """A red photograph of 2 x 3 pixels on disk, with vessel probabilities."""
     path = folder / f"{name}.png"
     Image.new("RGB", (3, 2), (200, 60, 30)).save(path)
@@ -177,7 +177,7 @@ def with_photograph(folder: Path, name: str, vessel: list[list[float]] | None) -
 
 
 def test_validation_picture_shows_the_photograph_beside_its_vessels(tmp_path: Path) -> None:
-    entry = with_photograph(tmp_path, "a", [[0.9, 0.1, 0.5], [0.0, 0.0, 0.4]])
+    entry = with_image(tmp_path, "a", [[0.9, 0.1, 0.5], [0.0, 0.0, 0.4]])
     feed([[entry]], ValidationImages(str(tmp_path / "out")))
     picture = read(tmp_path / "out" / "a.png")
     assert picture.shape == (2, 6, 3)
@@ -187,13 +187,13 @@ def test_validation_picture_shows_the_photograph_beside_its_vessels(tmp_path: Pa
 
 
 def test_validation_pictures_stop_at_their_number_and_start_anew(tmp_path: Path) -> None:
-    entries = [[with_photograph(tmp_path, name, [[0.9, 0.1, 0.5], [0.0, 0.0, 0.4]]) for name in "ab"] for _ in range(2)]
-    pictures = ValidationImages(str(tmp_path / "out"), count=1)
-    feed(entries, pictures, epochs=2)
+    entries = [[with_image(tmp_path, name, [[0.9, 0.1, 0.5], [0.0, 0.0, 0.4]]) for name in "ab"] for _ in range(2)]
+    images = ValidationImages(str(tmp_path / "out"), count=1)
+    feed(entries, images, epochs=2)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.png"]
-    assert pictures.drawn == 1
+    assert images.drawn == 1
 
 
 def test_network_without_vessel_head_has_no_validation_pictures(tmp_path: Path) -> None:
-    feed([[with_photograph(tmp_path, "a", None)]], ValidationImages(str(tmp_path / "out")))
+    feed([[with_image(tmp_path, "a", None)]], ValidationImages(str(tmp_path / "out")))
     assert not (tmp_path / "out").exists()

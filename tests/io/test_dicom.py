@@ -327,8 +327,8 @@ def test_jpeg_of_more_than_eight_bits_is_read(option: str, tmp_path: Path) -> No
     source = save(photograph_dataset(smooth, kind="sc", BitsStored=12), tmp_path / "source.dcm")
     subprocess.run(["dcmcjpeg", option, str(source), str(tmp_path / "jpeg.dcm")], check=True)
     assert read_header(tmp_path / "jpeg.dcm").file_meta.TransferSyntaxUID.is_compressed
-    picture = read_image(tmp_path / "jpeg.dcm")[..., 0]
-    assert np.abs(picture.astype(int) - (smooth >> 4)).max() <= (1 if option == "+ee" else 0)
+    image = read_image(tmp_path / "jpeg.dcm")[..., 0]
+    assert np.abs(image.astype(int) - (smooth >> 4)).max() <= (1 if option == "+ee" else 0)
 
 
 def jpeg(**options: Any) -> bytes:
@@ -604,14 +604,14 @@ def check(content: bytes, path: Path) -> bool:
     assert items
     shown = [str(item.get("refused", "")) for item in items]
     try:
-        picture = read_image(path)
-        assert (picture.dtype, picture.shape[2]) == (np.uint8, 3)
+        image = read_image(path)
+        assert (image.dtype, image.shape[2]) == (np.uint8, 3)
     except UnreadableImageError as error:
         assert path.name in str(error)
         shown.append(str(error))
-        picture = None
+        image = None
     assert not any(secret in text for secret in PATIENT for text in shown), shown
-    return picture is not None
+    return image is not None
 
 
 @pytest.mark.parametrize("name", FILES)

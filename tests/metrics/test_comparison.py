@@ -14,14 +14,14 @@ from vmnet_monai.metrics import compare_systems, comparison_table, patient_boots
 NAN = float("nan")
 
 
-def photographs(count: int, dataset: str = "drive", **columns: Any) -> pd.DataFrame:
+def images(count: int, dataset: str = "drive", **columns: Any) -> pd.DataFrame:
     """One photograph per patient of a dataset, with columns of one value or of a list."""
     names = [f"{dataset}-{i:03d}" for i in range(count)]
     return pd.DataFrame({"id": names, "dataset": dataset, "patient": names, **columns})
 
 
 def vessels(dice: list[float], dataset: str = "drive") -> pd.DataFrame:
-    return photographs(len(dice), dataset, vessel_inside_fov_dice=dice)
+    return images(len(dice), dataset, vessel_inside_fov_dice=dice)
 
 
 def scores(structure: str, dice: Any, cldice: Any, auc: Any) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def scores(structure: str, dice: Any, cldice: Any, auc: Any) -> dict[str, Any]:
 
 
 def diseases(probabilities: list[float], labels: list[float], dataset: str = "odir5k") -> pd.DataFrame:
-    return photographs(len(labels), dataset, probability_glaucoma=probabilities, label_glaucoma=labels)
+    return images(len(labels), dataset, probability_glaucoma=probabilities, label_glaucoma=labels)
 
 
 def row(comparison: pd.DataFrame, **where: str) -> pd.Series:
@@ -67,9 +67,9 @@ def test_mean_and_spread_are_over_runs() -> None:
 def test_vessel_scores_are_given_per_dataset_with_masks() -> None:
     run = pd.concat(
         [
-            photographs(2, "drive", **scores("vessel", [0.6, 0.8], 0.5, 0.9)),
-            photographs(2, "hrf", **scores("vessel", [0.4, NAN], [0.3, NAN], [1.0, NAN])),
-            photographs(1, "odir5k", vessel_inside_fov_dice=NAN),
+            images(2, "drive", **scores("vessel", [0.6, 0.8], 0.5, 0.9)),
+            images(2, "hrf", **scores("vessel", [0.4, NAN], [0.3, NAN], [1.0, NAN])),
+            images(1, "odir5k", vessel_inside_fov_dice=NAN),
         ]
     )
     comparison = compare({"ours": [run]})
@@ -178,7 +178,7 @@ def test_interval_of_the_mean_auc_draws_the_patients_with_labels() -> None:
 
 def test_head_that_a_network_lacks_leaves_its_cells_empty() -> None:
     labels, probabilities, dice = [0.0, 1.0, 0.0, 1.0], [0.1, 0.9, 0.2, 0.8], [0.5, 0.6, 0.7, 0.8]
-    both = photographs(4, probability_glaucoma=probabilities, label_glaucoma=labels, vessel_inside_fov_dice=dice)
+    both = images(4, probability_glaucoma=probabilities, label_glaucoma=labels, vessel_inside_fov_dice=dice)
     no_vessels = both.drop(columns="vessel_inside_fov_dice")
     no_diseases = both.assign(probability_glaucoma=NAN)
     comparison = compare({"ours": [both], "diseases": [no_vessels], "vessels": [no_diseases]})
@@ -194,7 +194,7 @@ def test_head_that_a_network_lacks_leaves_its_cells_empty() -> None:
 
 
 def test_reference_without_the_head_gives_scores_without_difference() -> None:
-    ours = photographs(4)
+    ours = images(4)
     comparison = compare({"ours": [ours], "theirs": [vessels([0.5, 0.6, 0.7, 0.8])]})
     theirs = row(comparison, system="theirs")
     assert theirs["mean"] == pytest.approx(0.65)
@@ -244,7 +244,7 @@ def test_nothing_to_compare_is_said() -> None:
 
 def test_every_structure_is_scored() -> None:
     """Of the discs one is missing, so its mean is over the other."""
-    run = photographs(2, "drive", **scores("disc", [0.9, NAN], [0.8, NAN], [0.7, NAN]), **scores("cup", 0.6, 0.5, 0.4))
+    run = images(2, "drive", **scores("disc", [0.9, NAN], [0.8, NAN], [0.7, NAN]), **scores("cup", 0.6, 0.5, 0.4))
     means = compare({"ours": [run]}).set_index("score")["mean"].to_dict()
     disc = {"disc_dice": 0.9, "disc_cldice": 0.8, "disc_auc": 0.7}
     assert means == pytest.approx({**disc, "cup_dice": 0.6, "cup_cldice": 0.5, "cup_auc": 0.4})
@@ -252,4 +252,4 @@ def test_every_structure_is_scored() -> None:
 
 def test_run_of_an_earlier_version_is_refused() -> None:
     with pytest.raises(ValueError, match=r"run 1 of 'ours'.* 0\.3\.0"):
-        compare({"ours": [photographs(2, inside_fov_dice=0.5)]})
+        compare({"ours": [images(2, inside_fov_dice=0.5)]})

@@ -101,6 +101,10 @@ def predict(
     Writes tables, pictures and an HTML report. An input that cannot be used is noted in manifest.csv with the reason,
     and the others go on. The same command again does only what is missing.
     """
+    if settings["dicom"] and settings["deidentify"]:
+        raise click.UsageError(
+            "DICOM results bear the patient's name and cannot be de-identified: leave out --dicom or --deidentify."
+        )
     from vmnet_monai.inference.bundle import literal
     from vmnet_monai.inference.run import predict_folder
 
