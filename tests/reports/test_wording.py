@@ -62,6 +62,8 @@ def test_decision_is_said_in_words(probability: float | None, words: str) -> Non
     [
         (["eye.jpg", 2951, 1795796500229637265], "eye.jpg, 2951 bytes"),
         (["gone.jpg"], "gone.jpg"),
+        (["glaucoma", "amd"], "glaucoma, amd"),
+        ([], "–"),
         ("0a1b", "0a1b"),
         (None, "–"),
         (False, "False"),

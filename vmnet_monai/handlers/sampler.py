@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import torch.distributed as dist
 from torch.utils.data import DistributedSampler
 
+from vmnet_monai.datasets.prevalence import balanced_probabilities
 from vmnet_monai.errors import renamed_arguments
 
 __all__ = ["MixedSampler"]
@@ -24,10 +24,8 @@ class MixedSampler(DistributedSampler):
     within an epoch. When one pool is empty the whole batch comes from the other. An epoch has as many batches as it
     takes to offer ``len(items)`` items, over all processes.
 
-    With ``balance`` above 0 the items with known diseases are drawn with replacement instead: an item is one of n of
-    its dataset that have the same disease, and is drawn with a probability proportional to ``n ** -balance`` (averaged
-    over its diseases), so that rare diseases and small datasets are drawn more often. The items of a dataset without
-    any disease form a group of their own.
+    With ``balance`` above 0 the items with known diseases are drawn with replacement instead, those with rare diseases
+    and of small datasets more often, see :func:`~vmnet_monai.datasets.prevalence.balanced_probabilities`.
 
     In distributed training every process draws its own batches, of the same fractions, from one common order, so that
     no two processes get the same position of it. MONAI's workflows call ``set_epoch``.
@@ -97,7 +95,9 @@ class MixedSampler(DistributedSampler):
                 f"a batch of {batch_size} cannot hold a fraction of {segmentation_fraction} with masks and photographs "
                 "with known diseases beside it: make batch_size larger, or segmentation_fraction 0 or 1."
             )
-        self.disease_weights = _rarity([items[i] for i in self.disease_pool], balance) if balance else None
+        self.disease_weights = (
+            balanced_probabilities([items[i] for i in self.disease_pool], balance) if balance else None
+        )
         self.num_batches = max(1, math.ceil(len(items) / (batch_size * self.num_replicas)))
 
     def __len__(self) -> int:
@@ -116,17 +116,6 @@ class MixedSampler(DistributedSampler):
         streams = [drawn.reshape(self.num_batches, self.num_replicas, -1) for drawn in draws]
         own = np.concatenate([stream[:, self.rank] for stream in streams], axis=1)
         return iter(own.reshape(-1).tolist())
-
-
-def _rarity(items: Sequence[Mapping[str, Any]], balance: float) -> np.ndarray:
-    """Return the probability of each item to be drawn, by how rare its diseases are in its dataset."""
-    groups: list[list[tuple[str, int | None]]] = [
-        [(item["dataset"], k) for k, label in enumerate(item["disease"]) if label == 1] or [(item["dataset"], None)]
-        for item in items
-    ]
-    sizes = Counter(group for shown in groups for group in shown)
-    weights = np.array([np.mean([sizes[group] ** -balance for group in shown]) for shown in groups])
-    return weights / weights.sum()
 
 
 def _endless_permutations(pool: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:

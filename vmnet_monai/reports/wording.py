@@ -86,9 +86,11 @@ def decision_text(finding: DiseaseFinding) -> str:
 
 def made_from_text(value: Any) -> str:
     """Write what a record was made from; of a file its name and size, not the time of its last change."""
-    if isinstance(value, list):
-        name, *state = value
-        return f"{name}, {state[0]} bytes" if state else str(name)
+    match value:
+        case [str(name), int(size), int()]:
+            return f"{name}, {size} bytes"
+        case list():
+            return ", ".join(map(str, value)) or NOTHING
     return NOTHING if value is None else str(value)
 
 
