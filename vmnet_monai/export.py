@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike
 from vmnet_monai.calibration.operating_point import OperatingPoint
 from vmnet_monai.inference.bundle import literal
 from vmnet_monai.inference.predictor import ImageInput, Predictor
-from vmnet_monai.inference.runtimes import EXPORTED, INPUT_NAME, runtime_package
+from vmnet_monai.inference.runtimes import EXPORTED, INPUT_NAME, openvino_core, runtime_package
 from vmnet_monai.io.bundle import CONFIG_NAME, bundle_path
 from vmnet_monai.io.files import whole_file
 from vmnet_monai.io.weights import OPERATING_POINT_NAME, WEIGHTS_NAME, WEIGHTS_SHA256, weights_sha256
@@ -213,7 +213,7 @@ def _write_onnx(network: torch.nn.Module, size_px: int, made_from: str, path: Pa
 
 def _write_openvino(onnx_path: Path, made_from: str, path: Path) -> None:
     openvino = runtime_package("openvino")
-    model = openvino.Core().read_model(onnx_path)
+    model = openvino_core().read_model(onnx_path)
     model.set_rt_info(made_from, WEIGHTS_SHA256)
     openvino.save_model(model, path, compress_to_fp16=False)
 

@@ -22,6 +22,7 @@ from monai.bundle import ConfigParser
 from monai.networks.blocks import Convolution, ResidualUnit
 from torch import nn
 
+from vmnet_monai.inference.runtimes import openvino_core
 from vmnet_monai.metrics.comparison import markdown_table
 
 ROOT = Path(__file__).parents[2]
@@ -163,7 +164,7 @@ def _network(config_file: Sequence[str], override: Mapping[str, Any]) -> nn.Modu
 def _openvino(network: nn.Module, image: torch.Tensor, threads: int) -> Callable[[], Any]:
     model = openvino.convert_model(InTurn(network), example_input=image, input=tuple(image.shape))
     settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
-    compiled = openvino.compile_model(model, "CPU", settings)
+    compiled = openvino_core().compile_model(model, "CPU", settings)
     pixels = image.numpy()
     return lambda: compiled(pixels)
 

@@ -19,7 +19,7 @@ from vmnet_monai.calibration.operating_point import weights_version
 from vmnet_monai.explain import heat_maps
 from vmnet_monai.export import TOLERANCE, export_models
 from vmnet_monai.inference.run import predict_folder
-from vmnet_monai.inference.runtimes import EXPORTED, RUNTIMES, open_runtime
+from vmnet_monai.inference.runtimes import EXPORTED, RUNTIMES, open_runtime, openvino_core
 from vmnet_monai.reports.record import Record
 
 RETINA = np.ascontiguousarray(skimage.data.retina()[::4, ::4])
@@ -178,3 +178,9 @@ def test_a_missing_package_is_named(runtime: str, package: str, bundle: Path, mo
 def test_unknown_runtime_is_refused(bundle: Path) -> None:
     with pytest.raises(ValueError, match="torch, torchscript, onnx, openvino.*'tensorrt'"):
         Predictor(bundle, runtime="tensorrt")
+
+
+def test_openvino_stays_loaded_until_the_process_ends() -> None:
+    """A core that goes takes its plugins along, and threads that have used them crash as they end."""
+    pytest.importorskip("openvino")
+    assert openvino_core() is openvino_core()

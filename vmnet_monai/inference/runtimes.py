@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 
 from vmnet_monai.io.weights import TORCHSCRIPT_NAME, WEIGHTS_NAME, WEIGHTS_SHA256, torchscript_extra, weights_sha256
 
-__all__ = ["EXPORTED", "INPUT_NAME", "RUNTIMES", "open_runtime", "runtime_package"]
+__all__ = ["EXPORTED", "INPUT_NAME", "RUNTIMES", "open_runtime", "openvino_core", "runtime_package"]
 
 EXPORTED = {"torchscript": TORCHSCRIPT_NAME, "onnx": "model.onnx", "openvino": "model.xml"}
 """Runtimes that need an exported file -> its name beside the weights; OpenVINO's has a ``model.bin`` beside it."""
@@ -142,6 +144,18 @@ def runtime_package(runtime: str) -> ModuleType:
     return module
 
 
+@cache
+def openvino_core() -> Any:
+    """Return the one OpenVINO core of this process, which stays until it ends.
+
+    OpenVINO unloads its plugins with the last core, and a thread that has used them crashes the process as it ends.
+
+    Raises:
+        ImportError: if OpenVINO is not installed.
+    """
+    return runtime_package("openvino").Core()
+
+
 def _open_onnx(path: Path) -> tuple[ExportedNetwork, str]:
     """The network, and the SHA-256 of the weights that it was made from."""
     onnxruntime = runtime_package("onnx")
@@ -160,7 +174,7 @@ def _open_onnx(path: Path) -> tuple[ExportedNetwork, str]:
 
 def _open_openvino(path: Path) -> tuple[ExportedNetwork, str]:
     """The network, and the SHA-256 of the weights that it was made from."""
-    core = runtime_package("openvino").Core()
+    core = openvino_core()
     model = core.read_model(path)
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
