@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from fuzzing import FUZZ
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from vmnet_monai.datasets import DatasetError, DatasetWarning
@@ -121,13 +122,7 @@ def check_read(table: Path) -> None:
 
 
 @pytest.mark.parametrize("check", [check_found, check_read])
-@settings(
-    max_examples=100,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(FUZZ, max_examples=100)
 @given(content=mangled_table())
 @example(content=b"image, image\na.png,b.png\n")
 @example(content=b"image\n" + b"x" * 300 + b"\n")

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 from dicom_files import MODALITIES, photograph_dataset, retina_dataset, save
-from hypothesis import HealthCheck, given, settings
+from fuzzing import FUZZ
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
@@ -643,13 +644,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 
 @pytest.mark.filterwarnings("error")
-@settings(
-    max_examples=250,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(FUZZ, max_examples=250)
 @given(content=damaged())
 def test_damaged_file_is_a_picture_or_refused(content: bytes, tmp_path: Path) -> None:
     check(content, tmp_path / "damaged.dcm")

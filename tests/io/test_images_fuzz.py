@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from hypothesis import HealthCheck, example, given, settings
+from fuzzing import FUZZ
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -143,13 +144,7 @@ def test_whole_files_are_pictures(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("error")
-@settings(
-    max_examples=150,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(FUZZ, max_examples=150)
 @given(content=mangled())
 @example(content=b"")
 @example(content=b"\xff")
