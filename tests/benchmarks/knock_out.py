@@ -1,15 +1,14 @@
-"""Whether the vessels guide the diseases: the disease head with its guidance knocked out.
+r"""Whether the vessels guide the diseases: the disease head with its guidance knocked out.
 
 Takes the config files and overrides of the training:
 
-    python tests/benchmarks/knock_out.py \
-        --config_file "['bundles/vmnet/configs/train.json','configs/datasets/hrf_chasedb1_odir5k.json']" \
-        --data_root data --grid_size 896 --output_dir output/joint
+    python tests/benchmarks/knock_out.py --data_root data --output_dir output/diseases --config_file "[ \
+        'bundles/vmnet/configs/train.json','configs/datasets/diseases.json', \
+        'configs/networks/efficientnet_lite.json','configs/experiments/diseases.json']"
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -28,7 +27,6 @@ from vmnet_monai.io.weights import WEIGHTS_NAME
 from vmnet_monai.metrics import patient_bootstrap_interval, within_source_auc
 from vmnet_monai.metrics.comparison import markdown_table
 from vmnet_monai.metrics.disease import auc_of_rows
-from vmnet_monai.networks import VesselGuidance
 
 EVALUATE = str(Path(__file__).parents[2] / "bundles/vmnet/configs/evaluate.json")
 """Laid over the config files that are given, as in an evaluation."""
@@ -38,30 +36,20 @@ SEED = 0
 
 BOOTSTRAP_SAMPLES = 1000
 
-Guides = tuple[torch.Tensor, torch.Tensor]
-"""What guides a level: decoder features and logits of the structures, each with the batch first."""
-
-
-def nowhere(logits: torch.Tensor) -> torch.Tensor:
-    """The logits of a map that is zero everywhere."""
-    return torch.full_like(logits, -math.inf)
-
-
-def next_eye(maps: torch.Tensor) -> torch.Tensor:
-    """The maps of the next eye of the batch; the last one gets those of the first."""
-    return maps.roll(-1, dims=0)
-
+VESSELS = ("vessel", "artery", "vein")
+"""Structures that are vessels."""
 
 AS_TRAINED = "as trained"
-KNOCK_OUTS: dict[str, Callable[[torch.Tensor, torch.Tensor], Guides]] = {
-    AS_TRAINED: lambda decoded, logits: (decoded, logits),
-    "vessel map zero": lambda decoded, logits: (decoded, nowhere(logits)),
-    "decoder features zero": lambda decoded, logits: (torch.zeros_like(decoded), logits),
-    "both zero": lambda decoded, logits: (torch.zeros_like(decoded), nowhere(logits)),
-    "another eye's vessel map": lambda decoded, logits: (decoded, next_eye(logits)),
-    "another eye's vessel map and decoder features": lambda decoded, logits: (next_eye(decoded), next_eye(logits)),
+Change = Callable[[torch.Tensor], torch.Tensor]
+KNOCK_OUTS: dict[str, tuple[bool, Change]] = {
+    AS_TRAINED: (False, lambda maps: maps),
+    "vessels zero": (True, torch.zeros_like),
+    "all maps zero": (False, torch.zeros_like),
+    "another eye's vessels": (True, lambda maps: maps.roll(-1, dims=0)),
+    "another eye's maps": (False, lambda maps: maps.roll(-1, dims=0)),
 }
-"""Each knock-out as a change of what guides a level. The vessel map stands for the maps of all structures."""
+"""Each knock-out: whether it touches the vessels only, and what it does to the maps that guide, the batch first. The
+last eye of a batch gets the maps of the first."""
 
 
 def knock_out(
@@ -134,37 +122,36 @@ def batches_of_other_eyes(items: Sequence[Mapping[str, Any]], batch_size: int) -
 
 
 def knocked_out_logits(network: nn.Module, images: Iterator[torch.Tensor]) -> dict[str, NDArray[np.float64]]:
-    """Run a network once for each batch, and its disease head once for each knock-out.
+    """Draw the structures of each image once, and run the disease head once for each knock-out.
 
     Args:
-        network: in evaluation mode, with a ``classifier`` that reads the levels of its ``guidance``.
+        network: in evaluation mode; it draws the maps of its ``structures``, and takes them as ``guide``, such as
+            :class:`~vmnet_monai.networks.FineVMNet`.
         images: batches (B, 3, S, S).
 
     Returns:
         Knock-out -> disease logits (N, K).
 
     Raises:
-        ValueError: if the network has no guidance.
+        ValueError: if the network has no such guidance.
     """
-    guides = [module for module in network.modules() if isinstance(module, VesselGuidance) and module.mode != "none"]
-    if not guides:
+    if not getattr(network, "guided", False) or not hasattr(network, "draw"):
         raise ValueError(
-            f"there is no guidance to knock out, got {type(network).__name__}: set guidance gate or concat."
+            f"there are no maps that guide to knock out, got {type(network).__name__}: name a network that draws them, "
+            "such as FineVMNet, with guidance gate or concat."
         )
-    seen: list[tuple[torch.Tensor, ...]] = []
-    hooks = [guide.register_forward_pre_hook(lambda _, inputs: seen.append(inputs)) for guide in guides]
+    names: Sequence[str] = network.structures  # type: ignore[assignment]
+    vessels = [index for index, name in enumerate(names) if name in VESSELS]
     logits: dict[str, list[torch.Tensor]] = {name: [] for name in KNOCK_OUTS}
     with torch.no_grad():
         for image in images:
-            seen.clear()
-            network(image)
-            levels = list(zip(guides, list(seen), strict=True))
-            for name, change in KNOCK_OUTS.items():
-                # Not by a call, which would run the hooks.
-                guided = [guide.forward(encoded, *change(*guiding)) for guide, (encoded, *guiding) in levels]
-                logits[name].append(network.classifier(guided).cpu())
-    for hook in hooks:
-        hook.remove()
+            maps = network.draw(image)
+            reduced = network.disease_input(image)
+            for name, (only_vessels, change) in KNOCK_OUTS.items():
+                guide = maps.clone()
+                touched = vessels if only_vessels else list(range(len(names)))
+                guide[:, touched] = change(maps[:, touched])
+                logits[name].append(network(reduced, guide=guide)["disease"].cpu())
     return {name: torch.cat(parts).double().numpy() for name, parts in logits.items()}
 
 

@@ -21,11 +21,15 @@ RECIPES = {
     "joint": ["vessels", "joint"],
     "comparison": ["vessels", "joint", "comparison"],
     "structures": ["vessels", "structures"],
+    "diseases": ["diseases"],
     "vessels only": ["ablation/vessels_only"],
     "diseases only": ["ablation/diseases_only"],
     "auc margin": ["auc_margin"],
     "convex": ["convex_focal_dice"],
 }
+ENCODERS = {"structures", "diseases"}
+"""Recipes that set a part of the network's own: they are laid over it."""
+
 ITEMS = [{"id": str(i), "dataset": "hrf", "disease": [float(i % 2)] * 5, "vessel": "a.png"} for i in range(4)]
 SIZE_PX = 64
 
@@ -38,6 +42,8 @@ def allowed(network: Path, recipe: str) -> bool:
         return network.stem == "efficientnet_b0_unet"
     if recipe == "auc margin":
         return network.parent.name == "layouts"
+    if recipe in ENCODERS:
+        return network.stem == "efficientnet_lite"
     return True
 
 
@@ -45,13 +51,15 @@ def composed(network: Path, recipe: str) -> ConfigParser:
     files = [TRAIN, *(f"configs/experiments/{name}.json" for name in RECIPES[recipe] if "ablation" not in name)]
     if network.stem in OVER_RESFORMER:
         files.append("configs/networks/resformer.json")
-    files.append(f"configs/networks/{network.as_posix()}")
+    files.insert(1 if recipe in ENCODERS else len(files), f"configs/networks/{network.as_posix()}")
     files += [f"configs/experiments/{name}.json" for name in RECIPES[recipe] if "ablation" in name]
     if recipe in ("convex", "auc margin"):
         files = [TRAIN, files[-1], f"configs/experiments/{RECIPES[recipe][0]}.json"]
     parser = ConfigParser(ConfigParser.load_config_files(files))
     small: dict[str, Any] = {"grid_size": SIZE_PX, "disease_size": SIZE_PX, "crop_size": SIZE_PX, "device": "cpu"}
     parser.update({key: value for key, value in small.items() if key in parser})
+    if recipe == "structures":
+        parser["network_def#encoder#pretrained"] = False
     parser["datalists"] = {"train": ITEMS, "val": ITEMS[:1]}
     return parser
 

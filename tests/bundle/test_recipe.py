@@ -17,6 +17,9 @@ VESSELS = "configs/experiments/vessels.json"
 JOINT = "configs/experiments/joint.json"
 FINE_TUNE = "configs/experiments/fine_tune.json"
 ABLATION = "configs/experiments/ablation"
+LITE = "configs/networks/efficientnet_lite.json"
+STRUCTURES = "configs/experiments/structures.json"
+DISEASES = "configs/experiments/diseases.json"
 
 HALF_MASKED = (
     "$(lambda lists: {part: [{key: value for key, value in item.items() if key != 'vessel' or index % 2} "
@@ -92,3 +95,45 @@ def test_ablation_leaves_one_head(
     known = table.notna().any()
     heads = [name for name in ("vessel_inside_fov_dice", "probability_amd") if known.get(name, False)]
     assert heads == [head]
+
+
+ON_UNET: dict[str, Any] = {
+    "device": "cpu",
+    "grid_size": 64,
+    "disease_size": 32,
+    "val_interval": 1,
+    "network_def#encoder": {"_target_": "vmnet_monai.networks.UNetEncoder", "features": [4, 8, 12]},
+    "network_def#decoder_channels": [8, 6],
+    "network_def#guide_channels": [4, 4, 4],
+    "network_def#shared_stages": 1,
+    "network_def#guided_levels": 2,
+}
+"""A small network on U-Net blocks; the disease branch has one of two stages of its own."""
+
+
+def test_diseases_are_learnt_from_drawn_maps_and_leave_the_structures_as_they_are(
+    train: Callable[..., Path], phantoms: Path, tmp_path: Path
+) -> None:
+    crops = {"crop_size": 32, "batch_size": 4, "train#items#times": {"phantom": 2}}
+    files = [TRAIN, LITE, VESSELS, STRUCTURES]
+    structures = train(tmp_path / "structures", 1, files, ON_UNET, **crops)
+    weights = str(structures / "models/model.pt")
+    settings = {**ON_UNET, "batch_size": 4, "pretrained": weights, "validate#metrics#val_auc#min_count": 1}
+    diseases = train(tmp_path / "diseases", 2, [TRAIN, LITE, DISEASES], settings)
+
+    before, after = (torch.load(folder / "models/model.pt") for folder in (structures, diseases))
+    for name, value in before.items():
+        if name.startswith(("encoder.", "decoder.", "structure_head.")):
+            assert torch.equal(after[name], value), name
+    assert torch.equal(
+        after["disease_encoder.levels.1.convs.conv_0.conv.weight"], before["encoder.levels.1.convs.conv_0.conv.weight"]
+    )
+    own = "disease_encoder.levels.2.convs.conv_0.conv.weight"
+    assert not torch.equal(after[own], before[own.removeprefix("disease_")])
+
+    overrides = {**ON_UNET, "dataset_name": "phantom", "dataset_dir": str(phantoms)}
+    for task, overlay in (("calibrating", CALIBRATE), ("evaluating", EVALUATE)):
+        run(task, config_file=[TRAIN, LITE, overlay], output_dir=str(diseases), **overrides)
+    table = pd.read_csv(diseases / "metrics.csv")
+    assert table["vessel_inside_fov_dice"].notna().all()
+    assert table["probability_glaucoma"].between(0, 1).all()

@@ -42,6 +42,25 @@ def test_targets_are_those_of_the_structures() -> None:
     assert list(targets) == ["fov", "disease", "irf", "srf", "has_irf", "has_srf"]
 
 
+def test_maps_that_guide_are_the_networks_keyword() -> None:
+    batch = {key: torch.rand(2, 1, 4, 4) for key in ("image", "fov", "vessel", "disc")}
+    batch |= {key: torch.zeros(2) for key in ("disease", "has_vessel", "has_disc")}
+    image, _, arguments, keywords = PrepareMultiTaskBatch(("vessel", "disc"), guided=True)(batch, "cpu")
+    assert torch.equal(image, batch["image"])
+    assert arguments == ()
+    assert torch.equal(keywords["guide"], torch.cat([batch["vessel"], batch["disc"]], dim=1))
+
+
+def test_flips_mirror_the_maps_that_guide_with_the_image() -> None:
+    image = torch.rand(1, 1, 4, 4)
+
+    def network(shown: torch.Tensor, guide: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"disease": (shown - guide).abs().sum(dim=(2, 3))}
+
+    logits = MultiTaskInferer(flips=True)(image, network, guide=image)
+    torch.testing.assert_close(logits["disease"], torch.zeros(1, 1))
+
+
 def test_pairs_of_a_metric_are_one_per_photograph_and_structure() -> None:
     names = ("irf", "srf")
     output = [

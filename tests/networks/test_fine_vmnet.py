@@ -25,7 +25,7 @@ LEARNING_MODES = ("gate", "concat")
 def small(seed: int = 0, encoder: Encoder | None = None, **changes: Any) -> FineVMNet:
     """A network on a U-Net of three levels, unless another encoder is given."""
     torch.manual_seed(seed)
-    settings = {"decoder_channels": (6, 4), "guided_levels": 2} if encoder is None else {}
+    settings = {"decoder_channels": (6, 4), "guide_channels": (4, 6, 8), "guided_levels": 2} if encoder is None else {}
     return FineVMNet(DISEASES, encoder or UNetEncoder((4, 8, 12)), **{**settings, **changes})
 
 
@@ -93,6 +93,8 @@ def test_indivisible_size_is_refused_with_the_size_to_pad_to(height: int, width:
         ({"guided_levels": 4}, "guided_levels must lie between 1 and the number of levels, 3, got 4"),
         ({"label_names": ()}, "label_names must name at least one disease"),
         ({"decoder_channels": (8,)}, "decoder_channels .* 2, got 1"),
+        ({"guide_channels": (8,)}, "guide_channels .* 3, got 1"),
+        ({"shared_stages": 3}, "shared_stages must lie between 0 and 2, got 3"),
         ({"guidance": "film"}, "guidance must be one of"),
         ({"structures": ()}, "structures must be one or more different names"),
         ({"disease_size": 0}, "disease_size must be at least 1 pixel, got 0"),
@@ -100,6 +102,7 @@ def test_indivisible_size_is_refused_with_the_size_to_pad_to(height: int, width:
 )
 def test_wrong_arguments_are_refused(changes: dict[str, Any], rule: str) -> None:
     arguments = {"label_names": DISEASES, "encoder": UNetEncoder((4, 8, 12)), "decoder_channels": (6, 4)}
+    arguments["guide_channels"] = (4, 6, 8)
     with pytest.raises(ValueError, match=rule):
         FineVMNet(**{**arguments, "guided_levels": 2, **changes})
 
@@ -179,12 +182,34 @@ def test_network_without_its_guidance_is_one_that_never_had_it() -> None:
 
 
 @pytest.mark.parametrize("guidance", GUIDANCE_MODES)
-def test_disease_input_has_the_same_disease_logits(guidance: str) -> None:
+def test_maps_that_were_kept_guide_as_those_of_the_same_pass(guidance: str) -> None:
     image = torch.rand(1, 3, 64, 64)
     network = with_learnt_guidance(small(guidance=guidance, disease_size=16)).eval()
-    shown = network.disease_input(image)
-    assert shown.shape[-1] == (16 if guidance == "none" else 64)
-    torch.testing.assert_close(network(shown)["disease"], network(image)["disease"])
+    outputs = network(network.disease_input(image), guide=network.draw(image))
+    assert outputs.keys() == {"disease"}
+    torch.testing.assert_close(outputs["disease"], network(image)["disease"])
+
+
+def test_a_branch_shares_the_first_stages_and_starts_as_a_copy() -> None:
+    image = torch.rand(1, 3, 32, 32)
+    shared, own = small(disease_size=16).eval(), small(disease_size=16, shared_stages=1).eval()
+    own.disease_encoder.load_state_dict(shared.encoder.state_dict())
+    own.load_state_dict(shared.state_dict())
+    torch.testing.assert_close(own(image), shared(image))
+    assert own.disease_encoder.levels[1] is own.encoder.levels[1]
+    assert own.disease_encoder.levels[2] is not own.encoder.levels[2]
+
+
+def test_training_leaves_frozen_structures_alone() -> None:
+    image = torch.rand(2, 3, 32, 32)
+    network = with_learnt_guidance(small(disease_size=16, shared_stages=1, freeze_structures=True)).eval()
+    before = network(image)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=0.1)
+    network.train()(image)["disease"].square().sum().backward()
+    optimizer.step()
+    after = network.eval()(image)
+    assert torch.equal(after["vessel"], before["vessel"])
+    assert not torch.allclose(after["disease"], before["disease"])
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")

@@ -28,3 +28,19 @@ def test_a_file_that_holds_more_than_tensors_is_refused(tmp_path: Path) -> None:
     torch.save({"weight": Path("x")}, tmp_path / "model.pt")
     with pytest.raises(pickle.UnpicklingError):
         load_weights(torch.nn.Linear(2, 3), tmp_path / "model.pt")
+
+
+def test_parts_are_loaded_by_name_and_others_are_left_alone(tmp_path: Path) -> None:
+    source = torch.nn.ModuleDict({"encoder": torch.nn.Linear(2, 2), "head": torch.nn.Linear(2, 3)})
+    torch.save(source.state_dict(), tmp_path / "model.pt")
+    names = ("encoder", "branch", "head")
+    target = torch.nn.ModuleDict({name: torch.nn.Linear(2, 2) for name in names})
+    head = target["head"].weight.clone()
+    load_weights(target, tmp_path / "model.pt", {"encoder": "encoder", "branch": "encoder"})
+    assert torch.equal(target["encoder"].weight, source["encoder"].weight)
+    assert torch.equal(target["branch"].weight, source["encoder"].weight)
+    assert torch.equal(target["head"].weight, head)
+    with pytest.raises(RuntimeError, match="Missing key"):
+        load_weights(target, tmp_path / "model.pt", {"encoder": "body"})
+    with pytest.raises(AttributeError, match="body"):
+        load_weights(target, tmp_path / "model.pt", {"body": "encoder"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vmnet_monai.biomarkers.landmarks import Landmark, laterality, locate
 from vmnet_monai.biomarkers.measures import vessel_measures
 
-__all__ = ["vessel_measures"]
+__all__ = ["Landmark", "laterality", "locate", "vessel_measures"]

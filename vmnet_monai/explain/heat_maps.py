@@ -34,16 +34,25 @@ class DiseaseView(torch.nn.Module):
     Args:
         network: a network that returns a dictionary with ``disease`` (B, K).
         background: (1, 3, H, W), added to every input.
+        guide: (1, S, H', W'), what guides the disease head of a network that takes it so, the same for every input.
     """
 
-    def __init__(self, network: torch.nn.Module, background: torch.Tensor | None = None) -> None:
+    def __init__(
+        self,
+        network: torch.nn.Module,
+        background: torch.Tensor | None = None,
+        guide: torch.Tensor | None = None,
+    ) -> None:
         super().__init__()
         self.network = network
         self.background = background
+        self.guide = guide
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Return the disease logits (B, K) of images (B, 3, H, W)."""
-        logits: torch.Tensor = self.network(image if self.background is None else image + self.background)["disease"]
+        image = image if self.background is None else image + self.background
+        arguments = {} if self.guide is None else {"guide": self.guide.expand(len(image), -1, -1, -1)}
+        logits: torch.Tensor = self.network(image, **arguments)["disease"]
         return logits
 
 
@@ -68,7 +77,8 @@ def disease_heat_maps(
       :class:`monai.visualize.OcclusionSensitivity`. A patch fades into the mean colour of the field of view.
 
     Each map is divided by its own maximum inside the field of view, so that maps show places, not strengths; a map
-    without positive evidence is zero. The network is given the image at the size that its disease head reads.
+    without positive evidence is zero. The network is given the image at the size that its disease head reads. Maps of
+    structures that guide the head stay those of the whole image.
 
     Args:
         network: the network, in evaluation mode.
@@ -105,10 +115,11 @@ def disease_heat_maps(
     # On a copy: MONAI never takes its hooks off the layers again, and the gradients stay on the parameters.
     network = copy.deepcopy(network)
     reduced = _disease_input(network, image)
+    guide = _guide(network, image)
     if method == "occlusion":
-        evidence = _occlusion(network, reduced, _disease_input(network, inside[None]), list(columns.values()))
+        evidence = _occlusion(network, reduced, _disease_input(network, inside[None]), list(columns.values()), guide)
     else:
-        evidence = _camera(method, network, reduced, list(columns.values()), target_layer)
+        evidence = _camera(method, network, reduced, list(columns.values()), target_layer, guide)
     heat_maps = torch.nn.functional.interpolate(evidence, image.shape[2:], mode="bilinear").relu() * inside
     maxima = heat_maps.amax(dim=(1, 2, 3), keepdim=True).clamp(min=torch.finfo(heat_maps.dtype).tiny)
     return dict(zip(columns, heat_maps / maxima, strict=True))
@@ -120,15 +131,29 @@ def _disease_input(network: torch.nn.Module, image: torch.Tensor) -> torch.Tenso
     return image if reduce is None else reduce(image)
 
 
+def _guide(network: torch.nn.Module, image: torch.Tensor) -> torch.Tensor | None:
+    """What guides the disease head, of the whole image; None where the head is shown the image alone."""
+    draw: Callable[[torch.Tensor], torch.Tensor] | None = getattr(network, "draw", None)
+    if draw is None:
+        return None
+    with torch.no_grad():
+        return draw(image)
+
+
 def _camera(
-    method: str, network: torch.nn.Module, image: torch.Tensor, columns: Sequence[int], target_layer: str
+    method: str,
+    network: torch.nn.Module,
+    image: torch.Tensor,
+    columns: Sequence[int],
+    target_layer: str,
+    guide: torch.Tensor | None,
 ) -> torch.Tensor:
     """Grad-CAM or Grad-CAM++ of K columns, (K, 1, H, W) in the size of the layer's feature maps."""
     # Only the layer's maps need a gradient: that of everything before would cost twice a forward pass, and its memory.
     network.requires_grad_(False)
     network.get_submodule(target_layer).register_forward_hook(lambda layer, inputs, maps: maps.requires_grad_())
     camera = CAMERAS[method](
-        nn_module=DiseaseView(network),
+        nn_module=DiseaseView(network, guide=guide),
         target_layers=f"network.{target_layer}",
         upsampler=lambda _: lambda maps: maps,
         postprocessing=lambda maps: maps,
@@ -144,13 +169,17 @@ def _camera(
 
 
 def _occlusion(
-    network: torch.nn.Module, image: torch.Tensor, inside: torch.Tensor, columns: Sequence[int]
+    network: torch.nn.Module,
+    image: torch.Tensor,
+    inside: torch.Tensor,
+    columns: Sequence[int],
+    guide: torch.Tensor | None,
 ) -> torch.Tensor:
     """How far each of K logits falls where the image is hidden, (K, 1, H, W)."""
     # MONAI fades a patch into zero. As a difference to the mean colour the patch fades into that; no retina is black.
     mean = (image * inside).sum(dim=(2, 3), keepdim=True) / inside.sum().clamp(min=1)
     background = mean * inside
-    view = DiseaseView(network, background).eval()
+    view = DiseaseView(network, background, guide).eval()
     occlusion = OcclusionSensitivity(
         nn_module=view,
         mask_size=max(1, image.shape[-1] // PATCHES_ACROSS),

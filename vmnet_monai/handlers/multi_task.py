@@ -34,10 +34,14 @@ class PrepareMultiTaskBatch(PrepareBatch):
 
     Args:
         structures: keys of the masks.
+        guided: if true, the masks are maps that were drawn before (:class:`~vmnet_monai.transforms.DrawStructuresd`),
+            and the network is given them all as ``guide`` (B, S, H, W).
     """
 
-    def __init__(self, structures: Sequence[str] = ("vessel",)) -> None:
+    def __init__(self, structures: Sequence[str] = ("vessel",), guided: bool = False) -> None:
+        self.structures = tuple(structures)
         self.target_keys = ("fov", "disease", *structures, *(f"has_{structure}" for structure in structures))
+        self.guided = guided
 
     def __call__(
         self,
@@ -45,11 +49,13 @@ class PrepareMultiTaskBatch(PrepareBatch):
         device: str | torch.device | None = None,
         non_blocking: bool = False,
         **kwargs: Any,
-    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """Move input and targets to the device."""
+    ) -> tuple[Any, ...]:
+        """Move input and targets to the device, and return both; if guided, also the network's further arguments."""
         image = batchdata["image"].to(device=device, non_blocking=non_blocking, **kwargs)
         targets = {key: batchdata[key].to(device=device, non_blocking=non_blocking) for key in self.target_keys}
-        return image, targets
+        if not self.guided:
+            return image, targets
+        return image, targets, (), {"guide": torch.cat([targets[key] for key in self.structures], dim=1)}
 
 
 class MultiTaskInferer(Inferer):
@@ -59,8 +65,9 @@ class MultiTaskInferer(Inferer):
 
     With flips the network is given each image as it is, mirrored left to right, mirrored top to bottom, and both: one
     after the other, because four at once would need four times the memory. Outputs of four dimensions are mirrored
-    back. Every output, structures and diseases alike, is then the logit of the mean probability,
-    ``logit(mean(sigmoid(logits)))``, so that the sigmoid of the postprocessing gives the mean probability.
+    back, and keyword arguments of four dimensions are mirrored with the image. Every output, structures and diseases
+    alike, is then the logit of the mean probability, ``logit(mean(sigmoid(logits)))``, so that the sigmoid of the
+    postprocessing gives the mean probability.
 
     Args:
         autocast: whether to compute in bfloat16.
@@ -79,7 +86,8 @@ class MultiTaskInferer(Inferer):
             return self._logits(inputs, network, *args, **kwargs)
         views = []
         for axes in FLIPS:
-            logits = self._logits(inputs.flip(axes), network, *args, **kwargs)
+            mirrored = {name: value.flip(axes) if value.ndim == 4 else value for name, value in kwargs.items()}
+            logits = self._logits(inputs.flip(axes), network, *args, **mirrored)
             views.append({name: value.flip(axes) if value.ndim == 4 else value for name, value in logits.items()})
         return {
             name: torch.stack([view[name] for view in views]).sigmoid().mean(0).logit(eps=PROBABILITY_EPS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vmnet_monai.networks.encoders import EfficientNetLite, Encoder, UNetEncoder
 from vmnet_monai.networks.fine_vmnet import FineVMNet, ResidualClassifier
-from vmnet_monai.networks.guidance import GUIDANCE_MODES, VesselGuidance
+from vmnet_monai.networks.guidance import GUIDANCE_MODES, GuideEncoder, MapGuidance, VesselGuidance
 from vmnet_monai.networks.resformer import ResFormer
 from vmnet_monai.networks.single_task import TASKS, OneHead, SingleTask, SlidingWindows
 from vmnet_monai.networks.venet import VENet
@@ -18,6 +18,8 @@ __all__ = [
     "EfficientNetLite",
     "Encoder",
     "FineVMNet",
+    "GuideEncoder",
+    "MapGuidance",
     "OneHead",
     "ResFormer",
     "ResidualClassifier",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 from collections.abc import Sequence
 
@@ -64,6 +65,27 @@ class Encoder(nn.Module):
         """Make the block between the deepest map and the average that a classifier reads; its size stays."""
         raise NotImplementedError
 
+    def branch(self, shared_stages: int) -> Encoder:
+        """Copy the encoder; the copy shares the parameters of the first stages with it, whatever changes them.
+
+        Args:
+            shared_stages: how many stages, as the encoder counts them, are shared; at least 0.
+
+        Raises:
+            ValueError: if the encoder has fewer stages.
+        """
+        own = self.shared_modules()
+        if not 0 <= shared_stages < len(own):
+            raise ValueError(
+                f"shared_stages must lie between 0 and {len(own) - 1}, got {shared_stages}: leave it out to share all."
+            )
+        # The memo of a deep copy holds what is not copied.
+        return copy.deepcopy(self, {id(module): module for module in own[: shared_stages + 1]})
+
+    def shared_modules(self) -> list[nn.Module]:
+        """What comes before the first stage, then the stages."""
+        raise NotImplementedError
+
 
 class UNetEncoder(Encoder):
     """The encoder of a U-Net, made of MONAI's blocks: two convolutions per level, maximum pooling between levels.
@@ -98,6 +120,10 @@ class UNetEncoder(Encoder):
             x = level(x)
             encoded.append(x)
         return encoded
+
+    def shared_modules(self) -> list[nn.Module]:
+        """The levels; the first, at the image's own resolution, comes before the first stage."""
+        return list(self.levels)
 
     def features(self) -> nn.Module:
         """Make two convolutions that keep the channels."""
@@ -216,6 +242,10 @@ class EfficientNetLite(Encoder):
             weights = self._imagenet_weights("features.")
             block.load_state_dict({name.removeprefix("features."): value for name, value in weights.items()})
         return block
+
+    def shared_modules(self) -> list[nn.Module]:
+        """The stem and the seven stages."""
+        return [self.stem, *self.stages]
 
     def train(self, mode: bool = True) -> EfficientNetLite:
         """Set training mode, in which what is frozen stays in evaluation mode."""

@@ -10,7 +10,7 @@ from monai.networks.nets.basic_unet import UpCat
 from torch import nn
 
 from vmnet_monai.networks.encoders import ACTIVATION, Encoder
-from vmnet_monai.networks.guidance import VesselGuidance
+from vmnet_monai.networks.guidance import GuideEncoder, MapGuidance, averaged
 from vmnet_monai.networks.reduction import reduce_to
 from vmnet_monai.structures import check_structures
 
@@ -66,12 +66,14 @@ class ResidualClassifier(nn.Module):
 class FineVMNet(nn.Module):
     """Maps a fundus photograph to logits of structures and of diseases: V-MNet on an encoder of choice.
 
-    As :class:`~vmnet_monai.networks.VMNet`, with three differences:
+    As :class:`~vmnet_monai.networks.VMNet`, with four differences:
 
     - the encoder is a part of its own, such as one that starts from ImageNet's weights;
     - the decoder runs once, on the fine grid. Where the disease head sees the image smaller, the encoder alone runs
-      once more, and what guides it are the structures and decoder features of the fine grid, averaged down to its
-      levels: a map drawn on the small image has lost the thin vessels;
+      once more, and what guides it are the structures' maps of the fine grid, averaged down to its image: a map drawn
+      on the small image has lost the thin vessels;
+    - the maps alone guide, through a small encoder of their own, and not the decoder's features: maps can be made once
+      for each photograph, kept, and moved with it through the augmentation, and whoever sees them sees all that guides;
     - the decoder ends at the resolution of the encoder's first map, and a sub-pixel convolution (Shi et al., CVPR 2016,
       arXiv 1609.05158) draws the structures at the image's own: no convolution runs there if the encoder's stem has a
       stride.
@@ -81,17 +83,23 @@ class FineVMNet(nn.Module):
         encoder: an :class:`~vmnet_monai.networks.encoders.Encoder`.
         structures: keys of the structures that are segmented, each with a map of logits of its own.
         decoder_channels: channels of the decoder's levels from deep to shallow, one fewer than the encoder has.
+        shared_stages: how many of the encoder's stages both tasks share; the disease head has the further ones as
+            copies of its own, which cost nothing where it sees the image smaller, so that each task can be trained
+            without harm to the other. None shares all.
         guided_levels: how many of the encoder's deepest levels the disease head sees.
-        guidance: ``"none"``, ``"gate"`` or ``"concat"``, see :class:`VesselGuidance`. A level is guided by the features
-            of the decoder's level of the same stride; the deepest, which the decoder does not have, by its deepest.
+        guidance: ``"none"``, ``"gate"`` or ``"concat"``, see :class:`~vmnet_monai.networks.MapGuidance`.
+        guide_channels: channels of the features of the maps, one for each level of the encoder, from shallow to deep.
         cut_gradient: if true, the disease loss does not reach the decoder through the guidance.
+        freeze_structures: if true, all that the structures depend on stays as it is: its parameters get no gradient,
+            and its batch normalisation keeps its statistics in training mode.
         dropout: dropout probability before the last linear layer of the disease head.
         disease_size: if set, the disease head sees the image averaged down by the largest whole factor that leaves it
             at least this many pixels wide. None shows it the image as it is.
 
     Raises:
-        ValueError: if ``label_names`` is empty, ``decoder_channels`` or ``guided_levels`` do not fit the encoder,
-            :func:`~vmnet_monai.structures.check_structures` refuses the structures, or ``disease_size`` is below 1.
+        ValueError: if ``label_names`` is empty, ``decoder_channels``, ``guide_channels``, ``shared_stages`` or
+            ``guided_levels`` do not fit the encoder, :func:`~vmnet_monai.structures.check_structures` refuses the
+            structures, or ``disease_size`` is below 1.
 
     Example:
         >>> from vmnet_monai.networks.encoders import EfficientNetLite
@@ -106,9 +114,12 @@ class FineVMNet(nn.Module):
         encoder: Encoder,
         structures: Sequence[str] = ("vessel",),
         decoder_channels: Sequence[int] = (64, 48, 32, 24),
+        shared_stages: int | None = None,
         guided_levels: int = 4,
         guidance: str = "gate",
+        guide_channels: Sequence[int] = (16, 24, 32, 48, 64),
         cut_gradient: bool = False,
+        freeze_structures: bool = False,
         dropout: float = 0.2,
         disease_size: int | None = None,
     ) -> None:
@@ -123,6 +134,11 @@ class FineVMNet(nn.Module):
                 f"decoder_channels must have one entry for each level of the encoder but the deepest, "
                 f"{len(channels) - 1}, got {len(decoder_channels)}."
             )
+        if len(guide_channels) != len(channels):
+            raise ValueError(
+                f"guide_channels must have one entry for each level of the encoder, {len(channels)}, got "
+                f"{len(guide_channels)}."
+            )
         if not 1 <= guided_levels <= len(channels):
             raise ValueError(
                 f"guided_levels must lie between 1 and the number of levels, {len(channels)}, got {guided_levels}."
@@ -131,11 +147,15 @@ class FineVMNet(nn.Module):
         self.structures = check_structures(structures, label_names)
         self.settings = {"encoder": encoder.name}
         self.guided = guidance != "none"
+        self.cut_gradient = cut_gradient
+        self.freeze_structures = freeze_structures
         self.disease_size = disease_size
         self.stride = encoder.first_stride * 2 ** (len(channels) - 1)
         self.first_guided = len(channels) - guided_levels
+        self.shares_all = shared_stages is None
 
         self.encoder = encoder
+        self.disease_encoder = encoder if shared_stages is None else encoder.branch(shared_stages)
         incoming = [channels[-1], *decoder_channels[:-1]]
         self.decoder = nn.ModuleList(
             UpCat(2, deep, skip, wide, ACTIVATION, "batch", bias=False, is_pad=False)
@@ -144,83 +164,89 @@ class FineVMNet(nn.Module):
         self.structure_head = SubpixelUpsample(
             2, decoder_channels[-1], len(structures), scale_factor=encoder.first_stride, apply_pad_pool=False
         )
-        # From shallow to deep; the decoder's deepest level guides the encoder's two deepest.
-        decoded_channels = [*reversed(decoder_channels), decoder_channels[0]]
+        self.guide_encoder = (
+            GuideEncoder(len(structures), guide_channels, encoder.first_stride) if self.guided else nn.Identity()
+        )
         self.guidance = nn.ModuleList(
-            VesselGuidance(
-                channels[level], guidance, cut_gradient, len(structures), decoded_channels=decoded_channels[level]
-            )
+            MapGuidance(channels[level], guide_channels[level], guidance)
             for level in range(self.first_guided, len(channels))
         )
         self.classifier = ResidualClassifier(
             channels[self.first_guided :], encoder.features(), encoder.feature_channels, len(label_names), dropout
         )
+        if freeze_structures:
+            for part in (self.encoder, self.decoder, self.structure_head):
+                part.requires_grad_(False)
 
-    def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+    def forward(self, image: torch.Tensor, guide: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
         """Compute the logits of structures and diseases.
 
         Args:
             image: float tensor (B, 3, H, W) in [0, 1]; H and W divisible by ``self.stride`` and, where the disease
                 head reads the image reduced, by the stride times the factor of the reduction.
+            guide: (B, S, H', W'), probabilities of the S structures from an earlier pass over a finer grid, H' and W'
+                the same multiple of H and W. Given, nothing is drawn.
 
         Returns:
-            ``{"vessel": (B, 1, H, W), "disease": (B, K)}``, logits; one map per structure under its key.
+            ``{"vessel": (B, 1, H, W), "disease": (B, K)}``, logits; one map per structure under its key. With ``guide``
+            the diseases only.
 
         Raises:
             ValueError: if H or W is not divisible; the message says what to pad to.
         """
-        reduced = reduce_to(image, self.disease_size, self.stride)
-        encoded = self.encoder(image)
-        decoded, drawn = self.decode(encoded)
-        if reduced.shape != image.shape:
-            encoded = self.encoder(reduced)
+        reduced = self.disease_input(image)
         outputs: dict[str, torch.Tensor] = {}
-        for index, structure in enumerate(self.structures):
-            outputs[structure] = drawn[:, index : index + 1]
-        outputs["disease"] = self.classify(encoded, decoded, drawn)
+        encoded: list[torch.Tensor] = []
+        if guide is None:
+            encoded = self.encoder(image)
+            drawn = self.decode(encoded)
+            for index, structure in enumerate(self.structures):
+                outputs[structure] = drawn[:, index : index + 1]
+            guide = torch.sigmoid(drawn.detach() if self.cut_gradient else drawn)
+        if not self.shares_all or not encoded or reduced.shape != image.shape:
+            encoded = self.disease_encoder(reduced)
+        outputs["disease"] = self.classify(encoded, averaged(guide, reduced.shape[-1]))
         return outputs
 
-    def decode(self, encoded: list[torch.Tensor]) -> tuple[list[torch.Tensor], torch.Tensor]:
-        """Run the decoder.
-
-        Args:
-            encoded: the encoder's maps, from shallow to deep.
-
-        Returns:
-            The decoder's maps from deep to shallow, and logits (B, S, H, W) of the S structures.
-        """
+    def decode(self, encoded: list[torch.Tensor]) -> torch.Tensor:
+        """Return the logits (B, S, H, W) of the S structures, given the encoder's maps from shallow to deep."""
         x = encoded[-1]
-        decoded: list[torch.Tensor] = []
         for index, up in enumerate(self.decoder):
             x = up(x, encoded[len(encoded) - 2 - index])
-            decoded.append(x)
-        return decoded, self.structure_head(x)
+        return self.structure_head(x)
 
-    def classify(self, encoded: list[torch.Tensor], decoded: list[torch.Tensor], drawn: torch.Tensor) -> torch.Tensor:
-        """Run the disease head.
+    def classify(self, encoded: list[torch.Tensor], guide: torch.Tensor) -> torch.Tensor:
+        """Return the logits (B, K) of the diseases.
 
         Args:
             encoded: the encoder's maps of the image as the disease head sees it.
-            decoded: the decoder's maps of the image as it is, see :meth:`decode`.
-            drawn: logits (B, S, H, W) of the structures.
-
-        Returns:
-            Logits (B, K).
+            guide: probabilities (B, S, h, w) of the structures, of that image's size.
         """
+        guides = self.guide_encoder(guide) if self.guided else encoded
         levels: list[torch.Tensor] = []
-        for index, guide in enumerate(self.guidance):
+        for index, guidance in enumerate(self.guidance):
             level = self.first_guided + index
-            levels.append(guide(encoded[level], decoded[max(0, len(decoded) - 1 - level)], drawn))
+            levels.append(guidance(encoded[level], guides[level]))
         return self.classifier(levels)
 
-    def disease_input(self, image: torch.Tensor) -> torch.Tensor:
-        """Return the smallest image with the same disease logits as images (B, C, H, W).
+    def train(self, mode: bool = True) -> FineVMNet:
+        """Set training mode, in which structures that are frozen stay in evaluation mode."""
+        super().train(mode)
+        if self.freeze_structures:
+            for part in (self.encoder, self.decoder, self.structure_head):
+                part.eval()
+        return self
 
-        That is the image itself with guidance, which comes from the fine grid; else as ``disease_size`` says.
-        """
-        return image if self.guided else reduce_to(image, self.disease_size, self.stride)
+    def disease_input(self, image: torch.Tensor) -> torch.Tensor:
+        """Return what the disease head reads of images (B, C, H, W), see ``disease_size``."""
+        return reduce_to(image, self.disease_size, self.stride)
+
+    def draw(self, image: torch.Tensor) -> torch.Tensor:
+        """Return the probabilities (B, S, H, W) of the structures in images (B, 3, H, W), which guide the diseases."""
+        return torch.sigmoid(self.decode(self.encoder(image)))
 
     def remove_guidance(self) -> None:
         """Remove the guidance, so that the disease head reads the encoder alone, as with ``guidance="none"``."""
-        self.guidance = nn.ModuleList(VesselGuidance(1, mode="none") for _ in self.guidance)
+        self.guide_encoder = nn.Identity()
+        self.guidance = nn.ModuleList(MapGuidance(1, 1, mode="none") for _ in self.guidance)
         self.guided = False

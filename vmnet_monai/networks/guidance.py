@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
+from monai.networks.blocks import Convolution
 from torch import nn
 
-__all__ = ["GUIDANCE_MODES", "VesselGuidance"]
+from vmnet_monai.networks.encoders import ACTIVATION
+
+__all__ = ["GUIDANCE_MODES", "GuideEncoder", "MapGuidance", "VesselGuidance"]
 
 GUIDANCE_MODES = ("none", "gate", "concat")
 """Forms of guidance: none, multiplicative gate, and residual from the concatenated maps."""
@@ -74,6 +79,73 @@ class VesselGuidance(nn.Module):
         if self.mode == "gate":
             return encoded * (2.0 * torch.sigmoid(self.mix(torch.cat([decoded, vessel], dim=1))))
         return encoded + self.mix(torch.cat([encoded, decoded, vessel], dim=1))
+
+
+class GuideEncoder(nn.Module):
+    """Maps probabilities of structures to features at several resolutions, by a strided convolution for each.
+
+    Args:
+        structures: number S of structures.
+        channels: channels of the features from shallow to deep.
+        first_stride: stride of the first.
+    """
+
+    def __init__(self, structures: int, channels: Sequence[int], first_stride: int) -> None:
+        super().__init__()
+        self.levels = nn.ModuleList(
+            Convolution(2, before, after, strides=stride, act=ACTIVATION, norm="batch", bias=False)
+            for before, after, stride in zip(
+                [structures, *channels[:-1]], channels, [first_stride] + [2] * (len(channels) - 1), strict=True
+            )
+        )
+
+    def forward(self, guide: torch.Tensor) -> list[torch.Tensor]:
+        """Return the features (B, C_l, h_l, w_l) of probabilities (B, S, h, w)."""
+        features: list[torch.Tensor] = []
+        x = guide
+        for level in self.levels:
+            x = level(x)
+            features.append(x)
+        return features
+
+
+class MapGuidance(nn.Module):
+    r"""Lets features of the structures' maps modulate the encoder's features of one level.
+
+    With encoder features :math:`e` and features :math:`g` of the maps, see :class:`GuideEncoder`:
+
+    - ``"none"``: :math:`e`
+    - ``"gate"``: :math:`e \cdot 2\sigma(W g)`
+    - ``"concat"``: :math:`e + W[e, g]`
+
+    :math:`W` is a 1x1 convolution that starts at zero, so that every form is the identity before training.
+
+    Args:
+        channels: channels of the encoder's features.
+        guide_channels: channels of the maps' features.
+        mode: one of :data:`GUIDANCE_MODES`.
+
+    Raises:
+        ValueError: if ``mode`` is unknown.
+    """
+
+    def __init__(self, channels: int, guide_channels: int, mode: str = "gate") -> None:
+        super().__init__()
+        if mode not in GUIDANCE_MODES:
+            raise ValueError(f"guidance must be one of {', '.join(GUIDANCE_MODES)}, got {mode!r}.")
+        self.mode = mode
+        sources = {"none": 0, "gate": guide_channels, "concat": channels + guide_channels}[mode]
+        self.mix = nn.Conv2d(sources, channels, kernel_size=1) if sources else nn.Identity()
+        for parameter in self.mix.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, encoded: torch.Tensor, guide: torch.Tensor) -> torch.Tensor:
+        """Return the guided features (B, C, h, w) of ``encoded``, of its size, given ``guide`` (B, C', h, w)."""
+        if self.mode == "gate":
+            return encoded * (2.0 * torch.sigmoid(self.mix(guide)))
+        if self.mode == "concat":
+            return encoded + self.mix(torch.cat([encoded, guide], dim=1))
+        return encoded
 
 
 def averaged(maps: torch.Tensor, width: int) -> torch.Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vmnet_monai.transforms.contrast import CONTRAST_METHODS, EnhanceContrastd, enhance_contrast
+from vmnet_monai.transforms.drawn import DrawStructuresd
 from vmnet_monai.transforms.field_of_view import (
     CropToFieldOfViewd,
     FieldOfViewBox,
@@ -29,6 +30,7 @@ from vmnet_monai.transforms.preprocessing import (
 __all__ = [
     "CONTRAST_METHODS",
     "CropToFieldOfViewd",
+    "DrawStructuresd",
     "EnhanceContrastd",
     "FieldOfViewBox",
     "FieldOfViewError",

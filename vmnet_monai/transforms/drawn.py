@@ -1,0 +1,39 @@
+"""The structures as a trained network draws them, in place of masks."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import torch
+from monai.networks.utils import eval_mode
+from monai.transforms import Transform
+
+__all__ = ["DrawStructuresd"]
+
+
+class DrawStructuresd(Transform):
+    """Replaces the masks of an image by the probabilities that a network gives its structures.
+
+    Every key of ``structures`` becomes (1, H, W) float32 in [0, 1], and ``has_<structure>`` false: nothing is known of
+    what was drawn. The transform is not random, so that MONAI's cached datasets run the network once for each image.
+
+    Args:
+        network: maps images (1, 3, H, W) to ``{structure: logits (1, 1, H, W)}``; it draws in evaluation mode.
+        structures: keys of the structures.
+    """
+
+    def __init__(self, network: torch.nn.Module, structures: Sequence[str]) -> None:
+        self.network = network
+        self.structures = tuple(structures)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        item = dict(data)
+        image = torch.as_tensor(item["image"])[None]
+        device = next(self.network.parameters()).device
+        with eval_mode(self.network):
+            logits = self.network(image.to(device))
+        for structure in self.structures:
+            item[structure] = logits[structure][0].float().sigmoid().cpu()
+            item[f"has_{structure}"] = torch.tensor(False)
+        return item
