@@ -91,7 +91,7 @@ def test_short_rows_are_filled_and_blank_ends_cut(tmp_path: Path) -> None:
         (None, "cannot be read"),
         (b"", "it is empty"),
         (b" \n\n", "it is empty"),
-        (b";;\n", "it is empty"),
+        (b",,\n", "it is empty"),
         ("a\nMüller\n".encode("latin-1"), r"line 2 has the byte 0xfc.*save it as UTF-8"),
         ("a\nb\n".encode("utf-16-le"), "null bytes.*save it as UTF-8"),
         ("a\nb\n".encode("utf-16")[:-1], "no UTF-16.*save it as UTF-8"),
@@ -211,7 +211,7 @@ def test_what_is_written_is_read_back(rows: list[tuple[str, str]], tmp_path: Pat
 
 
 def test_what_no_table_can_hold_is_written_as_an_escape(tmp_path: Path) -> None:
-    write_table(tmp_path / "t.csv", pd.DataFrame({"a": ["nul\0", "byte\udcff"]}))
+    write_table(tmp_path / "t.csv", pd.DataFrame({"a": ["nul\0", "byte\udcff"]}, dtype=object))
     assert read_table(tmp_path / "t.csv").rows["a"].tolist() == ["nul\\x00", "byte\\udcff"]
 
 
@@ -230,12 +230,14 @@ def test_any_bytes_are_a_table_or_refused(content: bytes, tmp_path: Path) -> Non
 @settings(FUZZ, max_examples=60)
 @given(data=st.data())
 def test_damaged_workbook_is_a_table_or_refused(data: st.DataObject, tmp_path: Path) -> None:
-    path = workbook(tmp_path / "t.xlsx", [["a"], ["1"]])
-    content = bytearray(path.read_bytes())
+    path, whole = tmp_path / "t.xlsx", tmp_path / "whole.xlsx"
+    if not whole.exists():
+        workbook(whole, [["a"], ["1"]])
+    content = bytearray(whole.read_bytes())
     for _ in range(data.draw(st.integers(1, 5))):
-        where = data.draw(st.integers(4, len(content) - 1))
+        where = int(data.draw(st.floats(0, 1, exclude_max=True)) * len(content))
         content[where] = data.draw(st.integers(0, 255))
-    path.write_bytes(content)
+    path.write_bytes(b"PK\x03\x04" + content[4:])
     try:
         read_table(path)
     except TableError as error:

@@ -40,8 +40,8 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
     mask also the colours of a label picture (:func:`vmnet_monai.io.masks.colour_address`). ``eye`` is left or right,
     ``split`` is train, val or test, in every row or in none. Without ``patient``, each photograph counts as its own
     patient; without ``id``, it is made from the path. Label columns are those named by a vocabulary key or requested in
-    ``diseases``: 1 or true, 0 or false, blank for unknown. Other columns are ignored, which a warning says. How the file
-    may be written: :func:`vmnet_monai.io.tables.read_table`.
+    ``diseases``: 1 or true, 0 or false, blank for unknown. Other columns are ignored, which a warning says. How the
+    file may be written: :func:`vmnet_monai.io.tables.read_table`.
 
     Args:
         dataset_dir: the table, or a folder that holds exactly one.
@@ -66,8 +66,8 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
         name = row.get("id") or f"{NAME}_{from_path}"
         if row.get("id") and not is_safe_id(name):
             raise DatasetError(
-                f"{place}: an id must be letters, digits, '.', '_' and '-', at most {MAX_NAME_BYTES} bytes in UTF-8 and no "
-                f"device of Windows such as nul, got {name!r}; rename it."
+                f"{place}: an id must be letters, digits, '.', '_' and '-', at most {MAX_NAME_BYTES} bytes in UTF-8 "
+                f"and no device of Windows such as nul, got {name!r}; rename it."
             )
         eye = row.get("eye", "").lower()
         if eye not in _EYES:

@@ -104,6 +104,8 @@ def read_table(path: str | os.PathLike[str], required: Iterable[str] = ()) -> Ta
         records, remarks = _of_workbook(path, content)
         return _table(path, records, required, decimal_comma=True, remarks=remarks)
     text = _decoded(path, content)
+    if not text.strip(f"{''.join(_SEPARATORS)}\r\n "):
+        raise TableError(f"The table {path} cannot be read (it is empty); download or export it again.")
     text, separator = _separator(text, required, path.suffix.lower() == ".tsv")
     try:
         records = list(enumerate(_records(text, separator), start=1))
@@ -135,8 +137,11 @@ def table_text(table: pd.DataFrame, float_format: str | None = None) -> str:
         '=1+1,-0.5
         -0.5,
     """
-    rows = [map(str, table.columns), *table.itertuples(index=False, name=None)]
-    lines = [",".join(_cell(value, float_format) for value in row) for row in rows]
+    columns = [
+        [_cell(str(name), None), *(_cell(value, float_format) for value in column.array)]
+        for name, column in table.items()
+    ]
+    lines = map(",".join, zip(*columns, strict=True))
     # or a row whose only cell is blank would be no row
     return "".join(f"{line}\n" for line in (line or '""' for line in lines))
 
@@ -190,11 +195,11 @@ def _decoded(path: Path, content: bytes) -> str:
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
-        row = content.count(b"\n", 0, error.start) + 1
+        line = content.count(b"\n", 0, error.start) + 1
         raise TableError(
-            f"The table {path} cannot be read, because it is no {encoding.removesuffix('-sig').upper()} (line {row} has "
-            f"the byte 0x{content[error.start]:02x}: perhaps it is in the encoding of Windows, such as Windows-1252, or "
-            f"damaged); {_AS_UTF8}."
+            f"The table {path} cannot be read, because it is no {encoding.removesuffix('-sig').upper()} (line {line} "
+            f"has the byte 0x{content[error.start]:02x}: perhaps it is in an encoding of Windows, such as "
+            f"Windows-1252, or damaged); {_AS_UTF8}."
         ) from error
     if "\0" in text:
         raise TableError(
@@ -258,7 +263,7 @@ def _of_workbook(path: Path, content: bytes) -> tuple[list[tuple[int, list[str]]
                 for number, row in enumerate(sheets[0].iter_rows(values_only=True), start=1):
                     if (cells := cells + 1 + len(row)) > MAX_CELLS:
                         raise TableError(f"A table must have at most {MAX_CELLS} cells, {path} has more; divide it.")
-                    records.append((number, [_text_of(value) for value in row]))
+                    records.append((number, [_text_of(value) for value in row] or [""]))
     except TableError:
         raise
     except Exception as error:  # a damaged workbook makes openpyxl raise errors of any kind

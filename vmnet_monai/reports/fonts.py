@@ -37,9 +37,11 @@ def _glyphs() -> frozenset[int]:
 @cache
 def _font_of(sign: str) -> str | None:
     """The Asian font of a character; blank where the embedded ones have it, None where no font does."""
+    if not sign.isprintable():  # such as one that turns the rest of the line round
+        return None
     if ord(sign) in _glyphs():
         return ""
-    return next((font for font, encoding in ASIAN.items() if sign.isprintable() and _has(encoding, sign)), None)
+    return next((font for font, encoding in ASIAN.items() if _has(encoding, sign)), None)
 
 
 def _has(encoding: str, sign: str) -> bool:
