@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from pathlib import Path
 
 import pytest
@@ -66,9 +65,7 @@ def test_devices_of_windows_are_no_names(name: str) -> None:
     assert made.startswith(f"{name[:3]}")
 
 
-@pytest.mark.parametrize(
-    "name", ["", "-a", ".a", "a.", "a b", "a/b", "Mu\u0308ller", "x" * (MAX_NAME_BYTES + 1), "甲" * 51]
-)
+@pytest.mark.parametrize("name", ["", "-a", ".a", "a.", "a b", "a/b", "Mu\u0308ller", "x" * 151, "甲" * 51])
 def test_unsafe_id_is_told(name: str) -> None:
     assert not is_safe_id(name)
 
@@ -124,14 +121,8 @@ def test_any_names_become_safe_distinct_and_independent_of_order(names: list[str
     assert all(map(is_safe_id, made))
     assert len(set(map(same_file_key, made))) == len(made)
     assert unique_names(names[::-1], names[::-1], origins[::-1]) == made[::-1]
-    for name, one in zip(names, made, strict=True):
-        if (
-            is_safe_id(name)
-            and not name.endswith("-")
-            and sum(same_file_key(slug(x)) == same_file_key(name) for x in names) == 1
-        ):
-            assert one == name or any(other.startswith(name[:5]) for other in made if other != one)
-        assert unicodedata.is_normalized("NFC", one)
+    added = "another photograph"
+    assert unique_names([*names, added], [*names, added], [*origins, added])[:-1] == made, "which renames none"
 
 
 def test_file_that_is_called_like_the_digits_of_others_however_often() -> None:
