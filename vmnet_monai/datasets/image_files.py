@@ -285,7 +285,7 @@ def _image(path: str, name: str, key: str, origin: str) -> _Named:
         return _refused(image, name, "the name is no valid Unicode text: rename the file.")
     if image.startswith("~"):  # which LoadImage would take for somebody's home
         image = os.path.abspath(image)
-    return _Named(image, name, key, origin)
+    return _Named(image, name, key, origin.replace(os.sep, "/"))
 
 
 def _refused(path: str, name: str, reason: str) -> _Named:
