@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from cli_commands import COMMANDS
 import vmnet_monai
 from vmnet_monai import cli
 from vmnet_monai.cli.base import Command
-from vmnet_monai.datasets import DatasetWarning
 
 HEAVY = ("torch", "monai", "pandas", "mlflow")
 
@@ -116,16 +114,6 @@ def test_a_stopped_command_says_how_to_go_on(failing: Any, capsys: pytest.Captur
     failing(KeyboardInterrupt())
     assert cli.main(["fail"]) == cli.INTERRUPTED == 130
     assert capsys.readouterr().err.splitlines()[-1] == "Stopped. Go on."
-
-
-def test_warning_of_this_package_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
-    assert cli.main(["bundle-path"]) == cli.OK
-    own, other = (
-        warnings.formatwarning("a row was cut", category, "place.py", 1) for category in (DatasetWarning, UserWarning)
-    )
-    assert own == "warning: a row was cut\n"
-    assert other.startswith("place.py:1: UserWarning: a row was cut\n")
 
 
 def test_names_that_the_terminal_lacks_letters_for_are_escaped(tmp_path: Path) -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 import sys
-import warnings
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Any
 
 import rich_click as click
 
@@ -40,8 +38,6 @@ def print_bundle_path() -> None:
     print(bundle_path())
 
 
-_format_warning = warnings.formatwarning
-
 for command in (predict, train, evaluate, calibrate, compare, export, log_model, datasets):
     vmnet.add_command(command)
 
@@ -58,7 +54,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names of files may have letters that a terminal lacks
-    warnings.formatwarning = _plain_warning
     try:
         return vmnet.main(None if arguments is None else list(arguments), "vmnet", standalone_mode=False) or OK
     except click.UsageError as error:
@@ -70,13 +65,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(str(error))
     except Exception as error:
         return _refuse(f"{type(error).__name__}: {error}")
-
-
-def _plain_warning(message: Warning | str, category: type[Warning], *place: Any) -> str:
-    """A warning of this package in a line, without the place in its source; others as Python writes them."""
-    if category.__module__.startswith("vmnet_monai."):
-        return f"warning: {message}\n"
-    return _format_warning(message, category, *place)
 
 
 def _refuse(reason: str) -> int:
