@@ -64,6 +64,12 @@ def test_near_matches_know_codes_and_english_names(word: str) -> None:
     assert near_matches(word)[0] == "amd"
 
 
+@pytest.mark.parametrize("word", ["my disease", "some_disease", "disease"])
+def test_word_that_every_disease_bears_says_nothing(word: str) -> None:
+    assert "other" not in near_matches(word)
+    assert near_matches("other disease") == ["other"]
+
+
 def test_missing_label_is_unknown() -> None:
     assert same(label_vector({}, ["normal", "amd"]), [NAN, NAN])
 

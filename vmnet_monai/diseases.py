@@ -207,9 +207,11 @@ RETOUCH_FLUIDS: Mapping[str, str] = {
 def near_matches(word: str) -> list[str]:
     """Return the vocabulary keys that are close to a misspelt key, an English name or an RFMiD code, best first."""
     by_code = RFMID_CODES.get(word.upper())
-    by_name = {disease.name: disease.key for disease in _DISEASES}
+    # "my disease" is not near "other disease": the word says nothing
+    by_name = {disease.name.removesuffix(" disease"): disease.key for disease in _DISEASES}
+    name = word.strip().lower().removesuffix(" disease")
     snake = re.sub(r"\W+", "_", word.strip().lower())
-    close = [*get_close_matches(snake, VOCABULARY), *(by_name[n] for n in get_close_matches(word.lower(), by_name))]
+    close = [*get_close_matches(snake, VOCABULARY), *(by_name[n] for n in get_close_matches(name, by_name))]
     return list(dict.fromkeys([by_code, *close] if by_code else close))
 
 

@@ -22,6 +22,7 @@ from PIL import Image, ImageOps
 from vmnet_monai import Prediction, Predictor
 from vmnet_monai.datasets import find_images
 from vmnet_monai.io.images import read_image
+from vmnet_monai.io.tables import write_table
 
 PADDING = 0.15
 """Black added on each side, as a share of the photograph's side."""
@@ -121,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     photographs = [item["image"] for item in find_images(options.inputs)]
     table = measure(Predictor(options.bundle, explain=[]), photographs)
     if options.csv is not None:
-        table.to_csv(options.csv, index=False)
+        write_table(options.csv, table)
     print(f"{len(photographs)} photographs\n\n{summary(table)}")
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from vmnet_monai import cli
+from vmnet_monai.cli.compare import read_run
 
 
 def photographs(dataset: str = "drive", **columns: list[float]) -> pd.DataFrame:
@@ -34,6 +36,17 @@ def test_command_reads_output_folders_and_writes_table_and_csv(
     written = pd.read_csv(tmp_path / "comparison.csv").set_index("system")
     assert written["mean"].to_dict() == pytest.approx({"a": 0.6, "b": 0.8})
     assert written.loc["b", "difference"] == pytest.approx(0.2)
+
+
+def test_scores_that_a_spreadsheet_saved_are_read(tmp_path: Path) -> None:
+    """In a country of the decimal comma; and the mark before a name like a formula is taken away."""
+    text = "id;dataset;patient;vessel_inside_fov_dice;label_amd\r\n'=1;a;007;0,5;1\r\nNA;a;;;\r\n"
+    (tmp_path / "metrics.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    table = read_run(tmp_path)
+    assert table["id"].tolist() == ["=1", "NA"]
+    assert table["patient"].tolist()[0] == "007"
+    assert table["vessel_inside_fov_dice"].tolist() == pytest.approx([0.5, math.nan], nan_ok=True)
+    assert table["label_amd"].tolist() == pytest.approx([1, math.nan], nan_ok=True)
 
 
 def test_command_restricts_pairs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

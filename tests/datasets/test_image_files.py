@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from dicom_files import photograph_dataset, save
 from layouts import write_table
@@ -15,9 +16,11 @@ from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged
 from pydicom.uid import UID
 
 from vmnet_monai.datasets.image_files import find_images
-from vmnet_monai.datasets.item import MAX_NAME_LENGTH, SAFE_ID, Item
+from vmnet_monai.datasets.item import DatasetWarning, Item
+from vmnet_monai.datasets.names import MAX_NAME_BYTES, is_safe_id
 from vmnet_monai.datasets.table import read
 from vmnet_monai.io.images import FundusImageReader, to_rgb
+from vmnet_monai.io.tables import write_table as write_results
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -85,7 +88,13 @@ def test_output_folder_inside_an_input_is_passed_over(tmp_path: Path) -> None:
 def test_list_gives_what_its_columns_say(name: str, tmp_path: Path) -> None:
     rows = ["image,id,fov,eye,patient,remark", "a/1.png,case-1,m/1.png,Left,p1,x", f"{tmp_path}/b/2.png,,,OD,,"]
     text = "\ufeff" + "\n\n".join(rows) + "\n\n"
-    first, second = find_images(listed(tmp_path, text if name == "list.csv" else text.replace(",", "\t"), name))
+    table = listed(tmp_path, text if name == "list.csv" else text.replace(",", "\t"), name)
+    with pytest.warns(DatasetWarning) as caught:
+        first, second = find_images(table)
+    assert [str(one.message) for one in caught] == [
+        f"1 column of {table} ignored: 'remark'.",
+        f"1 eyes of {table} ignored, which must be left, right or blank: 'OD' (row 5).",
+    ]
     assert first == {
         "image": str(tmp_path / "a/1.png"),
         "fov": str(tmp_path / "m/1.png"),
@@ -97,6 +106,24 @@ def test_list_gives_what_its_columns_say(name: str, tmp_path: Path) -> None:
     }
     assert (second["image"], second["id"], second["eye"]) == (str(tmp_path / "b/2.png"), "2", "")
     assert "fov" not in second
+
+
+@pytest.mark.parametrize("name", ["list.txt", "list.csv", "list.xlsx"])
+def test_list_may_be_what_a_spreadsheet_saves(name: str, tmp_path: Path) -> None:
+    if name.endswith("xlsx"):
+        pd.DataFrame({"image": ["甲.png"], "id": ["患者甲"]}).to_excel(tmp_path / name, index=False)
+    else:
+        (tmp_path / name).write_bytes("image\tid\r\n甲.png\t患者甲\r\n".encode("utf-16"))
+    (item,) = find_images(tmp_path / name)
+    assert (item["image"], item["id"]) == (str(tmp_path / "甲.png"), "患者甲")
+
+
+def test_tables_of_results_may_be_lists(tmp_path: Path) -> None:
+    """Also where a name looked like a formula."""
+    write_results(tmp_path / "out.csv", pd.DataFrame({"id": ["x"], "image": ["=1+1.png"], "score": [-0.5]}))
+    with pytest.warns(DatasetWarning, match="'score'"):
+        (item,) = find_images(tmp_path / "out.csv")
+    assert item["image"] == str(tmp_path / "=1+1.png")
 
 
 def test_bad_row_of_a_list_does_not_hinder_the_others(tmp_path: Path) -> None:
@@ -190,6 +217,25 @@ def test_same_name_in_two_folders_gives_two_ids_whatever_the_order(tmp_path: Pat
     assert all(name.startswith("1-") for name in forth.values())
 
 
+def test_ids_depend_on_no_order_and_not_on_where_the_folder_lies(tmp_path: Path) -> None:
+    names = ["a.b.jpg", "a.b.png", "x/a.JPG", "x-a.jpg"]
+    one, other = (find_images(touch(tmp_path / folder, *names)) for folder in ("one", "other"))
+    assert ids(one) == ids(other)
+    assert len({name.casefold() for name in ids(one)}) == 4
+    touch(tmp_path / "one", "a.b.tif", "new.png")
+    assert set(ids(one)) < set(ids(find_images(tmp_path / "one")))
+
+
+def test_composed_and_decomposed_names_differ(tmp_path: Path) -> None:
+    names = {os.fsencode(name) for name in os.listdir(touch(tmp_path, "\u00e9.png", "e\u0301.png"))}
+    if len(names) < 2:
+        pytest.skip("the file system takes the two for one")
+    first, second = ids(find_images(tmp_path))
+    assert first.startswith("\u00e9-")
+    assert second.startswith("\u00e9-")
+    assert first != second
+
+
 def test_ids_differ_even_where_a_file_is_called_like_the_digits_of_another(tmp_path: Path) -> None:
     touch(tmp_path, "a/1.png", "b/1.png")
     taken = find_images([tmp_path / "a", tmp_path / "b"])[0]["id"]
@@ -205,15 +251,15 @@ def test_id_is_a_file_name_on_every_system(name: str, tmp_path: Path) -> None:
     touch(tmp_path, name)
     (item,) = find_images(tmp_path)
     assert item["image"] == str(tmp_path / name)
-    assert SAFE_ID.fullmatch(item["id"])
+    assert is_safe_id(item["id"])
 
 
 def test_long_names_are_cut_and_stay_different(tmp_path: Path) -> None:
-    touch(tmp_path, "x" * 240 + "1.png", "x" * 240 + "2.png", "y" * MAX_NAME_LENGTH + ".png")
+    touch(tmp_path, "x" * 240 + "1.png", "x" * 240 + "2.png", "y" * MAX_NAME_BYTES + ".png")
     first, second, third = ids(find_images(tmp_path))
-    assert len(first) == len(second) == len(third) == MAX_NAME_LENGTH
+    assert len(first) == len(second) == len(third) == MAX_NAME_BYTES
     assert first != second
-    assert third == "y" * MAX_NAME_LENGTH
+    assert third == "y" * MAX_NAME_BYTES
 
 
 def test_ids_of_a_list_are_made_safe_and_different(tmp_path: Path) -> None:

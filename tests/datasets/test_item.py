@@ -8,34 +8,15 @@ import pytest
 from layouts import write_image
 
 from vmnet_monai.datasets.item import (
-    SAFE_ID,
     DatasetError,
     DatasetWarning,
     existing_dir,
     image_files,
     make_item,
     mask_keys,
-    names_from_paths,
     read_rows,
     warn_counted,
 )
-
-
-def test_names_of_equal_stems_in_two_folders_differ() -> None:
-    assert names_from_paths([Path("a/1.png"), Path("b/1.png")]) == ["a-1", "b-1"]
-
-
-@pytest.mark.parametrize("other", ["a-1.png", "a/1.jpg", "A/1.png"])
-def test_names_that_would_collide_get_a_digest(other: str) -> None:
-    first, second = names_from_paths([Path("a/1.png"), Path(other)])
-    assert first.casefold() != second.casefold()
-    assert names_from_paths([Path(other), Path("a/1.png")]) == [second, first]
-
-
-def test_names_are_safe_whatever_the_alphabet() -> None:
-    names = names_from_paths([Path("眼底.png"), Path("眼.png"), Path("eye 1 (left).png")])
-    assert len(set(names)) == 3
-    assert all(SAFE_ID.fullmatch(name) for name in names)
 
 
 def test_item_has_no_key_for_what_is_absent() -> None:
@@ -87,7 +68,7 @@ def test_table_is_read_as_stripped_strings_without_byte_order_mark(tmp_path: Pat
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.xlsx"])
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00broken", None])
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00broken", b"PK\x03\x04broken", None])
 def test_unreadable_table_is_named(tmp_path: Path, name: str, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
@@ -102,6 +83,14 @@ def test_missing_column_and_empty_table_are_named(tmp_path: Path) -> None:
         read_rows(path, ["name"])
     with pytest.raises(DatasetError, match="no rows"):
         read_rows(path, ["ID"])
+
+
+def test_remarks_of_a_table_are_warnings(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("ID;x\n1;0,5\n;\n")
+    with pytest.warns(DatasetWarning, match=r"t\.csv: blank rows were skipped \(1\): 3\.$"):
+        rows = read_rows(path, ["ID"], numbers=["x"])
+    assert rows.to_dict("index") == {2: {"ID": "1", "x": "0.5"}}
 
 
 def test_counted_warning_names_the_first_three() -> None:

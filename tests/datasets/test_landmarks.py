@@ -97,6 +97,13 @@ def test_wrong_row_is_refused(tmp_path: Path, row: str, message: str) -> None:
         marked(tmp_path, row)
 
 
+def test_decimal_commas_of_a_spreadsheet_are_read(tmp_path: Path) -> None:
+    table = write_landmarks(tmp_path / "marks.csv", ROW.replace(",40,20,", ",40.5,20.25,"))
+    table.write_text(table.read_text().replace(",", ";").replace(".5", ",5").replace(".25", ",25"))
+    item = {"image": str(write_image(tmp_path / "01_h.jpg", size_px=(60, 50))), "dataset": "hrf"}
+    assert "ellipse=40.5,20.25,10,8" in add_landmarks([item], table, "hrf")[0]["disc"]
+
+
 def test_what_is_only_said_of_some_photographs_stays_out_of_batches(tmp_path: Path) -> None:
     """Batches are collated by key; masks that are missing are filled, other keys are not."""
     write_hrf(tmp_path / "h")

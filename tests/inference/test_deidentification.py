@@ -12,6 +12,7 @@ import pytest
 
 from vmnet_monai.inference.deidentification import PRIVATE_REASON, Pseudonyms, private_folder
 from vmnet_monai.inference.manifest import Manifest
+from vmnet_monai.io.tables import read_table
 from vmnet_monai.reports.record import Description
 
 DOE, ROE = {"id": "doe", "image": "clinic/doe.jpg"}, {"id": "roe", "image": "clinic/roe.dcm?slice=1"}
@@ -43,6 +44,15 @@ def test_the_next_run_gives_the_same_ids_and_another_output_folder_others(tmp_pa
     assert Pseudonyms(tmp_path / "out").rename([ROE, DOE]) == first
     others = Pseudonyms(tmp_path / "b").rename([DOE, ROE])
     assert {item["id"] for item in others}.isdisjoint(item["id"] for item in first)
+
+
+def test_links_keep_what_looks_like_a_formula(tmp_path: Path) -> None:
+    image, reason = "/clinic/a;=1.png", "=HYPERLINK(1)"
+    for name in ("one", "two"):
+        Pseudonyms(tmp_path / "out").write_links({name: image}, {name: reason})
+    table = read_table(private_folder(tmp_path / "out") / "links.csv").rows
+    assert table.to_numpy().tolist() == [["one", image, reason], ["two", image, reason]]
+    assert "'=HYPERLINK" in (private_folder(tmp_path / "out") / "links.csv").read_text()
 
 
 def test_the_order_says_nothing(tmp_path: Path) -> None:

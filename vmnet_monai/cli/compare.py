@@ -73,7 +73,7 @@ def compare(
     names = [name for name, _ in named]
     if len(set(names)) < len(names):
         raise click.UsageError(f"Each system needs a name of its own, got {', '.join(names)}.")
-    from vmnet_monai.io.files import whole_file
+    from vmnet_monai.io.tables import write_table
     from vmnet_monai.metrics.comparison import compare_systems, comparison_table
 
     comparison = compare_systems(
@@ -86,8 +86,7 @@ def compare(
     )
     print(comparison_table(comparison))
     if output is not None:
-        with whole_file(output) as path:
-            comparison.to_csv(path, index=False)
+        write_table(output, comparison)
 
 
 def read_run(folder: str | Path) -> pd.DataFrame:
@@ -95,12 +94,26 @@ def read_run(folder: str | Path) -> pd.DataFrame:
 
     Raises:
         FileNotFoundError: when there is none.
+        ValueError: when it cannot be read.
     """
-    import pandas as pd
+    from vmnet_monai.io.tables import read_table
 
     path = Path(folder) / "metrics.csv"
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: give the output folder of an evaluation, or evaluate first")
+    table = read_table(path)
     # Names are text, also "NA" and "007"; only an empty cell is undefined.
-    names = {"id": str, "dataset": str, "patient": str}
-    return pd.read_csv(path, dtype=names, keep_default_na=False, na_values=[""])
+    scores = [column for column in table.rows.columns if column not in ("id", "dataset", "patient")]
+    rows = table.with_decimal_points(scores).reset_index(drop=True)
+    rows = rows.mask(rows == "")
+    return rows.assign(**{column: _numbers(rows[column]) for column in scores})
+
+
+def _numbers(column: pd.Series) -> pd.Series:
+    """The numbers that a column of text holds; the column itself where it holds others."""
+    import pandas as pd
+
+    try:
+        return pd.to_numeric(column)
+    except ValueError:
+        return column

@@ -22,7 +22,7 @@ __all__ = ["predict"]
     nargs=-1,
     required=True,
     metavar="PHOTO|FOLDER|LIST.csv...",
-    help="Photographs (DICOM too), folders (with their subfolders), or CSV lists with a column `image`.",
+    help="Photographs (DICOM too), folders (with their subfolders), or lists (CSV, XLSX) with a column `image`.",
 )
 @click.option("--output", required=True, metavar="DIR", help="Folder for the results.")
 @click.option(

@@ -27,8 +27,9 @@ from vmnet_monai.datasets import (
     table,
 )
 from vmnet_monai.datasets.image_files import find_images
-from vmnet_monai.datasets.item import COMMON_KEYS, DatasetError, DatasetWarning, Item, mask_keys, slug
+from vmnet_monai.datasets.item import COMMON_KEYS, DatasetError, DatasetWarning, Item, mask_keys
 from vmnet_monai.datasets.landmarks import add_landmarks
+from vmnet_monai.datasets.names import same_file_key, slug
 from vmnet_monai.datasets.split import TEST_FRACTION, VAL_FRACTION, split_by_patient
 from vmnet_monai.diseases import VOCABULARY, get_disease
 from vmnet_monai.structures import check_structures
@@ -236,8 +237,7 @@ def _renamed(item: Item, reader: str, folder_name: str) -> Item:
 def _check_ids(items: Sequence[Item]) -> None:
     image_of: dict[str, str] = {}
     for item in items:
-        # Ids become file names, and some file systems ignore case.
-        key = item["id"].casefold()
+        key = same_file_key(item["id"])
         if key in image_of:
             raise DatasetError(
                 f"Each photograph needs its own id, {image_of[key]} and {item['image']} are both {item['id']!r}; list "

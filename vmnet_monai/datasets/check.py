@@ -69,7 +69,8 @@ def check_datasets(
         except (ValueError, OSError) as error:
             datalists = {}
             report.errors.append(str(error))
-    report.warnings += [str(one.message) for one in caught if issubclass(one.category, DatasetWarning)]
+    told = [str(one.message) for one in caught if issubclass(one.category, DatasetWarning)]
+    report.warnings += dict.fromkeys(told)  # a table may be read more than once
     sizes = {item["id"]: _size(item, report.errors) for items in datalists.values() for item in items}
     report.counts = _count(datalists, sizes)
     report.labels = _count_labels(datalists, diseases)

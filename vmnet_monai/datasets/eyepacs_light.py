@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from vmnet_monai.datasets.item import DatasetError, Item, existing_dir, image_files, make_item, slug
+from vmnet_monai.datasets.item import DatasetError, Item, existing_dir, image_files, make_item
+from vmnet_monai.datasets.names import slug
 from vmnet_monai.diseases import EYEPACS_LIGHT_FOLDERS
 
 NAME = "eyepacs_light"

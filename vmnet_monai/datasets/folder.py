@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from vmnet_monai.datasets.item import DatasetError, Item, existing_dir, is_image_file, make_item, names_from_paths
+from vmnet_monai.datasets.item import DatasetError, Item, existing_dir, is_image_file, make_item
+from vmnet_monai.datasets.names import names_from_paths
 
 NAME = "folder"
 

@@ -7,17 +7,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
+
 from vmnet_monai.datasets.item import (
-    FIRST_ROW,
     IMAGE_SUFFIXES,
-    SEPARATORS,
     DatasetError,
     Item,
     make_item,
     read_rows,
-    unique_names,
-    without_suffix,
+    warn_counted,
 )
+from vmnet_monai.datasets.names import unique_names, without_suffix
 from vmnet_monai.errors import UnreadableImageError
 from vmnet_monai.io.dicom import (
     DICOM_INDEX,
@@ -30,12 +30,20 @@ from vmnet_monai.io.dicom import (
 )
 from vmnet_monai.io.dicom import eye as eye_of
 from vmnet_monai.io.slices import parse_slice_address, slice_address
+from vmnet_monai.io.tables import TABLE_SUFFIXES
 
 __all__ = ["find_images"]
 
 NAME = "photographs"
 
 _EYES = ("left", "right")
+
+_LIST_COLUMNS = ("image", "id", "fov", "patient", "eye")
+
+_LIST_SUFFIXES = TABLE_SUFFIXES | {".txt"}
+"""Suffixes of lists that are named; in folders a text file is none. Excel gives .txt to its tables in UTF-16."""
+
+_COLUMNS_SHOWN = 10
 
 
 class _Named(NamedTuple):
@@ -47,6 +55,8 @@ class _Named(NamedTuple):
     """The id is made from it; for instance the path within the folder that was named."""
     key: str
     """Its path without symbolic links, which no other photograph has."""
+    origin: str
+    """Its path within the folder or list that was named, with suffix; of a frame its address."""
     refused: str = ""
     """Why it cannot be a photograph; blank where it may be one."""
     patient: str = ""
@@ -66,8 +76,9 @@ def find_images(
     - a folder: all its images (by suffix), its DICOM files (by content, where the suffix is no image's and no
       list's), and those of its subfolders, sorted by path; hidden files and folders, links to folders, and DICOMDIR
       files are skipped;
-    - a list, a ``.csv`` or ``.tsv`` file with the column ``image`` and any of ``id``, ``fov``, ``patient`` and ``eye``
-      (left or right); paths are relative to the list, other columns and blank lines are ignored;
+    - a list, a CSV or XLSX table (:func:`vmnet_monai.io.tables.read_table`) with the column ``image`` and any of
+      ``id``, ``fov``, ``patient`` and ``eye`` (left or right); paths are relative to the list, and what is ignored,
+      such as other columns and blank rows, is said in a warning;
     - any other file, whatever its suffix, and the address of a frame (:func:`vmnet_monai.io.slices.slice_address`).
 
     Images are not opened here. Of DICOM files the header is read: several frames become as many items, ``image`` the
@@ -81,8 +92,9 @@ def find_images(
     key ``refused``, a sentence that says why.
 
     The id is the column ``id`` or the file's name without suffix, with its subfolders before it, made file-safe
-    (:func:`vmnet_monai.datasets.item.unique_names`). Where several photographs would have the same id, ignoring case,
-    each of them gets digits made from its absolute path, whatever the order of the inputs.
+    (:func:`vmnet_monai.datasets.names.unique_names`). Where several photographs would have the same id, ignoring case,
+    each of them gets digits made from its path within the folder that was named, with suffix, and where this is the
+    same, from its absolute path, whatever the order of the inputs.
 
     Args:
         inputs: one input, or several.
@@ -102,8 +114,9 @@ def find_images(
             if one.key not in found:
                 found[one.key] = _refuse_copy(one, images)
     if not found:
-        found[""] = _refused("", NAME, "no photograph is named: name files, folders or lists (.csv, .tsv).")
-    ids = unique_names([one.name for one in found.values()], list(found))
+        found[""] = _refused("", NAME, "no photograph is named: name files, folders or lists (.csv, .xlsx).")
+    named_photographs = found.values()
+    ids = unique_names([one.name for one in named_photographs], [one.origin for one in named_photographs], list(found))
     return [_item(one, name, diseases) for one, name in zip(found.values(), ids, strict=True)]
 
 
@@ -138,7 +151,7 @@ def _of_input(path: str, excluded: str | None) -> Iterator[_Named]:
         yield _refused(path, NAME, "an input is blank: name a file, a folder or a list.")
     elif os.path.isdir(path):
         yield from _of_folder(path, excluded)
-    elif os.path.splitext(path)[1].lower() in SEPARATORS:
+    elif os.path.splitext(path)[1].lower() in _LIST_SUFFIXES:
         yield from _of_list(path)
     else:
         yield from _of_file(path, os.path.basename(path), _real(path))
@@ -186,12 +199,13 @@ def _of_list(path: str) -> Iterator[_Named]:
         yield _refused(path, name, "the list is a device or a pipe, not a file: save it as a file.")
         return
     try:
-        rows = read_rows(Path(path), required=("image",), separator=SEPARATORS[os.path.splitext(path)[1].lower()])
+        rows = read_rows(Path(path), required=("image",))
     except DatasetError as error:
         yield _refused(path, name, str(error))
         return
+    _warn_ignored(path, rows)
     folder = os.path.dirname(path)
-    for number, row in enumerate(rows.to_dict("records"), start=FIRST_ROW):
+    for number, row in zip(rows.index, rows.to_dict("records"), strict=True):
         if not row["image"]:
             place = f"{path}, row {number}"
             yield _refused(place, f"{name}-row-{number}", f"{place}: image is blank; fill it in or remove the row.")
@@ -207,12 +221,23 @@ def _of_list(path: str) -> Iterator[_Named]:
             )
 
 
+def _warn_ignored(path: str, rows: pd.DataFrame) -> None:
+    ignored = [repr(column) for column in rows.columns if column not in _LIST_COLUMNS]
+    warn_counted(ignored, f"{'column' if len(ignored) == 1 else 'columns'} of {path} ignored", shown=_COLUMNS_SHOWN)
+    if "eye" in rows:
+        wrong = rows["eye"][~rows["eye"].str.lower().isin(["", *_EYES])]
+        warn_counted(
+            [f"{eye!r} (row {number})" for number, eye in wrong.items()],
+            f"eyes of {path} ignored, which must be left, right or blank",
+        )
+
+
 def _may_be_image(file: os.DirEntry[str]) -> bool:
     """Whether a file of a folder has an image's suffix, or is DICOM by its content, but no index of DICOM files."""
     suffix = os.path.splitext(file.name)[1].lower()
     if suffix in IMAGE_SUFFIXES:
         return True
-    return suffix not in SEPARATORS and file.name.upper() != DICOM_INDEX and is_dicom(file.path)
+    return suffix not in TABLE_SUFFIXES and file.name.upper() != DICOM_INDEX and is_dicom(file.path)
 
 
 def _of_file(path: str, inside: str, key: str, name: str = "") -> Iterator[_Named]:
@@ -229,7 +254,7 @@ def _of_file(path: str, inside: str, key: str, name: str = "") -> Iterator[_Name
     except ValueError:  # which the reader refuses
         address = None
     name = name or without_suffix(inside).replace(os.sep, "-")
-    whole = _image(path, name, key)
+    whole = _image(path, name, key, inside)
     file = path if address is None else address.path
     if whole.refused or not is_dicom(file):
         yield whole
@@ -240,27 +265,32 @@ def _of_file(path: str, inside: str, key: str, name: str = "") -> Iterator[_Name
         count, uid = frame_count(header), instance_uid(header)
         for frame in range(count) if address is None else (address.index,):
             yield (
-                _image(slice_address(file, frame), f"{name}-frame-{frame + 1}", slice_address(_real(file), frame))
+                _image(
+                    slice_address(file, frame),
+                    f"{name}-frame-{frame + 1}",
+                    slice_address(_real(file), frame),
+                    inside if address else slice_address(inside, frame),
+                )
                 if count > 1 or frame > 0
-                else _image(file, name, _real(file))
+                else _image(file, name, _real(file), inside)
             )._replace(eye=eye_of(header, frame), instance=(uid, frame) if uid else None)
     except UnreadableImageError as error:
         yield whole._replace(refused=str(error))
 
 
-def _image(path: str, name: str, key: str) -> _Named:
+def _image(path: str, name: str, key: str, origin: str) -> _Named:
     """A photograph at a path."""
     image = str(Path(path))
     if not _is_text(image):
         return _refused(image, name, "the name is no valid Unicode text: rename the file.")
     if image.startswith("~"):  # which LoadImage would take for somebody's home
         image = os.path.abspath(image)
-    return _Named(image, name, key)
+    return _Named(image, name, key, origin.replace(os.sep, "/"))
 
 
 def _refused(path: str, name: str, reason: str) -> _Named:
     printable = path.encode("utf-8", "replace").decode()
-    return _Named(printable, name, f"refused {_real(path)}", refused=reason)
+    return _Named(printable, name, f"refused {_real(path)}", origin=name, refused=reason)
 
 
 def _is_text(name: str) -> bool:

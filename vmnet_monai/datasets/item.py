@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-import os
-import re
 import warnings
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import pandas as pd
 
 from vmnet_monai.diseases import label_vector
 from vmnet_monai.io.masks import colour_address
+from vmnet_monai.io.tables import TableError, read_table
 
 Item = dict[str, Any]
 """``image`` str path, a mask per structure (such as ``vessel``) and ``fov`` str path or key absent, ``disease`` list of
@@ -32,18 +28,6 @@ IMAGE_SUFFIXES = frozenset(
     {".bmp", ".gif", ".jfif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )
 """Suffixes of image files, in lower case; their formats are :data:`vmnet_monai.io.images.IMAGE_FORMATS`."""
-
-SEPARATORS = {".csv": ",", ".tsv": "\t"}
-"""Suffixes of tables, in lower case, and what stands between their columns."""
-
-FIRST_ROW = 2
-"""Number of a table's first row as a spreadsheet counts: the header is row 1."""
-
-SAFE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
-"""Identifiers that are file names on every system."""
-
-MAX_NAME_LENGTH = 150
-"""Most characters of a name that is made here: file systems allow 255 bytes, and the result files add suffixes."""
 
 _NAMES_SHOWN = 3
 
@@ -148,58 +132,6 @@ def repeat_items(items: Sequence[Item], times: Mapping[str, int]) -> list[Item]:
     return repeated
 
 
-def slug(text: str) -> str:
-    """Replace every run of characters that is unsafe in a file name by one hyphen."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")
-
-
-def names_from_paths(relative_paths: Sequence[Path]) -> list[str]:
-    """Make file-safe names for photographs from their paths without suffix, unique whatever folders and suffixes.
-
-    See :func:`without_suffix` and :func:`unique_names`; the digits are those of the path's SHA-1.
-    """
-    return unique_names(
-        ["-".join(Path(without_suffix(str(path))).parts) for path in relative_paths],
-        [path.as_posix() for path in relative_paths],
-    )
-
-
-def without_suffix(path: str) -> str:
-    """Return the path of an image, or of the file at an address, without suffix.
-
-    A number is no suffix, as DICOM's identifiers end in one: ``1.2.840.113`` stays.
-    """
-    file = path.rpartition("?slice=")[0] or path
-    stem, suffix = os.path.splitext(file)
-    return file if suffix[1:].isdecimal() else stem
-
-
-def unique_names(names: Sequence[str], origins: Sequence[str]) -> list[str]:
-    """Make names file-safe, of at most :data:`MAX_NAME_LENGTH` characters, and different from each other.
-
-    Names that would be the same (also where a file system ignores case), are too long, or have no safe character get
-    eight digits of the SHA-1 of their origin, so a name does not depend on the order.
-
-    Args:
-        names: the names to start from.
-        origins: for each name a text that no other has, such as its path.
-    """
-    slugs = [slug(name) for name in names]
-    unique = [name if len(name) <= MAX_NAME_LENGTH else "" for name in slugs]
-    for digits in (8, 40):  # all 40 where a file has another's eight digits in its name
-        seen = Counter(name.casefold() for name in unique)
-        unique = [
-            name if name and seen[name.casefold()] == 1 else _with_digest(whole, origin, digits)
-            for name, whole, origin in zip(unique, slugs, origins, strict=True)
-        ]
-    return unique
-
-
-def _with_digest(name: str, origin: str, digits: int) -> str:
-    digest = hashlib.sha1(origin.encode("utf-8", "surrogatepass")).hexdigest()[:digits]
-    return f"{name[: MAX_NAME_LENGTH - digits - 1]}-{digest}".lstrip("-")
-
-
 def existing_dir(path: str | Path) -> Path:
     """Return the path of a folder that must exist.
 
@@ -265,41 +197,42 @@ def artery_and_vein(picture: Path) -> dict[str, str]:
     }
 
 
-def read_rows(path: Path, required: Iterable[str], separator: str = ",") -> pd.DataFrame:
-    """Read a CSV, TSV or XLSX table as stripped strings, blank where empty; a byte order mark is skipped.
+def read_rows(path: Path, required: Iterable[str], numbers: Iterable[str] = ()) -> pd.DataFrame:
+    """Read a table as stripped text, blank where empty, see :func:`vmnet_monai.io.tables.read_table`.
+
+    What was left out is said in warnings.
+
+    Args:
+        path: the table.
+        required: columns that it must have.
+        numbers: columns in which a decimal comma is turned to a point, where the table may have these.
+
+    Returns:
+        The rows; the index counts them as a spreadsheet does, with the header as row 1.
 
     Raises:
         DatasetError: when the table is missing, unreadable, without rows, or lacks a required column.
     """
     try:
-        if path.suffix.lower() == ".xlsx":
-            rows = pd.read_excel(path, dtype=str, keep_default_na=False)
-        else:
-            rows = pd.read_csv(
-                path, sep=separator, dtype=str, keep_default_na=False, index_col=False, encoding="utf-8-sig"
-            )
-    except ImportError as error:
-        raise DatasetError(f"Reading {path} needs openpyxl; run `pip install openpyxl`.") from error
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
-        raise DatasetError(f"The table {path} cannot be read ({error}); download or export it again.") from error
-    rows.columns = [str(column).strip() for column in rows.columns]
-    if not rows.columns.is_unique:
-        twice = rows.columns[rows.columns.duplicated()][0]
-        raise DatasetError(f"The table {path} has the column {twice!r} twice; rename or remove one of them.")
-    missing = [column for column in required if column not in rows.columns]
-    if missing:
-        raise DatasetError(
-            f"The columns of {path} must include {', '.join(missing)}, and are {', '.join(rows.columns)}; "
-            "rename or add what is missing."
-        )
-    if rows.empty:
+        table = read_table(path, required)
+    except TableError as error:
+        raise DatasetError(str(error)) from error
+    if table.rows.empty:
         raise DatasetError(f"The table {path} has no rows; download or export it again.")
-    return rows.apply(lambda column: column.str.strip())
+    for remark in table.remarks:
+        warnings.warn(remark, DatasetWarning, stacklevel=3)
+    return table.with_decimal_points(numbers).apply(lambda column: column.str.strip())
 
 
-def warn_counted(names: Sequence[str], what: str) -> None:
-    """Issue one :class:`DatasetWarning` about all the named files or rows; nothing when there are none."""
+def warn_counted(names: Sequence[str], what: str, shown: int = _NAMES_SHOWN) -> None:
+    """Issue one :class:`DatasetWarning` about all the named files, rows or columns; nothing when there are none.
+
+    Args:
+        names: the names, of which the first are told.
+        what: what they are, and what became of them.
+        shown: how many are told.
+    """
     if names:
-        more = f", and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-        shown = ", ".join(names[:_NAMES_SHOWN])
-        warnings.warn(f"{len(names)} {what}: {shown}{more}.", DatasetWarning, stacklevel=3)
+        more = f", and {len(names) - shown} more" if len(names) > shown else ""
+        told = ", ".join(names[:shown])
+        warnings.warn(f"{len(names)} {what}: {told}{more}.", DatasetWarning, stacklevel=3)

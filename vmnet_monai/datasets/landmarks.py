@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from vmnet_monai.datasets.item import FIRST_ROW, DatasetError, Item, read_rows, warn_counted
+from vmnet_monai.datasets.item import DatasetError, Item, read_rows, warn_counted
 from vmnet_monai.io.masks import ellipse_address
 
 __all__ = ["add_landmarks"]
@@ -64,7 +64,7 @@ def add_landmarks(items: Sequence[Item], path: str | Path, dataset: str) -> list
 
     Args:
         items: the items of one dataset, as its reader returns them.
-        path: the table, a CSV file.
+        path: the table, CSV or XLSX.
         dataset: the reader's name.
 
     Returns:
@@ -119,11 +119,11 @@ def _scales(image: str, marks: _Marked) -> tuple[float, float]:
 
 def _read_marked(path: Path, dataset: str) -> dict[str, _Marked]:
     """The landmarks of one dataset by photograph."""
-    rows = read_rows(path, required=_COLUMNS)
+    rows = read_rows(path, required=_COLUMNS, numbers=(*_SIZE, *_DISC, *_FOVEA))
     rows = rows[(rows["dataset"] == dataset) & (rows["reading"] == TRAINING_READING)]
     marked: dict[str, _Marked] = {}
     records: list[dict[str, str]] = rows.to_dict("records")  # type: ignore[assignment]
-    for number, row in zip(rows.index + FIRST_ROW, records, strict=True):
+    for number, row in zip(rows.index, records, strict=True):
         place = f"{path}, row {number} ({row['image']})"
         if _key(row["image"]) in marked:
             raise DatasetError(f"{place}: a photograph must have one row per reading; remove one.")

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from vmnet_monai.datasets import phantom_drawing as draw
 from vmnet_monai.datasets.item import Item, make_item, read_rows
 from vmnet_monai.io.files import whole_file, write_png
+from vmnet_monai.io.tables import write_table
 
 NAME = "phantom"
 
@@ -190,8 +191,7 @@ def write_phantoms(directory: str | Path, count: int = 160, size_px: int = 512, 
     with whole_file(parameters_file) as temporary:
         temporary.write_text(json.dumps(parameters), encoding="utf-8")
     rows = [_write_phantom(directory, i, size_px, seed) for i in range(count)]
-    with whole_file(index) as temporary:
-        pd.DataFrame(rows).to_csv(temporary, index=False)
+    write_table(index, pd.DataFrame(rows))
     return index
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from vmnet_monai.datasets.item import DatasetError, Item, existing_dir, image_files, make_item, mask_of, slug
+from vmnet_monai.datasets.item import DatasetError, Item, existing_dir, image_files, make_item, mask_of
+from vmnet_monai.datasets.names import slug
 
 NAME = "stare"
 

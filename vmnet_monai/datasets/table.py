@@ -1,29 +1,22 @@
-"""Reader for a user's own CSV or TSV table, one photograph per row."""
+"""Reader for a user's own table, CSV or XLSX, one photograph per row."""
 
 from __future__ import annotations
 
 import math
 import os
+import unicodedata
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from vmnet_monai.datasets.item import (
-    FIRST_ROW,
-    SAFE_ID,
-    SEPARATORS,
-    DatasetError,
-    DatasetWarning,
-    Item,
-    make_item,
-    names_from_paths,
-    read_rows,
-)
+from vmnet_monai.datasets.item import DatasetError, DatasetWarning, Item, make_item, read_rows, warn_counted
+from vmnet_monai.datasets.names import MAX_NAME_BYTES, is_safe_id, names_from_paths
 from vmnet_monai.diseases import VOCABULARY, near_matches
 from vmnet_monai.io.masks import parse_mask_address
 from vmnet_monai.io.slices import parse_slice_address
+from vmnet_monai.io.tables import TABLE_SUFFIXES
 
 NAME = "table"
 
@@ -35,7 +28,9 @@ MASK_PREFIX = "mask_"
 
 _EYES = ("", "left", "right")
 _SPLITS = ("train", "val", "test")
-_LABELS = {"": math.nan, "0": 0.0, "0.0": 0.0, "false": 0.0, "1": 1.0, "1.0": 1.0, "true": 1.0}
+_ABSENT, _PRESENT = ("0", "0.0", "0,0", "false"), ("1", "1.0", "1,0", "true")
+_LABELS = {"": math.nan, **dict.fromkeys(_ABSENT, 0.0), **dict.fromkeys(_PRESENT, 1.0)}
+_IGNORED_SHOWN = 20
 
 
 def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
@@ -45,8 +40,8 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
     mask also the colours of a label picture (:func:`vmnet_monai.io.masks.colour_address`). ``eye`` is left or right,
     ``split`` is train, val or test, in every row or in none. Without ``patient``, each photograph counts as its own
     patient; without ``id``, it is made from the path. Label columns are those named by a vocabulary key or requested in
-    ``diseases``: 1 or true, 0 or false, blank for unknown. Other columns are ignored, with a warning where the name
-    looks like a misspelt key.
+    ``diseases``: 1 or true, 0 or false, blank for unknown. Other columns are ignored, which a warning says. How the
+    file may be written: :func:`vmnet_monai.io.tables.read_table`.
 
     Args:
         dataset_dir: the table, or a folder that holds exactly one.
@@ -59,18 +54,21 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
     path = find_table(dataset_dir)
     rows = _rows(path)
     labels = [c for c in _label_columns(rows) if c in VOCABULARY or c in diseases]
-    _warn_misspelt(path, [c for c in _label_columns(rows) if c not in labels])
+    _warn_ignored(path, [c for c in _label_columns(rows) if c not in labels])
     _check_mask_names(path, rows)
     _check_splits(path, rows)
     _check_files(path, rows)
     names = names_from_paths([_relative(value) for value in rows["image"]])
     records: list[dict[str, str]] = rows.to_dict("records")  # type: ignore[assignment]
     items = []
-    for row_number, (row, from_path) in enumerate(zip(records, names, strict=True), start=FIRST_ROW):
+    for row_number, row, from_path in zip(rows.index, records, names, strict=True):
         place = f"{path}, row {row_number}"
         name = row.get("id") or f"{NAME}_{from_path}"
-        if not SAFE_ID.fullmatch(name):
-            raise DatasetError(f"{place}: an id must be letters, digits, '.', '_' and '-', got {name!r}; rename it.")
+        if row.get("id") and not is_safe_id(name):
+            raise DatasetError(
+                f"{place}: an id must be letters, digits, '.', '_' and '-', at most {MAX_NAME_BYTES} bytes in UTF-8 "
+                f"and no device of Windows such as nul, got {name!r}; rename it."
+            )
         eye = row.get("eye", "").lower()
         if eye not in _EYES:
             raise DatasetError(f"{place}: eye must be left, right or blank, got {row['eye']!r}; correct it.")
@@ -98,30 +96,39 @@ def label_columns(dataset_dir: str | Path) -> list[str]:
     Raises:
         DatasetError: when the table is missing or unreadable.
     """
-    return _label_columns(_rows(find_table(dataset_dir)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DatasetWarning)  # whoever reads the items says it
+        return _label_columns(_rows(find_table(dataset_dir)))
 
 
 def find_table(dataset_dir: str | Path) -> Path:
-    """The table at a path: the file itself, or the only CSV or TSV of a folder.
+    """The table at a path: the file itself, or the only table of a folder.
 
     Raises:
         DatasetError: when there is none or more than one.
     """
     path = Path(dataset_dir)
-    if path.is_file() and path.suffix.lower() in SEPARATORS:
+    if path.is_file():
         return path
-    found = sorted(file for file in path.iterdir() if file.suffix.lower() in SEPARATORS) if path.is_dir() else []
+    found = sorted(file for file in path.iterdir() if _is_table(file)) if path.is_dir() else []
     if len(found) != 1:
         raise DatasetError(
-            f"A table must be a .csv or .tsv file or a folder with exactly one, {path} has "
+            f"A table must be a file or a folder with exactly one ({', '.join(sorted(TABLE_SUFFIXES))}), {path} has "
             f"{', '.join(file.name for file in found) or 'none'}; set dataset_dir to the file."
         )
     return found[0]
 
 
+def _is_table(path: Path) -> bool:
+    """Whether a file of a folder is a table; hidden ones, as spreadsheets leave them, are none."""
+    return path.suffix.lower() in TABLE_SUFFIXES and not path.name.startswith((".", "~$"))
+
+
 def _rows(path: Path) -> pd.DataFrame:
-    rows = read_rows(path, required=("image",), separator=SEPARATORS[path.suffix.lower()])
-    return rows.set_axis(range(FIRST_ROW, len(rows) + FIRST_ROW), axis=0)
+    rows = read_rows(path, required=("image",))
+    # Systems differ in how they compose letters: one patient is one patient, an id one file.
+    composed = {c: rows[c].map(lambda text: unicodedata.normalize("NFC", text)) for c in ("id", "patient") if c in rows}
+    return rows.assign(**composed)
 
 
 def _is_there(path: Path) -> bool:
@@ -152,12 +159,15 @@ def _label(value: str, column: str, place: str) -> float:
     return _LABELS[value.lower()]
 
 
-def _warn_misspelt(path: Path, ignored: Sequence[str]) -> None:
+def _warn_ignored(path: Path, ignored: Sequence[str]) -> None:
+    told = []
     for column in ignored:
-        if near := near_matches(column):
-            warnings.warn(
-                f"{path}: the column {column!r} is ignored; did you mean {near[0]!r}?", DatasetWarning, stacklevel=3
-            )
+        near = near_matches(column)
+        told.append(f"{column!r} (did you mean {near[0]!r}?)" if near else repr(column))
+    what = "column" if len(told) == 1 else "columns"
+    warn_counted(
+        told, f"{what} of {path} ignored, neither known nor among the requested diseases", shown=_IGNORED_SHOWN
+    )
 
 
 def _check_mask_names(path: Path, rows: pd.DataFrame) -> None:

@@ -13,6 +13,7 @@ from ignite.engine import Engine, Events
 from vmnet_monai.calibration.operating_point import OperatingPoint
 from vmnet_monai.handlers.collector import PredictionCollector
 from vmnet_monai.io.files import whole_file
+from vmnet_monai.io.tables import write_table
 from vmnet_monai.metrics import evaluation_summary, evaluation_table
 
 __all__ = ["ScoreWriter"]
@@ -73,8 +74,7 @@ class ScoreWriter:
             self.split,
             self.seed,
         )
-        with whole_file(self.output_dir / "metrics.csv") as path:
-            table.to_csv(path, index=False)
+        write_table(self.output_dir / "metrics.csv", table)
         with whole_file(self.output_dir / "metrics.json") as path:
             path.write_text(json.dumps(_nan_to_null(summary), indent=2) + "\n", encoding="utf-8")
         logger.info(f"Scores of {len(images)} photographs: {self.output_dir / 'metrics.json'}")

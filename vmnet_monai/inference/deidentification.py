@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from vmnet_monai.inference.record_folder import RecordFolder
 from vmnet_monai.io.files import whole_file
+from vmnet_monai.io.tables import read_table, table_text
 
 __all__ = ["PRIVATE_REASON", "Pseudonyms", "mark_output_folder", "private_folder"]
 
@@ -128,11 +129,11 @@ class Pseudonyms:
         path = self.folder / "links.csv"
         rows = {name: (os.path.abspath(image), reasons.get(name, "")) for name, image in images.items()}
         if path.exists():
-            earlier = pd.read_csv(path, dtype=str, keep_default_na=False)
+            earlier = read_table(path, required=("id", "image", "reason")).rows
             columns = (earlier["id"], earlier["image"], earlier["reason"])
             rows = {name: (image, reason) for name, image, reason in zip(*columns, strict=True)} | rows
         table = pd.DataFrame([(name, *rows[name]) for name in sorted(rows)], columns=["id", "image", "reason"])
-        _write_private(path, table.to_csv(index=False))
+        _write_private(path, table_text(table))
 
 
 def _key(path: Path) -> bytes:
@@ -152,5 +153,5 @@ def _key(path: Path) -> bytes:
 
 def _write_private(path: Path, text: str) -> None:
     with whole_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
     path.chmod(0o600)

@@ -12,7 +12,7 @@ from monai.data.utils import decollate_batch, list_data_collate
 from numpy.typing import NDArray
 from PIL import Image
 
-from vmnet_monai.datasets.item import without_suffix
+from vmnet_monai.datasets.names import without_suffix
 from vmnet_monai.errors import ImageError, plain_errors, root_cause
 from vmnet_monai.inference.bundle import read_inference_config
 from vmnet_monai.inference.prediction import make_prediction

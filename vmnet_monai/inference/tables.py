@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from vmnet_monai.io.files import whole_file
+from vmnet_monai.io.tables import write_table
 from vmnet_monai.reports.record import InputRecord, Record
 
 __all__ = ["write_tables"]
@@ -29,9 +29,8 @@ def write_tables(output_dir: Path, records: Sequence[InputRecord]) -> None:
     rows = [_prediction_row(record) for record in records if isinstance(record, Record)]
     predictions = pd.DataFrame(rows or None, columns=None if rows else ["id", "image"])
     for name, table in (("manifest.csv", manifest), ("predictions.csv", predictions)):
-        with whole_file(output_dir / name) as temporary:
-            decisions = [column for column in table.columns.astype(str) if column.startswith("decision_")]
-            table.astype(dict.fromkeys(decisions, "Int64")).to_csv(temporary, index=False, float_format="%.6f")
+        decisions = [column for column in table.columns.astype(str) if column.startswith("decision_")]
+        write_table(output_dir / name, table.astype(dict.fromkeys(decisions, "Int64")), float_format="%.6f")
 
 
 def _prediction_row(record: Record) -> dict[str, Any]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 from io import BytesIO
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
 
 import numpy as np
-from matplotlib import colormaps, get_data_path
+from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL.Image import fromarray
 from reportlab import rl_config
@@ -21,13 +19,12 @@ from reportlab.lib.enums import TA_LEFT, TA_RIGHT
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
-from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import BaseDocTemplate, Flowable, Frame, HRFlowable, Image, PageTemplate, Paragraph, Table
 
 from vmnet_monai.explain.overlay import HEAT_COLOURS
 from vmnet_monai.io.files import whole_file
+from vmnet_monai.reports.fonts import BOLD, REGULAR, marked_up, one_line
 from vmnet_monai.reports.images import JPEG_QUALITY, heat_palette, lay_over, levels, shrink, structure_palette
 from vmnet_monai.reports.record import DiseaseFinding, Record
 from vmnet_monai.reports.wording import (
@@ -67,9 +64,6 @@ INK, QUIET, LINE, TRACK, ACCENT, BELOW = map(
 )
 """The colours of the web page on white."""
 
-REGULAR, BOLD = "DejaVuSans", "DejaVuSans-Bold"
-"""Come with Matplotlib, so that the page is the same everywhere."""
-
 SIZE = 6.5
 """Points of most text."""
 
@@ -83,8 +77,8 @@ def write_pdf(
 ) -> None:
     """Write the photograph, what was found on it and the numbers as A4 pages: one, and more where one is too small.
 
-    Text is vector text in DejaVu Sans; a character that it lacks, such as a Chinese one, is printed as U+FFFD, and an
-    id with such characters a second time with their code points, as in ``\\u773c``. The same input gives the same
+    Text is vector text in DejaVu Sans, of Chinese, Japanese and Korean in a viewer's own fonts; of a character that
+    these lack the code point is printed, as in ``\\U0001f441``. The same input gives the same
     bytes; the file appears whole or not at all.
 
     Args:
@@ -111,7 +105,7 @@ def write_pdf(
         document = BaseDocTemplate(
             str(temporary),
             pagesize=A4,
-            title=_printable(name),
+            title=one_line(name),
             author="",
             creator="",
             subject=DISCLAIMER,
@@ -123,21 +117,6 @@ def write_pdf(
         document.build(story)
 
 
-@cache
-def _glyphs() -> frozenset[int]:
-    """Register the fonts, and tell which characters both have."""
-    fonts = [TTFont(name, f"{get_data_path()}/fonts/ttf/{name}.ttf") for name in (REGULAR, BOLD)]
-    for font in fonts:
-        pdfmetrics.registerFont(font)
-    regular, bold = (font.face.charToGlyph for font in fonts)
-    return frozenset(regular.keys() & bold.keys())
-
-
-def _printable(text: str) -> str:
-    """One line of what the fonts have."""
-    return "".join(sign if ord(sign) in _glyphs() else "\ufffd" for sign in " ".join(text.split()))
-
-
 def _text(
     text: str, colour: HexColor = INK, size: float = SIZE, bold: bool = False, right: bool = False, **spacing: float
 ) -> Paragraph:
@@ -145,7 +124,7 @@ def _text(
     font, side = BOLD if bold else REGULAR, TA_RIGHT if right else TA_LEFT
     look = {"fontName": font, "fontSize": size, "leading": 1.3 * size, "textColor": colour, "alignment": side}
     style = ParagraphStyle("", **look, **spacing)
-    return Paragraph(escape(_printable(text)), style)
+    return Paragraph(marked_up(text), style)
 
 
 def _section(title: str) -> Paragraph:
@@ -192,8 +171,6 @@ def _draw_foot(canvas: Canvas, name: str) -> None:
 
 def _heading(name: str, origin: Sequence[str]) -> list[Flowable]:
     lines = [_text(name, size=15, bold=True, spaceAfter=1.5 * mm)]
-    if "\ufffd" in _printable(name):
-        lines.append(_text(name.encode("unicode_escape").decode(), QUIET))
     lines += [_text(line, QUIET, 7.5) for line in origin]
     rule = HRFlowable("100%", 0.5, color=LINE, spaceBefore=1.5 * mm, spaceAfter=3 * mm)
     return [*lines, _text(DISCLAIMER, size=8, bold=True, spaceBefore=1.5 * mm), rule]
@@ -210,7 +187,7 @@ def _images(image: NDArray[np.uint8], masks: Mapping[str, NDArray[np.bool_]]) ->
             palette = structure_palette(position)
             drawn = lay_over(drawn, shrink(levels(mask), IMAGE_SIDE_PX), palette)
             square = f'<font color="#{bytes(palette[255, :3]).hex()}">■</font>'
-            legend.append(f"{square} {escape(_printable(readable(structure)))}")
+            legend.append(f"{square} {marked_up(readable(structure))}")
         caption = Paragraph(" &nbsp; ".join(legend), columns[0][1].style)
         columns.append((_picture(drawn, *size), caption))
     return _table(list(zip(*columns, strict=True)), [WIDTH / 2] * len(columns))

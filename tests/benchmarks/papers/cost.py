@@ -30,7 +30,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from vmnet_monai.datasets.phantom import write_phantoms
-from vmnet_monai.io.files import whole_file
+from vmnet_monai.io.tables import write_table
 from vmnet_monai.metrics.comparison import markdown_table
 
 REFERENCE = "V-MNet"
@@ -263,8 +263,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{torch.get_num_threads()} threads, {'bfloat16' if frame['bfloat16'][0] else 'float32'}\n\n{cost_table(frame)}"
     )
     if options.output:
-        with whole_file(options.output) as path:
-            frame.to_csv(path, index=False)
+        write_table(options.output, frame)
     return 0
 
 

@@ -26,8 +26,8 @@ import torch
 from monai.bundle import ConfigParser
 
 from vmnet_monai.cli.compare import read_run
-from vmnet_monai.datasets.item import slug
-from vmnet_monai.io.files import whole_file
+from vmnet_monai.datasets.names import slug
+from vmnet_monai.io.tables import write_table
 from vmnet_monai.metrics import compare_systems
 from vmnet_monai.metrics.comparison import markdown_table
 
@@ -82,8 +82,7 @@ def systems(
     )
     costs = _costs(plan, repeats)
     for name, frame in (("scores.csv", table), ("costs.csv", costs)):
-        with whole_file(output / name) as path:
-            frame.to_csv(path, index=False)
+        write_table(output / name, frame)
     return f"{scores_table(table)}\n\n{cost.cost_table(costs)}\n\nCosts: {torch.get_num_threads()} threads"
 
 
