@@ -108,6 +108,7 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str,
         "network_def#encoder": {"_target_": "vmnet_monai.networks.UNetEncoder", "features": [4, 6, 8]},
         **{"network_def#guided_levels": 2, "network_def#decoder_channels": [6, 4]},
         "network_def#guide_channels": [4, 4, 4],
+        "network_def#shared_stages": None,
     }
     parser = ConfigParser()
     parser.read_config([TRAIN, LITE])

@@ -164,9 +164,7 @@ class FineVMNet(nn.Module):
         self.structure_head = SubpixelUpsample(
             2, decoder_channels[-1], len(structures), scale_factor=encoder.first_stride, apply_pad_pool=False
         )
-        self.guide_encoder = (
-            GuideEncoder(len(structures), guide_channels, encoder.first_stride) if self.guided else nn.Identity()
-        )
+        self.guide_encoder = GuideEncoder(len(structures), guide_channels if self.guided else (), encoder.first_stride)
         self.guidance = nn.ModuleList(
             MapGuidance(channels[level], guide_channels[level], guidance)
             for level in range(self.first_guided, len(channels))
@@ -222,7 +220,8 @@ class FineVMNet(nn.Module):
             encoded: the encoder's maps of the image as the disease head sees it.
             guide: probabilities (B, S, h, w) of the structures, of that image's size.
         """
-        guides = self.guide_encoder(guide) if self.guided else encoded
+        features = self.guide_encoder(guide)
+        guides = features if self.guided else encoded
         levels: list[torch.Tensor] = []
         for index, guidance in enumerate(self.guidance):
             level = self.first_guided + index
@@ -247,6 +246,6 @@ class FineVMNet(nn.Module):
 
     def remove_guidance(self) -> None:
         """Remove the guidance, so that the disease head reads the encoder alone, as with ``guidance="none"``."""
-        self.guide_encoder = nn.Identity()
+        self.guide_encoder = GuideEncoder(len(self.structures), (), 1)
         self.guidance = nn.ModuleList(MapGuidance(1, 1, mode="none") for _ in self.guidance)
         self.guided = False

@@ -86,18 +86,17 @@ class GuideEncoder(nn.Module):
 
     Args:
         structures: number S of structures.
-        channels: channels of the features from shallow to deep.
+        channels: channels of the features from shallow to deep; empty for none.
         first_stride: stride of the first.
     """
 
     def __init__(self, structures: int, channels: Sequence[int], first_stride: int) -> None:
         super().__init__()
-        self.levels = nn.ModuleList(
-            Convolution(2, before, after, strides=stride, act=ACTIVATION, norm="batch", bias=False)
-            for before, after, stride in zip(
-                [structures, *channels[:-1]], channels, [first_stride] + [2] * (len(channels) - 1), strict=True
-            )
-        )
+        self.levels = nn.ModuleList()
+        before, stride = structures, first_stride
+        for after in channels:
+            self.levels.append(Convolution(2, before, after, strides=stride, act=ACTIVATION, norm="batch", bias=False))
+            before, stride = after, 2
 
     def forward(self, guide: torch.Tensor) -> list[torch.Tensor]:
         """Return the features (B, C_l, h_l, w_l) of probabilities (B, S, h, w)."""
