@@ -29,7 +29,7 @@ from PIL import Image
 from small_bundle import BUNDLE, small_bundle
 
 from vmnet_monai import Predictor
-from vmnet_monai.mlflow_model import FundusModel, input_example, log_model
+from vmnet_monai.mlflow_model import FundusModel, _without_folders, input_example, log_model
 
 RETINA = np.ascontiguousarray(skimage.data.retina()[::4, ::4])
 PATIENT = "Doe^Jane"
@@ -321,6 +321,36 @@ def test_what_is_no_photograph_is_refused_with_the_reason_and_no_path(
     (row,) = answer(model, image)
     assert re.search(message, row["error"])
     assert "/tmp" not in row["error"]
+
+
+@pytest.mark.parametrize("data", ["/etc/passwd", "../passwd", "passwd"])
+def test_header_of_a_volume_gives_no_other_file(
+    data: str, model: FundusModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "allowed folder"
+    folder.mkdir()
+    (tmp_path / "passwd").write_bytes(bytes(24))
+    (folder / "passwd").symlink_to("/etc/passwd")
+    (folder / "v.mhd").write_text(
+        f"ObjectType = Image\nNDims = 3\nDimSize = 4 3 2\nElementType = MET_UCHAR\nElementDataFile = {data}\n"
+    )
+    monkeypatch.setenv("VMNET_IMAGE_DIR", str(folder))
+    (row,) = answer(model, "v.mhd?slice=0")
+    assert re.fullmatch(r"v\.mhd\?slice=0: v\.mhd must name one data file that lies beside it.*", row["error"])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("/srv/a b/eyes/x.mhd?slice=0: the voxels of /srv/a b/eyes/x.mhd", "x.mhd?slice=0: the voxels of x.mhd"),
+        ("no such file '/opt/model/data/model.pt': PNG/JPEG, 1 / 2", "no such file 'model.pt': PNG/JPEG, 1 / 2"),
+        ("/srv/a b: the folder", ": the folder"),
+        ("C:\\data\\eyes\\x.png is damaged", "x.png is damaged"),
+    ],
+)
+def test_message_names_no_folder_of_the_server(text: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VMNET_IMAGE_DIR", "/srv/a b")
+    assert _without_folders(text, "/srv/a b/eyes") == expected
 
 
 def test_input_example_is_small_and_is_predicted(model: FundusModel) -> None:

@@ -53,6 +53,7 @@ _BUNDLE_FILES = ("configs/inference.json", "configs/metadata.json")
 _MODEL_FILES = (WEIGHTS_NAME, "operating_point.json")
 _TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
 _SQLITE = "sqlite:///"
+_ABSOLUTE_FOLDER = re.compile(r"(?<![\w.:/\\])(?:[A-Za-z]:)?[/\\](?:[^\s/\\:;,'\"]+[/\\])+")
 
 _SCRIPT = f"""from mlflow.models import set_model
 
@@ -108,8 +109,7 @@ class FundusModel(PythonModel):
                 with self._one_at_a_time:
                     return _answers(self._predictor(path))
             except ValueError as error:
-                # A server does not tell where its files are.
-                return {"error": str(error).replace(os.path.join(os.path.dirname(path), ""), "")}
+                return {"error": _without_folders(str(error), os.path.dirname(path), folder)}
             except Exception as error:  # whose text may hold anything; the other rows go on
                 return {"error": f"the photograph could not be predicted ({type(error).__name__}): try another one."}
 
@@ -212,6 +212,23 @@ def _base64(image: Image.Image, file_format: str) -> str:
     file = io.BytesIO()
     image.save(file, format=file_format)
     return base64.b64encode(file.getvalue()).decode()
+
+
+def _without_folders(text: str, *folders: str) -> str:
+    """A message without the server's folders: a server does not tell where its files are.
+
+    Args:
+        text: the message.
+        folders: those that it may name, which may hold blanks; any other absolute path is cut to its last part.
+    """
+    own = [path for name in (*folders, os.environ.get(IMAGE_DIR_VARIABLE, "")) if name for path in _spellings(name)]
+    for folder in sorted(own, key=len, reverse=True):
+        text = text.replace(os.path.join(folder, ""), "").replace(folder, "")
+    return _ABSOLUTE_FOLDER.sub("", text)
+
+
+def _spellings(folder: str) -> set[str]:
+    return {folder, os.path.abspath(folder), os.path.realpath(folder)}
 
 
 def _image_path(image: Any, folder: str) -> str:

@@ -396,6 +396,19 @@ def test_object_that_is_refused_does_not_stand_in_for_its_copy(tmp_path: Path) -
     assert [(item["id"], "refused" in item) for item in find_images(tmp_path)] == [("a", True), ("b", False)]
 
 
+@pytest.mark.parametrize("names", ["abc", "cab", "bca"])
+def test_file_that_cannot_be_decoded_does_not_stand_in_for_its_copy(names: str, tmp_path: Path) -> None:
+    """Two are broken behind their header; of the two whole ones the first in the order stays, the other is a copy."""
+    whole = write_dicom(tmp_path / "c.dcm", SOPInstanceUID="1.2.840.7").read_bytes()
+    (tmp_path / "d.dcm").write_bytes(whole)
+    write_dicom(tmp_path / "a.dcm", SOPInstanceUID="1.2.840.7", PixelData=None)
+    (tmp_path / "b.dcm").write_bytes(whole[:-50])
+    items = find_images([tmp_path / f"{name}.dcm" for name in names + "d"])
+    is_refused = {item["id"]: "refused" in item for item in items}
+    assert (is_refused["c"], is_refused["d"]) == (False, True)
+    assert str(tmp_path / "c.dcm") in next(item["refused"] for item in items if item["id"] == "d")
+
+
 def test_photographs_without_a_valid_uid_are_told_apart_by_their_paths(tmp_path: Path) -> None:
     content = write_dicom(tmp_path / "a.dcm", SOPInstanceUID="1.2.840.7").read_bytes()
     (tmp_path / "a.dcm").write_bytes(content.replace(b"1.2.840.7", b"ANONYMOUS"))

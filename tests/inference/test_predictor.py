@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import skimage.data
+import tifffile
 import torch
 from PIL import Image
 from small_bundle import small_bundle
@@ -97,6 +98,19 @@ def test_16_bit_grey_and_8_bit_grey_are_the_same_photograph(predictor: Predictor
     grey = RETINA[..., 1]
     eight, sixteen = predictor([grey, grey.astype(np.uint16) << 8])
     assert eight.probabilities == sixteen.probabilities
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+def test_deep_colour_of_an_array_is_read_like_that_of_a_file(bits: int, predictor: Predictor, tmp_path: Path) -> None:
+    deep = RETINA.astype(np.uint16) << (bits - 8)
+    tifffile.imwrite(tmp_path / "a.tif", deep, photometric="rgb")
+    tensor = torch.from_numpy(np.moveaxis(deep, -1, 0).copy())
+    eight, array, from_tensor, file = predictor([RETINA, deep, tensor, tmp_path / "a.tif"])
+    for prediction in (array, from_tensor, file):
+        assert prediction.probabilities == eight.probabilities
+        assert [f"{bits}-bit" in remark for remark in prediction.warnings] == [True] * (bits < 16) + [False] * len(
+            eight.warnings
+        )
 
 
 def test_many_photographs_give_a_list_in_their_order(

@@ -713,16 +713,45 @@ def test_size_limit_is_that_of_pictures() -> None:
     assert "scale it down" in refusal(photograph_dataset(COLOUR, Rows=rows, Columns=60_000))
 
 
-@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian])
-def test_file_that_would_fill_the_memory_is_refused(
-    syntax: UID, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Deflated, the 300,000 bytes of a black picture take about 2,000."""
-    path = as_syntax(photograph_dataset(np.zeros((100, 1000, 3), dtype=np.uint8)), syntax, tmp_path / "a.dcm")
+def test_file_that_would_fill_the_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save(photograph_dataset(np.zeros((100, 1000, 3), dtype=np.uint8)), tmp_path / "a.dcm")
     assert read_image(path).shape == (100, 1000, 3)
     monkeypatch.setattr("vmnet_monai.io.dicom.MAX_FILE_BYTES", 100_000)
     for read in (read_header, read_dataset):
         with pytest.raises(UnreadableImageError, match="100,000 bytes"):
+            read(path)
+
+
+@pytest.mark.parametrize("limit", [5000, 8_000_000])
+def test_deflated_file_is_inflated_as_far_as_its_header_accounts_for(
+    limit: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a million bytes behind the pixels or in their place, as many as the limit for the header are tolerated."""
+    honest = photograph_dataset(np.zeros((100, 1000, 3), dtype=np.uint8))
+    excessive = photograph_dataset(np.zeros((100, 1000, 3), dtype=np.uint8))
+    excessive.PixelData = bytes(1_300_000)
+    monkeypatch.setattr("vmnet_monai.io.dicom.MAX_DEFLATED_HEADER_BYTES", limit)
+    path = as_syntax(honest, DeflatedExplicitVRLittleEndian, tmp_path / "honest.dcm")
+    assert path.stat().st_size < 5000
+    assert len(read_dataset(path).PixelData) == 300_000
+    path = as_syntax(excessive, DeflatedExplicitVRLittleEndian, tmp_path / "excessive.dcm")
+    assert read_header(path).Rows == 100
+    if limit == 5000:
+        with pytest.raises(UnreadableImageError, match="describes 300,000 bytes"):
+            read_dataset(path)
+    else:
+        assert len(read_dataset(path).PixelData) == 1_300_000
+
+
+def test_deflated_file_whose_pixels_do_not_begin_soon_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = photograph_dataset(COLOUR)
+    dataset.EncapsulatedDocument = bytes(100_000)  # before the pixels, by its tag
+    path = as_syntax(dataset, DeflatedExplicitVRLittleEndian, tmp_path / "a.dcm")
+    monkeypatch.setattr("vmnet_monai.io.dicom.MAX_DEFLATED_HEADER_BYTES", 50_000)
+    for read in (read_header, read_dataset):
+        with pytest.raises(UnreadableImageError, match="within its first 50,000 bytes"):
             read(path)
 
 
@@ -753,12 +782,12 @@ def test_deflated_file_is_limited_wherever_its_transfer_syntax_stands(
     padding: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of more than 100,000 bytes it keeps less than 5,000."""
-    large = struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OW", 0, 100_000) + bytes(100_000)
+    large = struct.pack("<HH2sHI", 0x0042, 0x0011, b"OB", 0, 100_000) + bytes(100_000)
     path = tmp_path / "a.dcm"
     path.write_bytes(deflated_file(ROWS_ELEMENT + large, instance=b"1.2.3\0" + bytes(padding)))
     assert read_header(path).Rows == 4711
     assert path.stat().st_size < 5000
-    monkeypatch.setattr("vmnet_monai.io.dicom.MAX_FILE_BYTES", 50_000)
+    monkeypatch.setattr("vmnet_monai.io.dicom.MAX_DEFLATED_HEADER_BYTES", 50_000)
     for read in (read_header, read_dataset):
         with pytest.raises(UnreadableImageError, match="50,000 bytes"):
             read(path)
@@ -780,11 +809,12 @@ def test_deflated_file_that_was_cut_off_is_refused(tmp_path: Path) -> None:
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the files that are read from the disk from now on, in their order."""
+    """The names of the files whose pixels are read from the disk from now on, in their order."""
     names: list[str] = []
 
     def reading(path: Path, **options: Any) -> FileDataset:
-        names.append(Path(path).name)
+        if not options.get("stop_before_pixels"):
+            names.append(Path(path).name)
         return dcmread(path, **options)
 
     monkeypatch.setattr("vmnet_monai.io.dicom._kept", {})

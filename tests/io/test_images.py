@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from vmnet_monai.errors import MAX_PIXELS, UnreadableImageError, root_cause
-from vmnet_monai.io.images import FundusImageReader, read_image, to_mask, to_rgb
+from vmnet_monai.io.images import REMARKS, FundusImageReader, open_image, read_image, to_mask, to_rgb
 
 EXIF_ORIENTATION = 0x0112
 
@@ -312,6 +312,102 @@ def test_twelve_bits_keep_their_upper_eight(suffix: str, tmp_path: Path) -> None
     assert read_image(tmp_path / f"a.{suffix}")[0, :, 0].tolist() == [0, 0x12, 0xFF]
 
 
+DEEP = np.stack([np.arange(240, dtype=np.uint16).reshape(12, 20) + shift for shift in (0, 5, 10)], axis=-1)
+"""Colour of 8 bits in 16: 0 to 249."""
+
+
+def write_deep(path: Path, samples: NDArray[np.uint16], **tags: Any) -> Path:
+    """Colour or grey of 16 bits, as TIFF or, by hand, as PNG."""
+    if path.suffix == ".tif":
+        tifffile.imwrite(path, samples, photometric="rgb" if samples.ndim == 3 else "minisblack", **tags)
+        return path
+    height, width = samples.shape[:2]
+    colour_type = {2: 0, 3: 2 if samples.shape[-1] == 3 else 6}[samples.ndim]
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    ]
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(
+            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+            for kind, content in chunks
+        )
+    )
+    return path
+
+
+def remarks_on(path: Path) -> list[str]:
+    remarks: list[str] = open_image(path, to_rgb).info[REMARKS]
+    return remarks
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+@pytest.mark.parametrize("colour", [True, False])
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_samples_are_read_by_the_bits_that_they_use_and_it_is_said(
+    suffix: str, colour: bool, bits: int, tmp_path: Path
+) -> None:
+    samples = (DEEP if colour else DEEP[..., 2]) << (bits - 8)
+    path = write_deep(tmp_path / f"a.{suffix}", samples)
+    assert np.array_equal(read_image(path), DEEP if colour else np.stack([DEEP[..., 2]] * 3, axis=-1))
+    said = [f"The file stores {bits}-bit samples in 16 bits (the largest is {samples.max()})"]
+    assert [remark.partition(":")[0] for remark in remarks_on(path)] == (said if bits < 16 else [])
+
+
+@pytest.mark.parametrize("stated", [4095, 65535])
+@pytest.mark.parametrize("kind", ["colour", "grey", "planes"])
+def test_depth_that_a_tiff_states_counts(kind: str, stated: int, tmp_path: Path) -> None:
+    """249 in 12 bits is 15, in 16 bits 0; without the tag it would be 249."""
+    samples = DEEP if kind != "grey" else DEEP[..., 0]
+    count = 1 if kind == "grey" else 3
+    planes = {"planarconfig": "separate"} if kind == "planes" else {}
+    samples = np.moveaxis(samples, -1, 0) if kind == "planes" else samples
+    tag = (281, "H", count, (stated,) * count if count > 1 else stated, True)
+    path = write_deep(tmp_path / "a.tif", np.ascontiguousarray(samples), extratags=[tag], **planes)
+    assert read_image(path).max() == (DEEP.max() if count > 1 else DEEP[..., 0].max()) >> (4 if stated == 4095 else 8)
+    assert ["12-bit" in remark for remark in remarks_on(path)] == ([True] if stated == 4095 else [])
+
+
+def test_compressed_twelve_bit_colour_is_read(tmp_path: Path) -> None:
+    samples = DEEP << 4
+    tifffile.imwrite(tmp_path / "a.tif", samples, photometric="rgb", compression="zlib")
+    assert np.array_equal(read_image(tmp_path / "a.tif"), DEEP)
+
+
+def test_transparent_twelve_bit_colour_is_laid_over_black(tmp_path: Path) -> None:
+    opaque = np.full((12, 20, 1), 4095, dtype=np.uint16)
+    opaque[:6] = 0
+    path = write_deep(tmp_path / "a.png", np.dstack([DEEP << 4, opaque]))
+    read = read_image(path)
+    assert not read[:6].any()
+    assert np.array_equal(read[6:], DEEP[6:])
+
+
+@pytest.mark.parametrize("file", ["a.tif", "a.gif", "a.webp", "a.png"])
+def test_further_pages_are_counted_in_a_remark(file: str, tmp_path: Path) -> None:
+    pages = [Image.new("RGB", (6, 4), (40 * number, 0, 0)) for number in range(3)]
+    pages[0].save(tmp_path / file, save_all=True, append_images=pages[1:])
+    (remark,) = remarks_on(tmp_path / file)
+    assert remark.startswith(f"The file has 3 {'pages' if file == 'a.tif' else 'frames'}, and the first was read")
+    pages[0].save(tmp_path / file)
+    assert remarks_on(tmp_path / file) == []
+
+
+def test_further_frames_of_a_dicom_file_are_counted_where_none_is_addressed(tmp_path: Path) -> None:
+    path = save(photograph_dataset(np.stack([PIXELS, PIXELS])), tmp_path / "a.dcm")
+    assert "has 2 frames" in remarks_on(path)[0]
+    assert remarks_on(Path(f"{path}?slice=1")) == []
+
+
+def test_remarks_are_meta_data_of_the_loaded_image(tmp_path: Path) -> None:
+    path = write_deep(tmp_path / "a.tif", DEEP << 4)
+    load = LoadImaged("image", reader=FundusImageReader(to_rgb), image_only=True, dtype=np.uint8, expanduser=False)
+    assert "12-bit" in load({"image": str(path)})["image"].meta[REMARKS]
+
+
 @pytest.mark.parametrize("samples", [[[0.0, 2.0]], [[0.0, np.nan]], [[-0.5, 1.0]], [[-1, 5]], [[0, 65536]]], ids=str)
 def test_samples_whose_range_is_unknown_are_refused(samples: list[list[float]], tmp_path: Path) -> None:
     array = np.array(samples)
@@ -467,8 +563,8 @@ BAD_FILES = {
     "not text": r"cannot be opened \(.+\)",
     "inside a file": "does not exist",
     "wrong address": r"\?slice=INDEX",
-    "slice of a picture": "3 dimensions",
-    "slice of a text": "export it again",
+    "slice of a picture": "must be MetaImage, NRRD or NIfTI",
+    "slice of a text": "must be MetaImage, NRRD or NIfTI",
     "slice of a folder": "is a folder",
 }
 """What cannot be read -> what is said about it."""

@@ -91,6 +91,77 @@ def test_missing_or_incomplete_data_file_is_named(kept_bytes: int | None, tmp_pa
         read_volume(path)
 
 
+HEADERS = {
+    "v.mhd": "ObjectType = Image\nNDims = 3\nDimSize = 4 3 2\nElementType = MET_UCHAR\nElementDataFile = {0}\n",
+    "v.nhdr": "NRRD0004\ntype: uint8\ndimension: 3\nsizes: 4 3 2\nencoding: raw\ndata file: {0}\n",
+}
+"""Header that names a data file -> its text."""
+
+
+@pytest.mark.parametrize("header", HEADERS)
+@pytest.mark.parametrize(
+    "data",
+    [
+        "{0}/secret",
+        "../secret",
+        "./secret",
+        "sub/secret",
+        "sub/../../secret",
+        "link",
+        "LIST\n{0}/secret",
+        "-",
+        "~/secret",
+    ]
+    + ["%03d 1 2 1\n", "secret%s", "..", ".secret", "", "\\secret", "C:secret", "LOCAL {0}/secret"],
+)
+def test_data_elsewhere_than_beside_the_header_is_not_read(data: str, header: str, tmp_path: Path) -> None:
+    folder = tmp_path / "allowed"
+    (folder / "sub").mkdir(parents=True)
+    for secret in (tmp_path / "secret", folder / "sub/secret"):
+        secret.write_bytes(VOXELS.tobytes())
+    (folder / "link").symlink_to(tmp_path / "secret")
+    (folder / header).write_text(HEADERS[header].format(data.format(tmp_path)))
+    for read in (read_volume, volume_shape):
+        with pytest.raises(ValueError, match=r"must name one data file that lies beside it") as caught:
+            read(folder / header)
+        assert "secret" not in str(caught.value), "a name may be one of a file that nobody should know of"
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_data_beside_the_header_is_read_also_by_links_within_the_folder(header: str, tmp_path: Path) -> None:
+    (tmp_path / "a b.raw").write_bytes(VOXELS.tobytes())
+    (tmp_path / "link.raw").symlink_to(tmp_path / "a b.raw")
+    for name in ("a b.raw", "link.raw"):
+        path = tmp_path / f"{name} {header}"
+        path.write_text(HEADERS[header].format(name))
+        assert np.array_equal(read_volume(path), VOXELS)
+
+
+@pytest.mark.parametrize(
+    "decoy", ["Comment = ElementDataFile = LOCAL\n", "elementdatafile = LOCAL\n", "ElementDataFile"]
+)
+def test_no_line_hides_another_one_that_names_a_file(decoy: str, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(VOXELS.tobytes())
+    (tmp_path / "in").mkdir()
+    path = tmp_path / "in/v.mhd"
+    path.write_text(decoy + " " * 3_000_000 + "\n" + HEADERS["v.mhd"].format("../secret"))
+    with pytest.raises(ValueError, match="lies beside it"):
+        read_volume(path)
+
+
+@pytest.mark.parametrize("suffix", ["mha", "nrrd", "nii", "nii.gz", "NRRD"])
+def test_volume_in_one_file_is_read(suffix: str, tmp_path: Path) -> None:
+    write(tmp_path / f"v.{suffix.lower()}").rename(tmp_path / f"v.{suffix}")
+    assert np.array_equal(read_volume(tmp_path / f"v.{suffix}"), VOXELS)
+
+
+@pytest.mark.parametrize("suffix", ["tif", "vtk", "hdr", "png", "dcm"])
+def test_other_formats_are_no_volumes(suffix: str, tmp_path: Path) -> None:
+    (tmp_path / f"v.{suffix}").write_bytes(b"x" * 1000)
+    with pytest.raises(ValueError, match=r"MetaImage, NRRD or NIfTI"):
+        volume_shape(tmp_path / f"v.{suffix}")
+
+
 @pytest.mark.parametrize("text", ["", "no header\n", "ObjectType = Image\nNDims = 3\n"])
 def test_damaged_header_is_named(text: str, tmp_path: Path) -> None:
     path = tmp_path / "v.mhd"

@@ -156,3 +156,12 @@ def test_public_photographs_are_accepted(folder: str, every: int) -> None:
         pytest.skip(f"no photographs in {SHARED / folder}")
     for path in files[::every]:
         check(np.asarray(to_rgb(Image.open(path))))
+
+
+def test_remarks_do_not_depend_on_size_and_frame() -> None:
+    """The retina of 2992 x 2000 pixels, as cameras frame it, and its square of 448."""
+    square = Image.fromarray(retina())
+    wide = Image.new("RGB", (2992, 2000))
+    wide.paste(square.resize((2000, 2000), Image.Resampling.LANCZOS), (496, 0))
+    small = square.resize((448, 448), Image.Resampling.LANCZOS)
+    assert check(np.asarray(wide)) == check(np.asarray(small))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,8 @@ from vmnet_monai.datasets.item import (
 )
 from vmnet_monai.datasets.names import unique_names, without_suffix
 from vmnet_monai.errors import UnreadableImageError
+from vmnet_monai.io.apart import decode_apart
+from vmnet_monai.io.decoding import decode
 from vmnet_monai.io.dicom import (
     DICOM_INDEX,
     HEADER_TAGS,
@@ -81,15 +84,16 @@ def find_images(
       such as other columns and blank rows, is said in a warning;
     - any other file, whatever its suffix, and the address of a frame (:func:`vmnet_monai.io.slices.slice_address`).
 
-    Images are not opened here. Of DICOM files the header is read: several frames become as many items, ``image`` the
-    address of a frame and the id ending in ``-frame-1``, ``-frame-2`` and so on; the eye is taken from it where no list
-    says it; and what is no photograph is refused with the reason.
+    Images are not decoded here, apart from DICOM photographs that bear the same UID. Of DICOM files the header is read:
+    several frames become as many items, ``image`` the address of a frame and the id ending in ``-frame-1``,
+    ``-frame-2`` and so on; the eye is taken from it where no list says it; and what is no photograph is refused with
+    the reason.
 
     A photograph that is named more than once, also through links, counts once, as it was named first. A DICOM
-    photograph that another file holds too, by SOP Instance UID and frame, is refused with the path of the first. What
-    cannot be one (a path that does not exist, a folder without images, a list that cannot be read, a row without
-    image, ...) still becomes an item, so that every input is accounted for: the image reader refuses it, or it has the
-    key ``refused``, a sentence that says why.
+    photograph that another file holds too, by SOP Instance UID and frame, is refused with the path of the first that
+    can be decoded: a damaged file does not stand in for its whole copy. What cannot be one (a path that does not exist,
+    a folder without images, a list that cannot be read, a row without image, ...) still becomes an item, so that every
+    input is accounted for: the image reader refuses it, or it has the key ``refused``, a sentence that says why.
 
     The id is the column ``id`` or the file's name without suffix, with its subfolders before it, made file-safe
     (:func:`vmnet_monai.datasets.names.unique_names`). Where several photographs would have the same id, ignoring case,
@@ -107,6 +111,7 @@ def find_images(
     """
     named = [inputs] if isinstance(inputs, (str, os.PathLike)) else inputs
     excluded = None if exclude is None else _real(str(exclude))
+    _is_readable.cache_clear()  # files may have changed since
     found: dict[str, _Named] = {}
     images: dict[tuple[str, int], str] = {}
     for path in named:
@@ -121,15 +126,30 @@ def find_images(
 
 
 def _refuse_copy(one: _Named, images: dict[tuple[str, int], str]) -> _Named:
-    """Refuse a photograph that another file holds too; otherwise remember its path."""
+    """Refuse a photograph that another file holds too; otherwise remember its path.
+
+    Only where two files say that they hold the same one is it looked whether the first can be decoded.
+    """
     if one.instance is None:
         return one
     first = images.setdefault(one.instance, one.image)
     if first == one.image:
         return one
+    if not _is_readable(first):
+        images[one.instance] = one.image
+        return one
     return one._replace(
         refused=f"the same photograph (SOP Instance UID) was named before as {first}: leave one of the two out."
     )
+
+
+@lru_cache
+def _is_readable(path: str) -> bool:
+    try:
+        decode(path, apart=decode_apart)
+    except UnreadableImageError:
+        return False
+    return True
 
 
 def _item(one: _Named, name: str, diseases: Sequence[str]) -> Item:

@@ -16,13 +16,16 @@ from vmnet_monai.datasets.names import without_suffix
 from vmnet_monai.errors import ImageError, plain_errors, root_cause
 from vmnet_monai.inference.bundle import read_inference_config
 from vmnet_monai.inference.prediction import make_prediction
+from vmnet_monai.io.depth import eight_bits
+from vmnet_monai.io.images import REMARKS
 from vmnet_monai.reports.prediction import Prediction
 
 __all__ = ["ImageInput", "Predictor"]
 
 ImageInput = str | Path | Image.Image | NDArray[Any] | torch.Tensor
 """A photograph: a path; a PIL image of any mode; an array (H, W), (H, W, 3) or (H, W, 4); a tensor (1, H, W), (3, H, W)
-or (4, H, W). Arrays and tensors hold uint8, uint16 (grey only) or floating point numbers in [0, 1]."""
+or (4, H, W). Arrays and tensors hold uint8, uint16, by the bits that they use
+(:func:`vmnet_monai.io.depth.used_bits`), or floating point numbers in [0, 1]."""
 
 
 class Predictor:
@@ -130,7 +133,7 @@ def _item(image: Any) -> dict[str, Any]:
 
 
 def _to_pil(pixels: Any) -> Image.Image:
-    """An array or a tensor as a PIL image of mode L, RGB, RGBA or I;16."""
+    """An array or a tensor as a PIL image of mode L, RGB or RGBA."""
     if isinstance(pixels, torch.Tensor):
         pixels = pixels.detach().cpu()
         array = (pixels.float() if pixels.is_floating_point() else pixels).numpy()
@@ -153,8 +156,11 @@ def _to_pil(pixels: Any) -> Image.Image:
                 "divide by the maximum of its scale, such as 255."
             )
         array = (array * 255).round().astype(np.uint8)
-    if array.dtype != np.uint8 and not (array.dtype == np.uint16 and array.ndim == 2):
+    if array.dtype not in (np.uint8, np.uint16):
         raise ValueError(
-            f"a photograph must hold uint8, floating point numbers or, in grey, uint16, got {array.dtype}: convert it."
+            f"a photograph must hold uint8, uint16 or floating point numbers, got {array.dtype}: convert it."
         )
-    return Image.fromarray(np.ascontiguousarray(array))
+    pixels, remark = eight_bits(array)
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    image.info[REMARKS] = [remark] if remark else []
+    return image

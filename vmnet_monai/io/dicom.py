@@ -32,6 +32,7 @@ from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
+    JPEGBaseline8Bit,
     MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
     MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
     MultiFrameTrueColorSecondaryCaptureImageStorage,
@@ -43,6 +44,7 @@ from pydicom.uid import (
 )
 
 from vmnet_monai.errors import UnreadableImageError, check_size
+from vmnet_monai.io.budget import MAX_FILE_BYTES, check_decoded_bytes
 from vmnet_monai.io.dicom_pixels import PHOTOMETRIC_INTERPRETATIONS, frame_image
 from vmnet_monai.io.slices import SliceAddress
 
@@ -50,15 +52,16 @@ __all__ = [
     "DICOM_INDEX",
     "HEADER_TAGS",
     "IMAGE_CLASSES",
-    "MAX_FILE_BYTES",
     "MAX_FRAMES",
     "OWN_MODEL_NAME",
     "check_image_object",
     "decode_frame",
+    "decoded_bytes",
     "eye",
     "frame_count",
     "frame_number",
     "instance_uid",
+    "is_bounded",
     "is_dicom",
     "read_dataset",
     "read_header",
@@ -90,9 +93,8 @@ DICOM_INDEX = "DICOMDIR"
 MAX_FRAMES = 1000
 """Most frames of a file; angiography series have tens. A damaged header may claim millions."""
 
-MAX_FILE_BYTES = 2_000_000_000
-"""Most bytes of a file, inflated where it is deflated, as it is read whole; 100 million pixels of 16-bit colour take
-0.6 GB."""
+MAX_DEFLATED_HEADER_BYTES = 8_000_000
+"""Most bytes of a deflated file, once they are inflated, before its pixels; and as many behind them."""
 
 HEADER_TAGS = (
     "SOPClassUID",
@@ -123,6 +125,9 @@ _AFTER_META_LENGTH = 144
 _META_GROUP = b"\2\0"
 """How an element of the file meta information begins."""
 
+_PIXEL_DATA = b"\xe0\x7f\x10\0"
+"""How the pixels begin, in little endian."""
+
 _EXPLICIT = (
     bytes(_PREAMBLE_BYTES)
     + _PREFIX
@@ -138,7 +143,7 @@ _CLOCK_STEP_NS = 2_000_000_000
 
 _kept: dict[tuple[str, int, int], FileDataset] = {}
 """The file that was read last, by its path, size and time of writing: frames are read one by one, each several times.
-At most :data:`MAX_FILE_BYTES`."""
+At most :data:`~vmnet_monai.io.budget.MAX_FILE_BYTES`."""
 
 _EYES = {"R": "right", "L": "left"}
 _MODALITIES = frozenset(code.value for code in codes.CID29.concepts.values())
@@ -179,8 +184,8 @@ def read_dataset(path: str | Path) -> Dataset:
     The file that was read last is kept in memory. Each call returns a new dataset.
 
     Raises:
-        UnreadableImageError: if the file is damaged, or larger than :data:`MAX_FILE_BYTES`; the message does not name
-            the file.
+        UnreadableImageError: if the file is damaged, or larger than :data:`~vmnet_monai.io.budget.MAX_FILE_BYTES`, or
+            inflates to more than its header accounts for; the message does not name the file.
     """
     with _plain_errors():
         status = os.stat(path)
@@ -209,6 +214,34 @@ def check_image_object(header: Dataset, frame: int = 0) -> None:
         _check_frames(header, frame)
         _check_pixels(header)
         _check_decoder(header)
+
+
+def is_bounded(header: Dataset) -> bool:
+    """Tell whether a header bounds the time and memory in which a frame is decoded.
+
+    It does for uncompressed pixels and JPEG baseline. It does not for other decoders, for a deflated file, and for a
+    palette, which may be given by segments that repeat one another.
+
+    Args:
+        header: that was checked (:func:`check_image_object`).
+    """
+    syntax = _transfer_syntax(header)
+    is_plain = not syntax.is_encapsulated and syntax != DeflatedExplicitVRLittleEndian
+    return header.PhotometricInterpretation != "PALETTE COLOR" and (is_plain or syntax == JPEGBaseline8Bit)
+
+
+def decoded_bytes(header: Dataset) -> int:
+    """Return the bytes of a decoded frame.
+
+    Args:
+        header: with rows, columns, samples per pixel and bits allocated.
+
+    Raises:
+        UnreadableImageError: if the header is damaged.
+    """
+    with _plain_errors():
+        pixels = int(header.Rows) * int(header.Columns)
+        return pixels * int(header.SamplesPerPixel) * int(header.BitsAllocated) // 8
 
 
 def frame_count(header: Dataset) -> int:
@@ -299,15 +332,34 @@ def _read(path: str | Path, **options: Any) -> FileDataset:
 
 
 def _read_deflated(path: str | Path, meta: FileMetaDataset, **options: Any) -> FileDataset:
-    """Read a deflated file, which pydicom would inflate without a limit."""
+    """Read a deflated file, which pydicom would inflate without a limit: its header, then what this accounts for."""
     inflation = zlib.decompressobj(-zlib.MAX_WBITS)
     with open(path, "rb") as file:
         file.seek(_AFTER_META_LENGTH + meta.FileMetaInformationGroupLength)
-        inflated = inflation.decompress(file.read(), MAX_FILE_BYTES + 1)
-    _check_bytes(len(inflated))
+        inflated = inflation.decompress(file.read(), MAX_DEFLATED_HEADER_BYTES)
     # dcmread would follow further meta information, which might ask for another inflation.
-    if not inflation.eof or inflated.startswith(_META_GROUP):
-        raise ValueError("the deflated elements are incomplete or begin with file meta information")
+    if inflated.startswith(_META_GROUP):
+        raise ValueError("the deflated elements begin with file meta information")
+    is_whole = inflation.eof
+    if not is_whole and len(inflated) < MAX_DEFLATED_HEADER_BYTES:
+        raise ValueError("the deflated elements are incomplete")
+    if not is_whole:
+        start = BytesIO(_EXPLICIT + inflated)
+        header = dcmread(start, stop_before_pixels=True)
+        if start.read(len(_PIXEL_DATA)) != _PIXEL_DATA:
+            raise UnreadableImageError(
+                f"a deflated DICOM file must have its pixels within its first {MAX_DEFLATED_HEADER_BYTES:,} bytes once "
+                "it is inflated: export it as Explicit VR Little Endian."
+            )
+    if not is_whole and not options.get("stop_before_pixels"):
+        expected = decoded_bytes(header) * frame_count(header)
+        check_decoded_bytes(expected)
+        inflated += inflation.decompress(inflation.unconsumed_tail, expected + MAX_DEFLATED_HEADER_BYTES)
+        if not inflation.eof:
+            raise UnreadableImageError(
+                f"the header describes {expected:,} bytes of pixels, and the deflated file has more or is incomplete: "
+                "export it as Explicit VR Little Endian."
+            )
     dataset = dcmread(BytesIO(_EXPLICIT + inflated), **options)
     dataset.file_meta, dataset.buffer = meta, None
     return dataset

@@ -13,10 +13,11 @@ from pydicom import Dataset
 from pydicom.encaps import get_frame
 from pydicom.multival import MultiValue
 from pydicom.pixels import apply_color_lut, convert_color_space, get_decoder
-from pydicom.uid import JPEGBaseline8Bit, JPEGExtended12Bit
+from pydicom.uid import JPEGBaseline8Bit, JPEGExtended12Bit, RLELossless
 from skimage.color import ycbcr2rgb
 
 from vmnet_monai.errors import UnreadableImageError
+from vmnet_monai.io.codestream import MAX_SCANS, check_codestream, count_scans
 
 __all__ = ["PHOTOMETRIC_INTERPRETATIONS", "frame_image"]
 
@@ -68,6 +69,9 @@ def _samples(dataset: Dataset, index: int, frames: int) -> tuple[NDArray[Any], s
     if syntax in (JPEGBaseline8Bit, JPEGExtended12Bit) and dataset.BitsStored <= 8:
         samples, photometric = _jpeg_samples(dataset, index, frames)
         return samples, photometric, 8
+    if syntax.is_encapsulated and syntax != RLELossless:
+        frame = _encapsulated_frame(dataset, index, frames)
+        check_codestream(frame, dataset.Columns, dataset.Rows, dataset.SamplesPerPixel)
     options: dict[str, Any] = {
         "number_of_frames": frames,
         "pixel_representation": dataset.get("PixelRepresentation", 0),
@@ -87,10 +91,9 @@ def _jpeg_samples(dataset: Dataset, index: int, frames: int) -> tuple[NDArray[np
 
     pydicom 3.0 converts frames with Adobe's marker twice, or not at all, depending on the decoders that it finds.
     """
-    offsets = (
-        (dataset.ExtendedOffsetTable, dataset.ExtendedOffsetTableLengths) if "ExtendedOffsetTable" in dataset else None
-    )
-    frame = get_frame(dataset.PixelData, index, number_of_frames=frames, extended_offsets=offsets)
+    frame = _encapsulated_frame(dataset, index, frames)
+    if count_scans(frame) > MAX_SCANS:
+        raise UnreadableImageError(f"a JPEG must have at most {MAX_SCANS} scans, this one has more: export it again.")
     with Image.open(BytesIO(frame), formats=("JPEG",)) as jpeg:
         if jpeg.size != (dataset.Columns, dataset.Rows):
             raise UnreadableImageError(
@@ -106,6 +109,15 @@ def _jpeg_samples(dataset: Dataset, index: int, frames: int) -> tuple[NDArray[np
             jpeg.draft("YCbCr", jpeg.size)  # leaves the samples as they are
             return np.array(jpeg), "RGB"
         return np.array(jpeg.convert("RGB")), "RGB"
+
+
+def _encapsulated_frame(dataset: Dataset, index: int, frames: int) -> bytes:
+    """The compressed bytes of a frame."""
+    offsets = (
+        (dataset.ExtendedOffsetTable, dataset.ExtendedOffsetTableLengths) if "ExtendedOffsetTable" in dataset else None
+    )
+    frame: bytes = get_frame(dataset.PixelData, index, number_of_frames=frames, extended_offsets=offsets)
+    return frame
 
 
 def _colour(samples: NDArray[Any], photometric: str, depth: int) -> NDArray[np.uint8]:

@@ -88,7 +88,8 @@ class CheckFundusImaged(Transform):
         image_key: the square around the field of view, (3, S, S) uint8 RGB.
         fov_key: its mask, (1, S, S), non-zero inside.
         box_key: where the square lies, an int64 tensor (5,) in the order of :class:`FieldOfViewBox`.
-        warnings_key: where the remarks are written: one string, a sentence per line, empty where there is none.
+        warnings_key: where the remarks are written: one string, a sentence per line, empty where there is none. What is
+            there already, such as remarks on how the file was read, stays before them.
         model_file: a model that ``python -m vmnet_monai.quality.fit`` wrote, for cameras that the model of the package
             does not know; None takes the latter.
 
@@ -119,8 +120,9 @@ class CheckFundusImaged(Transform):
         box = FieldOfViewBox(*item[self.box_key].tolist())
         square = WorkingSquare.of(item[self.image_key], item[self.fov_key])
         check_size_and_contrast(square, box.side_px)
-        item[self.warnings_key] = ""
+        remarks = [item[self.warnings_key]] if item.get(self.warnings_key) else []
         if self.expected == "fundus":
             check_fundus(square, self.model)
-            item[self.warnings_key] = "\n".join(quality_remarks(square, box))
+            remarks += quality_remarks(square, box)
+        item[self.warnings_key] = "\n".join(remarks)
         return item

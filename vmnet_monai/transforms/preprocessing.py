@@ -30,6 +30,7 @@ from vmnet_monai.io.images import FundusImageReader, to_mask, to_rgb
 from vmnet_monai.transforms.contrast import EnhanceContrastd
 from vmnet_monai.transforms.field_of_view import CropToFieldOfViewd, FieldOfViewd, RestoreToImaged
 from vmnet_monai.transforms.labels import FillMissingMasksd, LabelVectord, LoadReferenceMasksd, RecordLabelPathsd
+from vmnet_monai.transforms.remarks import RecordReadingRemarksd
 
 __all__ = [
     "chain",
@@ -77,7 +78,7 @@ def load_and_crop(structures: Sequence[str], grid_size: int, field_of_view: str 
 
     Returns:
         Transforms from an item of paths to ``image`` (3, S, S), the masks that it has, and ``fov`` (1, S, S), uint8 0
-        to 255, with ``fov_box``, ``has_<structure>`` and ``<key>_path``.
+        to 255, with ``fov_box``, ``has_<structure>``, ``<key>_path`` and ``warnings``, on how the file was read.
     """
     masks = [*structures, "fov"]
     # An instance, because MONAI makes no reader with a converter; its annotation names classes only.
@@ -86,6 +87,7 @@ def load_and_crop(structures: Sequence[str], grid_size: int, field_of_view: str 
     return [
         RecordLabelPathsd(structures),
         LoadImaged("image", reader=read_image, image_only=True, dtype=np.uint8, expanduser=False),
+        RecordReadingRemarksd("image"),
         LoadImaged(masks, reader=read_mask, image_only=True, allow_missing_keys=True),
         EnsureChannelFirstd("image", channel_dim=-1),
         EnsureChannelFirstd(masks, channel_dim="no_channel", allow_missing_keys=True),

@@ -18,7 +18,7 @@ from highdicom.sr import srread
 from pydicom import Dataset, dcmread
 from pydicom.config import disable_value_validation
 from pydicom.dataset import FileDataset
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian, SecondaryCaptureImageStorage
 from small_bundle import small_bundle
 
 from vmnet_monai import Predictor
@@ -227,6 +227,10 @@ def test_short_text_fits_a_long_string(text: str, short: str) -> None:
         ({}, 0),
         ({"frames": 3, "laterality": "L"}, 1),
         ({"pixel_spacing": None}, 0),
+        ({"pixel_spacing": None, "frames": 3}, 2),
+        ({"pixel_spacing": None, "kind": "sc"}, 0),
+        ({"pixel_spacing": None, "kind": "sc", "frames": 2, "SOPClassUID": SecondaryCaptureImageStorage}, 1),
+        ({"pixel_spacing": None, "kind": "vl", "frames": 2}, 1),
         ({"kind": "sc", "laterality": "L"}, 0),
         ({"kind": "sc", "frames": 2}, 1),
         ({"kind": "vl", "laterality": ""}, 0),
@@ -240,7 +244,11 @@ def test_short_text_fits_a_long_string(text: str, short: str) -> None:
             0,
         ),
     ],
-    ids=["ophthalmic", "frames", "no spacing", "secondary capture", "its frames", "visible light", "nameless", "lossy"],
+    ids=[
+        *("ophthalmic", "frames", "no spacing", "no spacing, frames", "no spacing, capture"),
+        *("frames of a capture", "frames of a visible light image", "secondary capture", "its frames"),
+        *("visible light", "nameless", "lossy"),
+    ],
 )
 def test_validator_finds_no_error(options: dict[str, Any], frame: int, tmp_path: Path) -> None:
     files, _ = write(tmp_path, photograph(**options), frame)

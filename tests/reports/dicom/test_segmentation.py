@@ -106,27 +106,39 @@ def test_frame_of_several_is_referred_to_by_its_number_from_1(tmp_path: Path) ->
         assert segmentation.NumberOfFrames == 1
 
 
-def test_structure_without_code_is_left_out_with_a_remark(tmp_path: Path) -> None:
+def test_every_structure_has_its_segment(tmp_path: Path) -> None:
+    """Known ones by SNOMED CT; another one by its key, and the scheme of the key is identified."""
     level = hand_made_prediction().vessel_probability
-    prediction = hand_made_prediction(
-        structure_probabilities={"lesion": level, "vessel": level},
-        structure_masks={"lesion": level > 0, "vessel": level > 0.5},
-    )
-    _, remarks = write_dicom_results(tmp_path, "retina", photograph(), 0, prediction, {}, MODEL)
+    masks = {name: level > step / 5 for step, name in enumerate(("artery", "vein", "disc", "fovea", "soft exudate"))}
+    prediction = hand_made_prediction(structure_probabilities=dict.fromkeys(masks, level), structure_masks=masks)
+    files, remarks = write_dicom_results(tmp_path, "retina", photograph(), 0, prediction, {}, MODEL)
+    assert remarks == []
+    for stem in ("probability", "mask"):
+        read = segread(tmp_path / f"dicom/retina/{stem}.dcm")
+        segments = [read.get_segment_description(number) for number in range(1, 6)]
+        assert [segment.segmented_property_type.value for segment in segments] == [
+            *("51114001", "29092000", "81016008", "67046006", "soft exudate"),
+        ]
+        assert segments[-1].segmented_property_type.scheme_designator == "99VMNET"
+        assert read.CodingSchemeIdentificationSequence[0].CodingSchemeDesignator == "99VMNET"
     mask = segread(tmp_path / "dicom/retina/mask.dcm")
-    assert mask.number_of_segments == 1
-    assert np.array_equal(mask.pixel_array == 1, level > 0.5)
-    assert remarks == ["No DICOM segmentation was written of lesion: no code was verified for that."]
+    assert np.array_equal(mask.pixel_array == 1, np.stack(list(masks.values())))
 
 
+@pytest.mark.parametrize("kind", ["op8", "vl", "sc"])
 @pytest.mark.parametrize("spacing", [None, (0.0, 0.01), (0.01, -1.0)])
-def test_without_usable_pixel_spacing_none_is_written_and_it_is_said(
-    spacing: tuple[float, float] | None, tmp_path: Path
+def test_without_usable_pixel_spacing_there_is_none_in_the_segmentation(
+    spacing: tuple[float, float] | None, kind: str, tmp_path: Path
 ) -> None:
-    files, remarks = write_dicom_results(
-        tmp_path, "retina", photograph(pixel_spacing=spacing), 0, hand_made_prediction(), {}, MODEL
-    )
-    assert files == ["dicom/retina/report.dcm"]
-    assert remarks == [
-        "No DICOM segmentation was written: the photograph has no usable PixelSpacing, and none is invented."
-    ]
+    source = photograph(pixel_spacing=spacing, kind=kind)
+    for segmentation in segmentations(tmp_path, source):
+        assert "PixelMeasuresSequence" not in segmentation.SharedFunctionalGroupsSequence[0]
+        (series,) = segmentation.ReferencedSeriesSequence
+        groups = segmentation.PerFrameFunctionalGroupsSequence[0]
+        for reference in (
+            *series.ReferencedInstanceSequence,
+            *segmentation.SourceImageSequence,
+            *groups.DerivationImageSequence[0].SourceImageSequence,
+        ):
+            assert reference.ReferencedSOPClassUID == source.SOPClassUID
+            assert reference.ReferencedSOPInstanceUID == source.SOPInstanceUID

@@ -34,6 +34,7 @@ __all__ = [
     "measure_code",
     "measure_unit",
     "private_scheme",
+    "structure_codes",
 ]
 
 PRIVATE_SCHEME = "99VMNET"
@@ -84,9 +85,29 @@ COMMENT = codes.DCM.Comment
 IMAGE_QUALITY = codes.DCM.ImageQuality
 """DCM 111101; names the remarks on the quality of the photograph."""
 
-STRUCTURES: Mapping[str, Code] = {"vessel": codes.SCT.BloodVessel}
-"""Structure -> property type of its segment: SNOMED CT 59820001, in CID 7151. DICOM has no code for all vessels of the
-retina together: the region beside it says where they lie. Structures without verified code are not here."""
+STRUCTURES: Mapping[str, Code] = {
+    "vessel": codes.SCT.BloodVessel,
+    "artery": codes.SCT.Artery,
+    "vein": codes.SCT.Vein,
+    "disc": codes.SCT.OpticNerveHead,
+    "fovea": codes.SCT.FoveaCentralis,
+}
+"""Structure -> property type of its segment: SNOMED CT 59820001, 51114001 and 29092000, in CID 7151, and 81016008 and
+67046006, in CID 4209. DICOM has no code for all vessels of the retina: the region beside it says where they lie."""
+
+TISSUE = codes.SCT.Tissue
+"""Category of a structure without code, which may be healthy or not: SNOMED CT 85756007, in CID 7150."""
+
+
+def structure_codes(structure: str) -> tuple[Code, Code]:
+    """The category and the type of a segment: of SNOMED CT where a code was verified, else its key in 99VMNET.
+
+    Args:
+        structure: key of the structure.
+    """
+    if structure in STRUCTURES:
+        return codes.SCT.AnatomicalStructure, STRUCTURES[structure]
+    return TISSUE, _private(structure, readable(structure))
 
 
 def private_scheme() -> CodingSchemeIdentificationItem:

@@ -19,7 +19,7 @@ from pydicom.config import RAISE
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.filewriter import correct_ambiguous_vr
-from pydicom.uid import generate_uid
+from pydicom.uid import SecondaryCaptureImageStorage, VLPhotographicImageStorage, generate_uid
 from pydicom.valuerep import validate_value
 
 from vmnet_monai.calibration.operating_point import OperatingPoint
@@ -55,6 +55,9 @@ IDENTITY = (
 
 EMPTY = (*IDENTITY[:2], *IDENTITY[3:5], *IDENTITY[6:])
 """Elements that must be there, if only without value."""
+
+SINGLE_FRAME_CLASSES = (SecondaryCaptureImageStorage, VLPhotographicImageStorage)
+"""Classes of photographs that have one frame (PS3.3 A.8.1 and A.32.4)."""
 
 PATIENT_AND_STUDY_GROUPS = (0x0008, 0x0010, 0x0012, 0x0020, 0x0032, 0x0038, 0x0040)
 """Groups of elements in which the patient and study modules lie."""
@@ -237,11 +240,15 @@ def laterality(source: Dataset, frame: int) -> str:
 def referenced_frames(source: Dataset, frame: int) -> list[int] | None:
     """Numbers, from 1, by which a frame is referred to; None where the photograph has no other.
 
+    None too where it has others although its class, Secondary Capture or VL Photographic, has a single frame: DICOM
+    forbids a number in a reference to such an object (PS3.3 10.3).
+
     Args:
         source: the photograph.
         frame: number of the frame, from 0.
     """
-    return [frame + 1] if frame_count(source) > 1 else None
+    is_numbered = frame_count(source) > 1 and source.SOPClassUID not in SINGLE_FRAME_CLASSES
+    return [frame + 1] if is_numbered else None
 
 
 def pixel_spacing(source: Dataset) -> tuple[float, float] | None:

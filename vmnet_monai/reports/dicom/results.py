@@ -13,9 +13,9 @@ from pydicom import Dataset
 from vmnet_monai.diseases import ISIC2017_DIAGNOSES
 from vmnet_monai.explain import draw_heat_map, draw_structures
 from vmnet_monai.io.files import whole_file
-from vmnet_monai.reports.dicom.origin import ModelIdentity, missing_uids, new_uid, pixel_spacing, quiet
+from vmnet_monai.reports.dicom.origin import ModelIdentity, missing_uids, new_uid, quiet
 from vmnet_monai.reports.dicom.secondary_capture import secondary_capture
-from vmnet_monai.reports.dicom.segmentation import coded_structures, mask_segmentation, probability_segmentation
+from vmnet_monai.reports.dicom.segmentation import mask_segmentation, probability_segmentation
 from vmnet_monai.reports.dicom.structured_report import structured_report
 from vmnet_monai.reports.prediction import Prediction
 
@@ -71,8 +71,8 @@ def write_dicom_results(
             raise
         except Exception as error:  # whose text may quote the patient
             remark = f"Not all DICOM results could be made from the photograph's header ({type(error).__name__})."
-            return files, [remark, *_remarks(source, prediction)]
-        return files, _remarks(source, prediction)
+            return files, [remark, *_remarks(prediction)]
+        return files, _remarks(prediction)
 
 
 def result_images(image: NDArray[np.uint8], prediction: Prediction) -> dict[str, NDArray[np.uint8]]:
@@ -112,7 +112,7 @@ def _results(
     model: ModelIdentity,
 ) -> Iterator[tuple[str, SOPClass]]:
     """Make the objects one after another, each with its file's stem: together they may fill the memory."""
-    if coded_structures(prediction) and pixel_spacing(source):
+    if prediction.structure_masks:
         series = (new_uid(), SEGMENTATION_SERIES)
         yield "probability", probability_segmentation(source, frame, prediction, model, *series)
         yield "mask", mask_segmentation(source, frame, prediction, model, *series)
@@ -123,17 +123,8 @@ def _results(
         yield image, secondary_capture(source, frame, image, pixels, model, *series, number)
 
 
-def _remarks(source: Dataset, prediction: Prediction) -> list[str]:
+def _remarks(prediction: Prediction) -> list[str]:
     """What was not written, and why."""
-    remarks = []
-    coded = coded_structures(prediction)
-    if coded and not pixel_spacing(source):
-        remarks.append(
-            "No DICOM segmentation was written: the photograph has no usable PixelSpacing, and none is invented."
-        )
-    uncoded = [structure for structure in prediction.structure_masks if structure not in coded]
-    if uncoded:
-        remarks.append(f"No DICOM segmentation was written of {', '.join(uncoded)}: no code was verified for that.")
-    if not (prediction.findings or prediction.measures):
-        remarks.append("No DICOM report was written: there are neither probabilities nor measures.")
-    return remarks
+    if prediction.findings or prediction.measures:
+        return []
+    return ["No DICOM report was written: there are neither probabilities nor measures."]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from highdicom import AlgorithmIdentificationSequence, PixelMeasuresSequence
 from highdicom.color import CIELabColor
@@ -11,11 +13,11 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import ExplicitVRLittleEndian, VLPhotographicImageStorage
 
 from vmnet_monai.explain.overlay import STRUCTURE_COLOURS
 from vmnet_monai.io.dicom import OWN_MODEL_NAME, eye
-from vmnet_monai.reports.dicom.codes import RETINA, STRUCTURES, laterality_code
+from vmnet_monai.reports.dicom.codes import RETINA, STRUCTURES, laterality_code, private_scheme, structure_codes
 from vmnet_monai.reports.dicom.origin import (
     ModelIdentity,
     copy_patient_and_study,
@@ -30,19 +32,10 @@ from vmnet_monai.reports.dicom.origin import (
 from vmnet_monai.reports.prediction import Prediction
 from vmnet_monai.reports.wording import readable
 
-__all__ = ["coded_structures", "mask_segmentation", "probability_segmentation"]
+__all__ = ["mask_segmentation", "probability_segmentation"]
 
 MAXIMUM_FRACTIONAL_VALUE = 255
 """Stored value of probability 1, the largest that a byte holds: steps of 1 / 255."""
-
-
-def coded_structures(prediction: Prediction) -> list[str]:
-    """The structures of a prediction that have a code and can be segments.
-
-    Args:
-        prediction: what the network says.
-    """
-    return [structure for structure in prediction.structure_masks if structure in STRUCTURES]
 
 
 def probability_segmentation(
@@ -51,17 +44,15 @@ def probability_segmentation(
     """Store the probabilities of the structures, fractional with a maximum of 255.
 
     Args:
-        source: the photograph; with PixelSpacing, see :func:`~vmnet_monai.reports.dicom.origin.pixel_spacing`.
+        source: the photograph. Where it has no PixelSpacing, the segmentation has none either: the functional group
+            Pixel Measures is required only without Derivation Image, which is there (PS3.3 A.51.5.1).
         frame: number of its frame, from 0.
-        prediction: with at least one structure of :func:`coded_structures`.
+        prediction: with at least one structure.
         model: what made the prediction.
         series_uid: UID of the series.
         series_number: its number.
-
-    Raises:
-        ValueError: if the photograph has no usable PixelSpacing.
     """
-    maps = [prediction.structure_probabilities[structure] for structure in coded_structures(prediction)]
+    maps = [prediction.structure_probabilities[structure] for structure in prediction.structure_masks]
     return _segmentation(
         *(source, frame, prediction, model, series_uid, series_number),
         instance_number=1,
@@ -75,7 +66,7 @@ def mask_segmentation(
     source: Dataset, frame: int, prediction: Prediction, model: ModelIdentity, series_uid: str, series_number: int
 ) -> Segmentation:
     """Store the masks of the structures, one bit per pixel; takes what :func:`probability_segmentation` takes."""
-    maps = [prediction.structure_masks[structure] for structure in coded_structures(prediction)]
+    maps = list(prediction.structure_masks.values())
     return _segmentation(
         *(source, frame, prediction, model, series_uid, series_number),
         instance_number=2,
@@ -98,22 +89,18 @@ def _segmentation(
     kind: SegmentationTypeValues,
     description: str,
 ) -> Segmentation:
+    structures = list(prediction.structure_masks)
     spacing = pixel_spacing(source)
-    if spacing is None:
-        raise ValueError("a segmentation must have the PixelSpacing of its photograph, which has none: write none.")
+    # A photograph has no thickness, but highdicom reads no measures without one and dciodvfy refuses 0: a cube.
+    measures = None if spacing is None else PixelMeasuresSequence(spacing, slice_thickness=spacing[0])
     image = minimal_reference(source)
-    # A photograph has no thickness, but highdicom reads no segmentation without one and dciodvfy refuses 0: a cube.
-    measures = PixelMeasuresSequence(spacing, slice_thickness=spacing[0])
-    # highdicom asks ophthalmic photographs for this sequence, which their class does not have.
-    functional_groups = Dataset()
-    functional_groups.PixelMeasuresSequence = measures
-    image.SharedFunctionalGroupsSequence = [functional_groups]
-    image.PixelSpacing = measures[0].PixelSpacing
+    # highdicom asks the classes of several frames for functional groups, which Ophthalmic Photography does not have.
+    image.SOPClassUID = VLPhotographicImageStorage
     result = Segmentation(
         [image],
         pixels,
         kind,
-        _segments(coded_structures(prediction), laterality_code(eye(source, frame)), model),
+        _segments(structures, laterality_code(eye(source, frame)), model),
         series_instance_uid=series_uid,
         series_number=series_number,
         sop_instance_uid=new_uid(),
@@ -127,12 +114,25 @@ def _segmentation(
         series_description="Segmentation, for research only",
         **equipment(model),
     )
+    for reference in _references(result):
+        reference.ReferencedSOPClassUID = source.SOPClassUID
     if frames := referenced_frames(source, frame):
         for groups in result.PerFrameFunctionalGroupsSequence:
             groups.DerivationImageSequence[0].SourceImageSequence[0].ReferencedFrameNumber = frames
+    if not STRUCTURES.keys() >= set(structures):
+        result.CodingSchemeIdentificationSequence = [private_scheme()]
     result.PatientOrientation = valid_value(source, "PatientOrientation")
     copy_patient_and_study(result, source)
     return result
+
+
+def _references(result: Segmentation) -> Iterator[Dataset]:
+    """Every reference to the photograph."""
+    for series in result.ReferencedSeriesSequence:
+        yield from series.ReferencedInstanceSequence
+    yield from result.SourceImageSequence
+    for groups in result.PerFrameFunctionalGroupsSequence:
+        yield from groups.DerivationImageSequence[0].SourceImageSequence
 
 
 def _segments(structures: list[str], side: Code | None, model: ModelIdentity) -> list[SegmentDescription]:
@@ -145,11 +145,12 @@ def _segments(structures: list[str], side: Code | None, model: ModelIdentity) ->
     )
     segments = []
     for number, structure in enumerate(structures, start=1):
+        category, kind = structure_codes(structure)
         segment = SegmentDescription(
             segment_number=number,
             segment_label=short_text(readable(structure)),
-            segmented_property_category=codes.SCT.AnatomicalStructure,
-            segmented_property_type=STRUCTURES[structure],
+            segmented_property_category=category,
+            segmented_property_type=kind,
             algorithm_type="AUTOMATIC",
             algorithm_identification=algorithm,
             anatomic_regions=[RETINA],
