@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from vmnet_monai.biomarkers.measures import vessel_measures
+from vmnet_monai.biomarkers.reference import MEASURES, REFERENCE, implausible_measures
 
-__all__ = ["vessel_measures"]
+__all__ = ["MEASURES", "REFERENCE", "implausible_measures", "vessel_measures"]
