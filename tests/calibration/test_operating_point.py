@@ -160,7 +160,9 @@ WRONG = [
 @pytest.mark.parametrize(("change", "rule"), WRONG)
 def test_a_wrong_value_is_refused_with_its_key_and_the_way_out(change: dict[str, Any], rule: str, folder: Path) -> None:
     rewrite(POINT.save(folder), change)
-    with pytest.raises(ValueError, match=rf"operating_point\.json.*{rule}.*`vmnet operating-point --pretrained") as caught:
+    with pytest.raises(
+        ValueError, match=rf"operating_point\.json.*{rule}.*`vmnet operating-point --pretrained"
+    ) as caught:
         OperatingPoint.load(folder)
     assert "\n" not in str(caught.value)
 

@@ -57,7 +57,7 @@ OWN = fitted()
 
 
 def test_a_score_becomes_a_probability_that_can_be_taken_at_its_word() -> None:
-    """The scores have twice the log odds that they should: exp(2) / (1 + exp(2)) becomes about exp(1) / (1 + exp(1))."""
+    """The scores have twice the log odds that they should: sigmoid(2) becomes about sigmoid(1)."""
     scores, labels = labelled(5000)
     own = fitted(scores, labels)
     assert own.probability("glaucoma", 1 / (1 + np.exp(-2))) == pytest.approx(1 / (1 + np.exp(-1)), abs=0.03)

@@ -127,7 +127,9 @@ def test_thresholds_and_flips_are_used(predict: Callable[..., int], retina: Path
     version = pd.read_csv(tmp_path / "out/manifest.csv")["thresholds_version"][0]
     assert [first["decision_normal"], first["decision_glaucoma"]] == [1, 0]
     probability = (tmp_path / "out/vessel_probability/retina.png").read_bytes()
-    predict(retina, "--threshold", "normal=1", "--threshold", "glaucoma=0", "--threshold", "vessel=0", "--flips", "--decide")
+    predict(
+        retina, "--threshold", "normal=1", "--threshold", "glaucoma=0", "--threshold", "vessel=0", "--flips", "--decide"
+    )
     second = pd.read_csv(tmp_path / "out/predictions.csv").iloc[0]
     assert [second["decision_normal"], second["decision_glaucoma"]] == [0, 1]
     assert (tmp_path / "out/vessel_probability/retina.png").read_bytes() != probability

@@ -174,9 +174,7 @@ def test_every_heat_map_is_printed(tmp_path: Path) -> None:
     written = text(write(tmp_path / "a.pdf", record(), **maps))
     captions = written[written.index("HEAT MAPS") : written.index("REMARKS")]
     assert captions.startswith(
-        "HEAT MAPS "
-        + " ".join(f"Disease {i} · Grad-CAM" + " (empty)" * (i == 3) for i in range(9))
-        + " 0"
+        "HEAT MAPS " + " ".join(f"Disease {i} · Grad-CAM" + " (empty)" * (i == 3) for i in range(9)) + " 0"
     )
 
 

@@ -60,7 +60,9 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
             "Area of the vessels divided by their length.",
         ),
         "tortuosity_arc_chord_mean": Measure(
-            "Tortuosity", "ratio, 1 is straight", "Length of a vessel segment divided by the distance of its ends, mean."
+            "Tortuosity",
+            "ratio, 1 is straight",
+            "Length of a vessel segment divided by the distance of its ends, mean.",
         ),
         "fractal_dimension_box_count": Measure(
             "Fractal dimension", "", "How densely the vessels branch over all scales, by counting boxes; 1 is a line."

@@ -63,8 +63,8 @@ __all__ = ["predict"]
     default="positive",
     type=NAMES,
     metavar="DISEASES",
-    help="Heat maps of these diseases: positive (those at or above their threshold, told or not), all, none, or a comma-separated "
-    "list.",
+    help="Heat maps of these diseases: positive (those at or above their threshold, told or not), all, none, or a "
+    "comma-separated list.",
 )
 @click.option(
     "--method",
@@ -90,7 +90,9 @@ __all__ = ["predict"]
 @click.option(
     "--workers", type=click.IntRange(0), default=0, metavar="N", help="Processes that read photographs; 0 for none."
 )
-@click.option_panel("Model", options=["--bundle", "--model-dir", "--runtime", "--flips", "--threshold", "--calibration", "--decide"])
+@click.option_panel(
+    "Model", options=["--bundle", "--model-dir", "--runtime", "--flips", "--threshold", "--calibration", "--decide"]
+)
 @click.option_panel(
     "Results", options=["--explain", "--method", "--report", "--pdf", "--dicom", "--deidentify", "--resume"]
 )

@@ -74,9 +74,7 @@ def calibrate_on_own(
         if isinstance(record, Record)
     }
     used = [item for item in items if os.path.realpath(item["image"]) in scores_of]
-    scores = [
-        [scores_of[os.path.realpath(item["image"])].get(disease) for disease in point.diseases] for item in used
-    ]
+    scores = [[scores_of[os.path.realpath(item["image"])].get(disease) for disease in point.diseases] for item in used]
     shape = (len(used), len(point.diseases))
     calibration = fit_own_calibration(
         name=name or Path(labels).stem,
@@ -104,8 +102,8 @@ def _check_labels(items: Sequence[dict[str, Any]], diseases: Sequence[str], labe
             for disease, column in zip(diseases, given.T, strict=True)
         )
         raise ValueError(
-            f"a disease needs at least {MIN_EACH} photographs with it and {MIN_EACH} without, and {labels} has {counts}: "
-            "label more photographs, in columns of these names, 1 present, 0 absent."
+            f"a disease needs at least {MIN_EACH} photographs with it and {MIN_EACH} without, and {labels} has "
+            f"{counts}: label more photographs, in columns of these names, 1 present, 0 absent."
         )
 
 

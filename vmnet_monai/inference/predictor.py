@@ -46,7 +46,7 @@ class Predictor:
     Example:
         >>> predictor = Predictor()  # doctest: +SKIP
         >>> prediction = predictor("photographs/retina.png")  # doctest: +SKIP
-        >>> prediction.scores["glaucoma"], prediction.percentiles["glaucoma"], prediction.vessel_mask.shape  # doctest: +SKIP
+        >>> prediction.scores["glaucoma"], prediction.vessel_mask.shape  # doctest: +SKIP
     """
 
     def __init__(self, bundle: str | Path | None = None, overlays: Sequence[str | Path] = (), **overrides: Any) -> None:
@@ -111,9 +111,7 @@ class Predictor:
             with torch.no_grad():
                 outputs = self._inferer(batch["image"].to(self._device), self.network)
             items = decollate_batch({**batch, "pred": outputs})
-            return [
-                make_prediction(self._postprocessing(item), self._finding_maker, self._explainer) for item in items
-            ]
+            return [make_prediction(self._postprocessing(item), self._finding_maker, self._explainer) for item in items]
 
 
 def _is_many(images: Any) -> bool:

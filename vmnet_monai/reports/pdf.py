@@ -235,9 +235,7 @@ def _images(image: NDArray[np.uint8], masks: Mapping[str, NDArray[np.bool_]]) ->
     return _table(list(zip(*columns, strict=True)), [WIDTH / 2] * len(columns))
 
 
-def _heat_maps(
-    image: NDArray[np.uint8], heat_maps: Mapping[str, NDArray[np.floating]], method: str
-) -> list[Flowable]:
+def _heat_maps(image: NDArray[np.uint8], heat_maps: Mapping[str, NDArray[np.floating]], method: str) -> list[Flowable]:
     """Heat maps side by side, with their scale and what they mean."""
     if not heat_maps:
         return []

@@ -68,9 +68,7 @@ class Prediction:
     @property
     def probabilities(self) -> dict[str, float]:
         """Disease -> probability in [0, 1], of those that a calibration of one's own holds for; otherwise empty."""
-        return {
-            finding.disease: finding.probability for finding in self.findings if finding.probability is not None
-        }
+        return {finding.disease: finding.probability for finding in self.findings if finding.probability is not None}
 
     @property
     def decisions(self) -> dict[str, bool | None]:

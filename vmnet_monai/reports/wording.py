@@ -43,8 +43,9 @@ DISCLAIMER = "Not a medical device. For research only; not for diagnosis, screen
 """Stands on everything that is written here."""
 
 HEAT_MAP_NOTE = (
-    "A heat map shows where the network looked when it gave a score. It does not outline a lesion, and it can be bright "
-    "where the score is low. It is empty where nothing spoke for the disease, and that a map is made is no decision."
+    "A heat map shows where the network looked when it gave a score. It does not outline a lesion, and it can be "
+    "bright where the score is low. It is empty where nothing spoke for the disease, and that a map is made is no "
+    "decision."
 )
 """Stands beside every heat map; each map is divided by its own maximum, so it says nothing about strength."""
 
@@ -74,7 +75,9 @@ DATASET_NAMES = {
 
 MEASURES_NOTE = (
     "Usual: 5th to 95th percentile of the vessels that experts drew in "
-    + " and ".join(f"{count} photographs of {DATASET_NAMES.get(name, name)}" for name, count in REFERENCE_PHOTOGRAPHS.items())
+    + " and ".join(
+        f"{count} photographs of {DATASET_NAMES.get(name, name)}" for name, count in REFERENCE_PHOTOGRAPHS.items()
+    )
     + ". What the network draws in another camera’s photographs may lie elsewhere."
 )
 """Stands beside the measures."""

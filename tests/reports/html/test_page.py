@@ -84,7 +84,9 @@ def test_every_structure_has_a_toggle_with_a_plain_name(tmp_path: Path) -> None:
     assert {"Vessels", "Arteries", "Veins", "Optic disc", "Fovea", "Old scar"} <= set(shown.texts)
     layers = [values for tag, values in shown.elements if tag == "input" and "data-layer" in values]
     on = [str(values["data-layer"]) for values in layers if "checked" in values]
-    assert on == [f"structure-{i}" for i in range(1, 6)], "vessels are hidden below the arteries and veins that they are"
+    assert on == [f"structure-{i}" for i in range(1, 6)], (
+        "vessels are hidden below the arteries and veins that they are"
+    )
     colours = shown.attributes("span", "style")
     assert "background: rgb(255, 40, 40)" in colours
     assert len({colour for colour in colours if colour.startswith("background: rgb(")}) == 6
