@@ -40,10 +40,10 @@ def test_low_heat_leaves_the_photograph_as_it_is(low: float) -> None:
     assert (draw_heat_map(IMAGE, np.full((2, 3), low)) == IMAGE).all()
 
 
-def test_full_heat_covers_three_quarters_of_the_photograph() -> None:
-    """White over red: 0.25 * (200, 60, 30) + 0.75 * (255, 255, 255) = (241, 206, 199)."""
+def test_full_heat_covers_four_fifths_of_the_photograph() -> None:
+    """Pale cyan over red: 0.2 * (200, 60, 30) + 0.8 * (200, 255, 255) = (200, 216, 210)."""
     drawn = draw_heat_map(IMAGE, np.ones((2, 3)))
-    assert drawn[0, 0].tolist() == pytest.approx([241, 206, 199], abs=1)
+    assert drawn[0, 0].tolist() == pytest.approx([200, 216, 210], abs=1)
 
 
 def test_more_heat_is_brighter_on_a_black_photograph() -> None:
@@ -96,14 +96,14 @@ def test_scale_stands_in_the_lower_right_corner_alone(side: int) -> None:
 
 
 def test_scale_runs_from_the_colour_of_0_to_the_colour_of_1() -> None:
-    """Nothing at first, then blue, cyan and at last white, ever brighter; digits and frame are grey."""
+    """Nothing at first, then blue, cyan and at last pale cyan, ever brighter; digits and frame are grey."""
     drawn = draw_scale(np.zeros((256, 256, 3), dtype=np.uint8)).astype(int)
     coloured = (drawn != drawn[:, :, :1]).any(axis=2)
     row = drawn[np.flatnonzero(coloured.any(axis=1))[2]]
     columns = np.flatnonzero((row != row[:, :1]).any(axis=1))
     bar = row[columns[0] : columns[-1] + 1]
     assert bar[0, 2] > bar[0, 0], "blue"
-    assert bar[-1].min() > 200, "nearly white"
+    assert bar[-1].tolist() == [200, 255, 255]
     assert (np.diff(bar.sum(axis=1)) >= 0).all()
 
 

@@ -12,18 +12,18 @@ from scipy import ndimage
 
 from vmnet_monai.structures import structure_looks
 
-__all__ = ["draw_heat_map", "draw_scale", "draw_structures", "heat_palette", "outline"]
+__all__ = ["draw_heat_map", "draw_scale", "draw_structures", "heat_palette", "outline", "scale_colours"]
 
 HEAT_COLOURS = LinearSegmentedColormap.from_list(
-    "vmnet_heat", [(0.0, "#2a2cff"), (0.5, "#1fb8ff"), (0.8, "#8ff5ff"), (1.0, "#ffffff")]
+    "vmnet_heat", [(0.0, "#2a2cff"), (0.45, "#00a8ff"), (0.8, "#2ff0ff"), (1.0, "#c8ffff")]
 )
-"""Colours of heat maps, from blue over cyan to white: a red retina has none of them, neither have haemorrhages (dark
+"""Colours of heat maps, from blue over cyan to its palest: a red retina has none of them, neither have haemorrhages (dark
 red) and exudates (yellow). The lightness rises, so that they are read in order with colour blindness and in grey."""
 
 HEAT_FROM = 0.3
 """Nothing is drawn below this fraction of a map's maximum, so that the photograph shows where the map is low."""
 
-HEAT_OPACITY = 0.75
+HEAT_OPACITY = 0.8
 """Opacity of a heat map where it is 1; it falls to 0 at :data:`HEAT_FROM`."""
 
 CAPTION = "fraction of maximum"
@@ -91,6 +91,20 @@ def heat_palette() -> NDArray[np.uint8]:
     return (colours * 255).round().astype(np.uint8)
 
 
+def scale_colours(steps: int) -> NDArray[np.uint8]:
+    """Colours of the scale of heat maps from 0 to 1, over black: black where nothing is drawn.
+
+    Args:
+        steps: number of colours.
+
+    Returns:
+        (steps, 3) uint8 RGB.
+    """
+    palette = heat_palette().astype(np.float64)
+    colours = palette[:, :3] * palette[:, 3:] / palette[:, 3].max()
+    return colours[np.linspace(0, 255, steps).round().astype(int)].round().astype(np.uint8)
+
+
 def draw_heat_map(
     image: NDArray[np.uint8], heat: NDArray[np.floating], title: str = "", caption: str = CAPTION
 ) -> NDArray[np.uint8]:
@@ -143,9 +157,7 @@ def draw_scale(image: NDArray[np.uint8], title: str = "", caption: str = CAPTION
     step = letter + gap
     panel_height = step * len(lines) + letter + 2 * gap
 
-    palette = heat_palette().astype(np.float64)
-    colours = palette[:, :3] * palette[:, 3:] / palette[:, 3].max()
-    bar = colours[np.linspace(0, 255, panel_width - 4 * gap - 2 * digit).round().astype(int)].round().astype(np.uint8)
+    bar = scale_colours(panel_width - 4 * gap - 2 * digit)
     panel = Image.new("RGB", (panel_width, panel_height))
     pen = ImageDraw.Draw(panel)
     for number, line in enumerate(lines[:-1]):

@@ -25,7 +25,7 @@ from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import BaseDocTemplate, Flowable, Frame, HRFlowable, Image, PageTemplate, Paragraph, Table
 
-from vmnet_monai.explain.overlay import heat_palette
+from vmnet_monai.explain.overlay import heat_palette, scale_colours
 from vmnet_monai.io.files import whole_file
 from vmnet_monai.reports.images import (
     JPEG_QUALITY,
@@ -70,7 +70,7 @@ WIDTH = A4[0] - 2 * MARGIN
 """Width of what is printed."""
 
 IMAGE_SIDE_PX = 1040
-"""Longer side of the photograph: 88 mm at 300 dpi."""
+"""Longer side of the photograph: 88 mm at 300 dpi, and more as it is printed."""
 
 HEAT_MAP_SIDE_PX = 360
 """Longer side of a heat map, which is smooth."""
@@ -219,7 +219,7 @@ def _heading(name: str, origin: Sequence[str]) -> list[Flowable]:
 
 def _images(image: NDArray[np.uint8], masks: Mapping[str, NDArray[np.bool_]]) -> Table:
     """The photograph, and beside it the structures over it."""
-    size = 88 * mm, 86 * mm
+    size = 78 * mm, 74 * mm
     small = drawn = shrink(image, IMAGE_SIDE_PX)
     columns = [(_picture(small, *size), _text("Photograph", QUIET))]
     if masks:
@@ -246,13 +246,11 @@ def _heat_maps(image: NDArray[np.uint8], heat_maps: Mapping[str, NDArray[np.floa
     for disease, heat in heat_maps.items():
         over = lay_over(small, shrink(levels(heat), HEAT_MAP_SIDE_PX), heat_palette())
         name = heat_map_title(disease, method) + ("" if heat.any() else " (empty)")
-        cells.append([_picture(over, column - 3 * mm, 30 * mm), _text(name, spaceBefore=1 * mm)])
+        cells.append([_picture(over, column - 3 * mm, 27 * mm), _text(name, spaceBefore=1 * mm)])
     rows = [cells[start : start + in_row] for start in range(0, len(cells), in_row)]
-    black = np.zeros((1, 256, 3), dtype=np.uint8)
-    ramp = lay_over(black, np.arange(256, dtype=np.uint8)[None], heat_palette())
     scale = [
         _text("0"),
-        _picture(np.repeat(ramp, 20, axis=0), 25 * mm, 2 * mm),
+        _picture(np.tile(scale_colours(256), (20, 1, 1)), 25 * mm, 2 * mm),
         _text(f"1 · {HEAT_SCALE_NOTE}"),
     ]
     return [
@@ -356,7 +354,7 @@ def _measures(measures: Mapping[str, float | None]) -> list[Flowable]:
     ]
     table = _table(
         [headings, *rows],
-        [width * mm for width in (58, 82, 16, 24)],
+        [width * mm for width in (64, 80, 14, 22)],
         ("VALIGN", (0, 0), (-1, -1), "MIDDLE"),
         *((padding, (0, 0), (-1, -1), 2) for padding in ("TOPPADDING", "BOTTOMPADDING")),
         ("LINEBELOW", (0, 0), (-1, -1), 0.4, LINE),

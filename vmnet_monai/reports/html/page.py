@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vmnet_monai.explain.overlay import heat_palette
+from vmnet_monai.explain.overlay import heat_palette, scale_colours
 from vmnet_monai.reports.html.render import write_html
 from vmnet_monai.reports.images import (
     PAGE_SIDE_PX,
@@ -85,10 +85,7 @@ def write_page(
         ],
         structure_opacity=STRUCTURE_OPACITY_PERCENT,
         heat_maps=[(disease, not heat.any()) for disease, heat in heat_maps.items()],
-        legend=[
-            f"rgba({red}, {green}, {blue}, {opacity / 255:.2f})"
-            for red, green, blue, opacity in heat_palette()[np.linspace(0, 255, LEGEND_STEPS).astype(int)].tolist()
-        ],
+        legend=[f"rgb({red}, {green}, {blue})" for red, green, blue in scale_colours(LEGEND_STEPS).tolist()],
         has_probability=any(finding.probability is not None for finding in record.findings),
         has_decision=any(finding.decision is not None for finding in record.findings),
     )
