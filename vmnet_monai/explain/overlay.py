@@ -17,8 +17,8 @@ __all__ = ["draw_heat_map", "draw_scale", "draw_structures", "heat_palette", "ou
 HEAT_COLOURS = LinearSegmentedColormap.from_list(
     "vmnet_heat", [(0.0, "#2a2cff"), (0.45, "#00a8ff"), (0.8, "#2ff0ff"), (1.0, "#c8ffff")]
 )
-"""Colours of heat maps, from blue over cyan to its palest: a red retina has none of them, neither have haemorrhages (dark
-red) and exudates (yellow). The lightness rises, so that they are read in order with colour blindness and in grey."""
+"""Colours of heat maps, from blue over cyan to its palest: a red retina has none of them, neither have haemorrhages
+(dark red) and exudates (yellow). The lightness rises, so that their order is seen with colour blindness and in grey."""
 
 HEAT_FROM = 0.3
 """Nothing is drawn below this fraction of a map's maximum, so that the photograph shows where the map is low."""
