@@ -49,6 +49,7 @@ def fitted(scores: np.ndarray | None = None, labels: np.ndarray | None = None, *
         "patients": [f"p{number // 2}" for number in range(len(scores))],
         "model_version": "0a1b2c",
         "scores_version": POINT.scores_version,
+        "samples": 40,
     }
     return fit_own_calibration(**parts | changes)
 
@@ -58,9 +59,9 @@ OWN = fitted()
 
 def test_a_score_becomes_a_probability_that_can_be_taken_at_its_word() -> None:
     """The scores have twice the log odds that they should: sigmoid(2) becomes about sigmoid(1)."""
-    scores, labels = labelled(5000)
+    scores, labels = labelled(2000)
     own = fitted(scores, labels)
-    assert own.probability("glaucoma", 1 / (1 + np.exp(-2))) == pytest.approx(1 / (1 + np.exp(-1)), abs=0.03)
+    assert own.probability("glaucoma", 1 / (1 + np.exp(-2))) == pytest.approx(1 / (1 + np.exp(-1)), abs=0.04)
 
 
 def test_a_disease_with_too_few_photographs_is_left_uncalibrated_and_named() -> None:

@@ -48,6 +48,7 @@ def calibration(folder: Path) -> Path:
         patients=list(map(str, range(80))),
         model_version=weights_version(folder),
         scores_version=POINT.scores_version,
+        samples=10,
     )
     own.save(folder / "calibration.json")
     return folder / "calibration.json"

@@ -10,10 +10,6 @@ from typing import NamedTuple
 
 __all__ = ["MEASURES", "REFERENCE", "Measure", "Reference", "implausible_measures", "read_reference"]
 
-SPAN_FACTOR = 1.0
-"""A measure is plausible up to this many widths of the range of the reference eyes (5th to 95th percentile) beyond it.
-In none of the 73 reference eyes does a vessel mask lie beyond one width."""
-
 
 class Measure(NamedTuple):
     """How a measure is written."""
@@ -35,9 +31,12 @@ class Reference(NamedTuple):
 
     @property
     def plausible(self) -> tuple[float, float]:
-        """Lowest and highest plausible value; no measure is below 0."""
-        margin = SPAN_FACTOR * (self.high - self.low)
-        return max(0.0, self.low - margin), self.high + margin
+        """Lowest and highest plausible value: as far beyond the usual range, in ratio, as it is wide.
+
+        Measures are above 0 and spread by ratios; a difference would make 0 plausible.
+        """
+        ratio = self.high / self.low
+        return self.low / ratio, self.high * ratio
 
 
 MEASURES: Mapping[str, Measure] = MappingProxyType(

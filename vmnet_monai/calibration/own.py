@@ -176,6 +176,7 @@ def fit_own_calibration(
     model_version: str,
     scores_version: str,
     seed: int = 0,
+    samples: int = BOOTSTRAP_SAMPLES,
 ) -> OwnCalibration:
     """Calibrate each disease on labelled photographs, by Platt scaling of its scores.
 
@@ -191,6 +192,7 @@ def fit_own_calibration(
         model_version: that of the weights.
         scores_version: see :attr:`OperatingPoint.scores_version`.
         seed: of the resamples.
+        samples: number of resamples of each interval.
     """
     fitted, left_out = {}, {}
     who = np.asarray(patients, dtype=str)
@@ -203,7 +205,7 @@ def fit_own_calibration(
                 "needed"
             )
         else:
-            fitted[disease] = _fit(score[known], label[known] == 1, who[known], seed)
+            fitted[disease] = _fit(score[known], label[known] == 1, who[known], seed, samples)
     return OwnCalibration(
         name=name,
         made=date.today().isoformat(),
@@ -237,13 +239,13 @@ def threshold_at_sensitivity(
 
 
 def _fit(
-    scores: NDArray[np.float64], present: NDArray[np.bool_], patients: NDArray[np.str_], seed: int
+    scores: NDArray[np.float64], present: NDArray[np.bool_], patients: NDArray[np.str_], seed: int, samples: int
 ) -> DiseaseCalibration:
     scale, shift = platt_scaling(scores, present.astype(np.float64))
     probabilities = platt_scaled(scores[:, np.newaxis], [(scale, shift)])[:, 0]
 
     def estimate(statistic: Callable[[NDArray[np.intp]], float]) -> Estimate:
-        low, high = patient_bootstrap_interval(statistic, patients.tolist(), BOOTSTRAP_SAMPLES, seed)
+        low, high = patient_bootstrap_interval(statistic, patients.tolist(), samples, seed)
         value = statistic(np.arange(present.size))
         defined = not math.isnan(low)
         return Estimate(value=value, low=low if defined else None, high=high if defined else None)

@@ -51,7 +51,7 @@ class DiseaseFinding(_Checked):
     """That of the decision, on the probability, or on the score where there is none; None without decision."""
     decision: Annotated[int, Field(ge=0, le=1)] | None = None
     """1 (positive) where the threshold is reached, else 0; None where it is withheld or there is no score."""
-    sources: tuple[str, ...] = ()
+    sources: Annotated[tuple[str, ...], Field(strict=False)] = ()  # a list in JSON
     """Names of the datasets for which the score is calibrated."""
     calibration: str = ""
     """For what the probability is calibrated: the name in the calibration's file; empty without probability."""

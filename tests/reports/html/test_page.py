@@ -137,7 +137,7 @@ def test_network_of_vessels_only_has_no_diseases(tmp_path: Path) -> None:
 def test_network_of_diseases_only_has_no_structures(tmp_path: Path) -> None:
     shown = write(tmp_path, record(structures=[], measures={}))
     assert not {"Structures", "Measures"} & set(shown.texts)
-    assert "Heat map" in shown.texts
+    assert "Heat map (Grad-CAM)" in shown.texts
 
 
 def test_empty_heat_map_is_said_to_be_empty(tmp_path: Path) -> None:
