@@ -11,6 +11,11 @@ from typing import NamedTuple
 __all__ = ["MEASURES", "REFERENCE", "Measure", "Reference", "implausible_measures", "read_reference"]
 
 
+BEYOND = 1.5
+"""How many widths of the usual range, in ratio, a measure may lie beyond it: as far as Tukey's fences, because a network
+draws vessels wider or fewer than an expert does, and no remark is to be made on that alone."""
+
+
 class Measure(NamedTuple):
     """How a measure is written."""
 
@@ -31,11 +36,11 @@ class Reference(NamedTuple):
 
     @property
     def plausible(self) -> tuple[float, float]:
-        """Lowest and highest plausible value: as far beyond the usual range, in ratio, as it is wide.
+        """Lowest and highest plausible value; beyond the usual range, by :data:`BEYOND` times its width, as ratios.
 
         Measures are above 0 and spread by ratios; a difference would make 0 plausible.
         """
-        ratio = self.high / self.low
+        ratio = (self.high / self.low) ** BEYOND
         return self.low / ratio, self.high * ratio
 
 
