@@ -93,6 +93,15 @@ def test_a_score_is_said_to_be_no_probability_and_for_which_photographs_it_is_ca
         assert words in note
 
 
+def test_scores_of_several_sources_are_told_apart_by_disease() -> None:
+    other = withheld("amd", 0.2).model_copy(update={"sources": ("odir-5k-256", "hrf")})
+    note = " ".join(findings_note([withheld("glaucoma", 0.9), withheld("glaucoma", 0.1), other]))
+    assert (
+        "photographs of these sources only: ODIR-5K (glaucoma); "
+        "ODIR-5K at 256 pixels, HRF (age-related macular degeneration)." in note
+    )
+
+
 def test_a_score_of_unknown_sources_is_said_to_be_one() -> None:
     made = withheld("glaucoma", 0.9, percentile=None).model_copy(update={"sources": ()})
     note = " ".join(findings_note([made]))

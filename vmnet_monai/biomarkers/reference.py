@@ -12,8 +12,8 @@ __all__ = ["MEASURES", "REFERENCE", "Measure", "Reference", "implausible_measure
 
 
 BEYOND = 1.5
-"""How many widths of the usual range, in ratio, a measure may lie beyond it: as far as Tukey's fences, because a network
-draws vessels wider or fewer than an expert does, and no remark is to be made on that alone."""
+"""How many widths of the usual range, in ratio, a measure may lie beyond it: as far as Tukey's fences, because networks
+draw vessels wider or fewer than experts do, and no remark is to be made on that alone."""
 
 
 class Measure(NamedTuple):

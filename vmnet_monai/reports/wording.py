@@ -64,6 +64,8 @@ DATASET_NAMES = {
     "hrf": "HRF",
     "isic2017": "ISIC 2017",
     "odir5k": "ODIR-5K",
+    "odir-5k-256": "ODIR-5K at 256 pixels",
+    "odir-5k-400": "ODIR-5K at 400 pixels",
     "phantom": "generated phantoms",
     "rahimdr": "RahimDR",
     "retouch": "RETOUCH",
@@ -209,19 +211,8 @@ def findings_note(findings: Iterable[DiseaseFinding]) -> list[str]:
     if names:
         sentences.append(f"Probabilities are calibrated for {', '.join(names)}, and for no other photographs.")
     if any(finding.probability is None for finding in scored):
-        groups: dict[str, list[str]] = {}
-        for finding in scored:
-            if finding.probability is None:
-                group = groups.setdefault(source_names(finding.sources), [])
-                group += [finding.disease] if finding.disease not in group else []
         sentences.append("A score is no probability of a disease in this photograph.")
-        for sources, diseases in groups.items():
-            whose = "Scores" if len(groups) == 1 else f"Scores of {', '.join(map(_lower_name, diseases))}"
-            sentences.append(
-                f"{whose} are calibrated for photographs of {sources} only."
-                if sources
-                else f"For which photographs {_lower_first(whose)} are calibrated is not known."
-            )
+        sentences.append(_sources_sentence([finding for finding in scored if finding.probability is None]))
         undecided = any(finding.decision is None for finding in scored)
         if undecided:
             sentences.append("No decision is made of a score unless it is asked for.")
@@ -235,12 +226,18 @@ def findings_note(findings: Iterable[DiseaseFinding]) -> list[str]:
     return sentences
 
 
-def _lower_first(text: str) -> str:
-    return text[:1].lower() + text[1:]
-
-
-def _lower_name(disease: str) -> str:
-    return VOCABULARY[disease].name if disease in VOCABULARY else disease
+def _sources_sentence(findings: Iterable[DiseaseFinding]) -> str:
+    """Say for which photographs scores are calibrated; those of several sources by disease."""
+    groups: dict[str, dict[str, None]] = {}
+    for finding in findings:
+        name = VOCABULARY[finding.disease].name if finding.disease in VOCABULARY else finding.disease
+        groups.setdefault(source_names(finding.sources) or "unknown sources", {})[name] = None
+    if set(groups) == {"unknown sources"}:
+        return "For which photographs scores are calibrated is not known."
+    if len(groups) == 1:
+        return f"Scores are calibrated for photographs of {', '.join(groups)} only."
+    listed = "; ".join(f"{sources} ({', '.join(diseases)})" for sources, diseases in groups.items())
+    return f"Scores are calibrated for photographs of these sources only: {listed}."
 
 
 def made_from_text(value: Any) -> str:
