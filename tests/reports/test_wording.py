@@ -117,6 +117,11 @@ def test_a_probability_bears_the_name_of_its_calibration() -> None:
     assert "Clinic A" in both and "A score is no probability" in both
 
 
+def test_a_decision_on_a_score_is_said_to_rest_on_other_photographs() -> None:
+    assert "may be wrong for this one" in " ".join(findings_note([finding("glaucoma", 0.7)]))
+    assert "may be wrong" not in " ".join(findings_note([calibrated("glaucoma", 0.7)]))
+
+
 def test_nothing_is_noted_where_there_is_no_score() -> None:
     assert findings_note([]) == findings_note([finding("glaucoma", None)]) == []
 

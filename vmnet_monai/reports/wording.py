@@ -213,9 +213,10 @@ def findings_note(findings: Iterable[DiseaseFinding]) -> list[str]:
     if any(finding.probability is None for finding in scored):
         sentences.append("A score is no probability of a disease in this photograph.")
         sentences.append(_sources_sentence([finding for finding in scored if finding.probability is None]))
-        undecided = any(finding.decision is None for finding in scored)
-        if undecided:
+        if any(finding.decision is None for finding in scored):
             sentences.append("No decision is made of a score unless it is asked for.")
+        if any(finding.decision is not None and finding.probability is None for finding in scored):
+            sentences.append("Thresholds of scores were chosen for those photographs, and may be wrong for this one.")
     if any(known(finding.percentile) for finding in scored):
         sentences.append(
             "The percentile is the percentage of reference eyes with a lower score: validation photographs of those "
