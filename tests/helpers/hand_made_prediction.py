@@ -13,7 +13,7 @@ from vmnet_monai.reports.record import DiseaseFinding
 MODEL = ModelIdentity("V-MNet", "0.4.0", "abc123", "def456", "torch")
 
 FINDINGS = [
-    DiseaseFinding(disease="normal", score=0.125, percentile=37.5, threshold=0.5, decision=0, sources=("odir5k",)),
+    DiseaseFinding(disease="normal", score=0.125, percentile=37.5, threshold=0.5, decision=0, sources=["odir5k"]),
     DiseaseFinding(
         disease="glaucoma",
         score=0.25,
@@ -21,10 +21,10 @@ FINDINGS = [
         probability=0.1 + 0.2,
         threshold=0.3,
         decision=1,
-        sources=("odir5k",),
+        sources=["odir5k"],
         calibration="Clinic A",
     ),
-    DiseaseFinding(disease="cataract", score=0.75, percentile=99.0, sources=("odir5k",)),
+    DiseaseFinding(disease="cataract", score=0.75, percentile=99.0, sources=["odir5k"]),
     DiseaseFinding(disease="amd", score=None),
 ]
 

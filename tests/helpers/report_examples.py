@@ -41,7 +41,7 @@ def finding(disease: str, score: float | None, threshold: float = 0.5) -> Diseas
 
 def withheld(disease: str, score: float, percentile: float | None = 95.0) -> DiseaseFinding:
     """A score on which nobody asked for a decision."""
-    return DiseaseFinding(disease=disease, score=score, percentile=percentile, sources=("odir5k",))
+    return DiseaseFinding(disease=disease, score=score, percentile=percentile, sources=["odir5k"])
 
 
 def calibrated(disease: str, probability: float, threshold: float = 0.5) -> DiseaseFinding:
@@ -53,7 +53,7 @@ def calibrated(disease: str, probability: float, threshold: float = 0.5) -> Dise
         probability=probability,
         threshold=threshold,
         decision=int(probability >= threshold),
-        sources=("odir5k",),
+        sources=["odir5k"],
         calibration="Clinic A",
     )
 

@@ -57,7 +57,7 @@ def calibration(folder: Path) -> Path:
 def test_scores_have_a_rank_and_sources_and_no_decision() -> None:
     (normal, glaucoma), reached = FindingMaker(POINT)(torch.tensor([0.75, 0.5]))
     assert (normal.score, normal.percentile) == (0.75, pytest.approx(75))
-    assert (glaucoma.score, glaucoma.percentile, glaucoma.sources) == (0.5, None, ("odir5k", "hrf"))
+    assert (glaucoma.score, glaucoma.percentile, glaucoma.sources) == (0.5, None, ["odir5k", "hrf"])
     assert {value for one in (normal, glaucoma) for value in (one.probability, one.threshold, one.decision)} == {None}
     assert reached == ["normal", "glaucoma"], "which heat maps are made is no decision"
 
@@ -99,4 +99,4 @@ def test_what_the_network_does_not_answer_has_no_number() -> None:
 def test_operating_points_that_say_nothing_of_sources_give_scores_all_the_same() -> None:
     bare = dataclasses.replace(POINT, disease_sources=(), disease_reference=())
     findings, _ = FindingMaker(bare)(torch.tensor([0.9, 0.1]))
-    assert [(one.percentile, one.sources) for one in findings] == [(None, ()), (None, ())]
+    assert [(one.percentile, one.sources) for one in findings] == [(None, []), (None, [])]

@@ -70,7 +70,7 @@ def summarise(table: pd.DataFrame) -> dict[str, Any]:
             f"a reference needs the vessels of at least {MIN_PHOTOGRAPHS} photographs, got {len(table)}: add datasets."
         )
     measures = table.drop(columns="dataset").astype(float)
-    measures = measures[[name for name in measures if not name.endswith("_px")]]
+    measures = measures[[name for name in measures if not str(name).endswith("_px")]]
     return {
         "photographs": {str(name): int(count) for name, count in table["dataset"].value_counts(sort=False).items()},
         "percentiles": list(PERCENTILES),

@@ -80,7 +80,10 @@ class FindingMaker:
             strict=True,
         ):
             finding = DiseaseFinding(
-                disease=disease, score=None if math.isnan(score) else score, percentile=percentile, sources=sources
+                disease=disease,
+                score=None if math.isnan(score) else score,
+                percentile=percentile,
+                sources=list(sources),
             )
             if finding.score is not None:
                 finding, is_reached = self._decided(finding, score, threshold)

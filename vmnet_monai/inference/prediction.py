@@ -39,12 +39,12 @@ def make_prediction(item: Mapping[str, Any], finding_maker: FindingMaker, explai
             # Compared as the scores do, so that the mask follows from the probabilities on disk.
             reached = probability_levels(probability) >= probability_levels(threshold)
             masks[structure] = reached & inside[0].numpy()  # the 0 outside reaches a threshold of 0
-    findings, reached = finding_maker(item["pred_disease"]) if "pred_disease" in item else ([], [])
+    findings, explained = finding_maker(item["pred_disease"]) if "pred_disease" in item else ([], [])
     heat_maps = {}
     if findings:
         grid = item["image"]
         fov_on_grid = crop_to_box(inside, box, grid.shape[-1]) > 0.5
-        for disease, heat in explainer.heat_maps(grid, fov_on_grid.to(grid), reached).items():
+        for disease, heat in explainer.heat_maps(grid, fov_on_grid.to(grid), explained).items():
             heat_maps[disease] = (restore_from_box(heat.cpu(), box) * inside)[0].numpy()
     measures = _measures(item, inside, box, operating_point) if "vessel" in masks else {}
     remarks = [line for line in item.get("warnings", "").split("\n") if line]

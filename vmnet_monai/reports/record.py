@@ -33,7 +33,7 @@ class DiseaseFinding(_Checked):
     The number that the network gives is a *score*: a probability only for photographs like those of ``sources``. A
     decision is withheld unless it was asked for, or a calibration of one's own makes a probability of the score.
 
-    >>> DiseaseFinding(disease="amd", score=0.7, percentile=96.0, sources=("odir5k",)).decision is None
+    >>> DiseaseFinding(disease="amd", score=0.7, percentile=96.0, sources=["odir5k"]).decision is None
     True
     """
 
@@ -51,7 +51,7 @@ class DiseaseFinding(_Checked):
     """That of the decision, on the probability, or on the score where there is none; None without decision."""
     decision: Annotated[int, Field(ge=0, le=1)] | None = None
     """1 (positive) where the threshold is reached, else 0; None where it is withheld or there is no score."""
-    sources: Annotated[tuple[str, ...], Field(strict=False)] = ()  # a list in JSON
+    sources: list[str] = []
     """Names of the datasets for which the score is calibrated."""
     calibration: str = ""
     """For what the probability is calibrated: the name in the calibration's file; empty without probability."""
