@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from vmnet_monai.calibration.operating_point import OperatingPoint
 from vmnet_monai.calibration.own import MIN_EACH, OwnCalibration, fit_own_calibration, threshold_at_sensitivity
@@ -89,6 +90,12 @@ def test_sensitivity_and_specificity_are_those_at_the_threshold() -> None:
     assert found.at_stated_sensitivity.sensitivity.value >= 0.9
     assert (found.positives, found.negatives) == ((labels == 1).sum(), (labels == 0).sum())
     assert found.patients == 100
+
+
+def test_auc_is_that_of_scikit_learn() -> None:
+    scores, labels = labelled()
+    tied = scores.round(1)
+    assert fitted(tied, labels).diseases["glaucoma"].auc.value == pytest.approx(roc_auc_score(labels, tied))
 
 
 def test_intervals_are_those_of_patients_not_of_photographs() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,25 @@ from PIL import Image
 from small_bundle import small_bundle
 
 from vmnet_monai import Predictor, cli
+from vmnet_monai.calibration import own
 from vmnet_monai.calibration.own import OwnCalibration
 from vmnet_monai.inference import own_calibration
 from vmnet_monai.inference.own_calibration import calibrate_on_own
 
 RETINA = np.ascontiguousarray(skimage.data.retina()[::6, ::6])
-COUNT = 44
+COUNT = 8
 """Photographs, half of them with glaucoma."""
+
+ENOUGH = 3
+"""Least number of photographs with a disease, and without: fewer than in life, to be quick."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_are_enough() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(own, "MIN_EACH", ENOUGH)
+        patch.setattr(own_calibration, "MIN_EACH", ENOUGH)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +74,7 @@ def test_what_was_refused_and_what_was_left_out_is_told(
     words = ["calibrate", clinic / "labels.csv", "--output", output, "--bundle", clinic / "bundle", "--device", "cpu"]
     assert cli.main(list(map(str, words))) == cli.SOME_BAD
     printed = capfd.readouterr().out
-    assert "Not calibrated: normal: 1 photographs with it and 0 without were given, at least 20" in printed
+    assert "Not calibrated: normal: 1 photographs with it and 0 without were given, at least 3" in printed
     assert "vmnet predict --calibration" in printed
     assert f"{COUNT} of them by an earlier run" in printed, "a second run predicts nothing anew"
 
@@ -102,7 +114,7 @@ def test_too_few_labels_are_refused_before_anything_is_predicted(
     monkeypatch.setattr(own_calibration, "predict_folder", predicted)
     few = clinic / "few.csv"
     few.write_text("image,glaucoma\neye 0.png,0\neye 1.png,1\n")
-    with pytest.raises(ValueError, match="at least 20 photographs.*normal 0 and 0, glaucoma 1 and 1.*label more"):
+    with pytest.raises(ValueError, match="at least 3 photographs.*normal 0 and 0, glaucoma 1 and 1.*label more"):
         calibrate_on_own(few, tmp_path / "out", bundle=clinic / "bundle", device="cpu")
     assert not (tmp_path / "out").exists()
 
@@ -110,5 +122,5 @@ def test_too_few_labels_are_refused_before_anything_is_predicted(
 def test_calibration_without_name_bears_that_of_the_table(calibrated: tuple[Path, int]) -> None:
     """The second run of the first test gave none."""
     output, _ = calibrated
-    own = OwnCalibration.model_validate_json((output / "calibration.json").read_text())
-    assert own.name in ("Clinic A", "labels")
+    made = OwnCalibration.model_validate_json((output / "calibration.json").read_text())
+    assert made.name in ("Clinic A", "labels")

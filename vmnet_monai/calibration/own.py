@@ -12,13 +12,13 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from sklearn.metrics import roc_auc_score
 
 from vmnet_monai.calibration.operating_point import OperatingPoint
 from vmnet_monai.calibration.platt import platt_scaled, platt_scaling
 from vmnet_monai.calibration.thresholds import best_threshold
 from vmnet_monai.io.files import whole_file
 from vmnet_monai.metrics.bootstrap import patient_bootstrap_interval
+from vmnet_monai.metrics.disease import auc_of_rows
 
 __all__ = [
     "MIN_EACH",
@@ -250,10 +250,6 @@ def _fit(
         defined = not math.isnan(low)
         return Estimate(value=value, low=low if defined else None, high=high if defined else None)
 
-    def auc(rows: NDArray[np.intp]) -> float:
-        truth = present[rows]
-        return float(roc_auc_score(truth, probabilities[rows])) if truth.any() and not truth.all() else math.nan
-
     def cut(threshold: float) -> Cut:
         reached = probabilities >= threshold
 
@@ -273,7 +269,7 @@ def _fit(
         patients=len(np.unique(patients)),
         scale=scale,
         shift=shift,
-        auc=estimate(auc),
+        auc=estimate(auc_of_rows(probabilities, present.astype(np.float64))),
         youden=cut(best_threshold(probabilities, present.astype(np.float64))),
         at_stated_sensitivity=cut(threshold_at_sensitivity(probabilities, present, STATED_SENSITIVITY)),
     )
