@@ -68,7 +68,7 @@ def test_a_score_becomes_a_probability_that_can_be_taken_at_its_word() -> None:
 def test_a_disease_with_too_few_photographs_is_left_uncalibrated_and_named() -> None:
     assert set(OWN.diseases) == {"glaucoma"}
     assert set(OWN.uncalibrated) == {"normal"}
-    assert f"{MIN_EACH - 1} photographs with it and {MIN_EACH} without" in OWN.uncalibrated["normal"]
+    assert f"{MIN_EACH - 1} with it and {MIN_EACH} without" in OWN.uncalibrated["normal"]
 
 
 def test_just_enough_photographs_are_enough() -> None:

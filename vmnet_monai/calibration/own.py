@@ -201,7 +201,7 @@ def fit_own_calibration(
         positives, negatives = int((label[known] == 1).sum()), int((label[known] == 0).sum())
         if min(positives, negatives) < MIN_EACH:
             left_out[disease] = (
-                f"{positives} photographs with it and {negatives} without were given, at least {MIN_EACH} of each are "
+                f"{positives} with it and {negatives} without were given, at least {MIN_EACH} photographs of each are "
                 "needed"
             )
         else:
