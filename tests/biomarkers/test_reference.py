@@ -35,13 +35,13 @@ def test_reference_eyes_themselves_are_usual() -> None:
 
 def test_vessels_that_fill_the_disc_are_implausible() -> None:
     remarks = implausible_measures(vessel_measures(DISC, DISC))
-    assert any(remark.startswith("Vessel density is 1 of") for remark in remarks)
+    assert any(remark.startswith("Vessel density is 1 in") for remark in remarks)
     assert all("look at it" in remark and "is usual in reference eyes" in remark for remark in remarks)
 
 
 def test_an_eye_without_vessels_is_implausible() -> None:
     remarks = implausible_measures(vessel_measures(np.zeros_like(DISC), DISC))
-    assert any(remark.startswith("Vessel density is 0 of") for remark in remarks)
+    assert any(remark.startswith("Vessel density is 0 in") for remark in remarks)
 
 
 @pytest.mark.parametrize("measures", [{}, {"vessel_density_fov_share": None}, {"new_measure": 1e9}])

@@ -102,7 +102,7 @@ def implausible_measures(measures: Mapping[str, float | None]) -> list[str]:
         Whole sentences, none for most photographs.
 
     Example:
-        >>> implausible_measures({"vessel_density_fov_share": 0.978})[0].partition(" of the")[0]
+        >>> implausible_measures({"vessel_density_fov_share": 0.978})[0].partition(" in the")[0]
         'Vessel density is 0.978'
     """
     remarks = []
@@ -111,7 +111,7 @@ def implausible_measures(measures: Mapping[str, float | None]) -> list[str]:
         low, high = reference.plausible
         if value is not None and not low <= value <= high:
             remarks.append(
-                f"{MEASURES[name].name} is {value:.3g} of the network's vessel map, and {reference.low:.3g} to "
+                f"{MEASURES[name].name} is {value:.3g} in the network's vessel map, and {reference.low:.3g} to "
                 f"{reference.high:.3g} is usual in reference eyes: the vessel map may be wrong, look at it before "
                 "any measure is used."
             )
