@@ -56,13 +56,13 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         ),
         "vessel_width_mean_fov_diameter_share": Measure(
             "Mean vessel width",
-            "fraction of the field of view's diameter",
+            "field of view diameters",
             "Area of the vessels divided by their length.",
         ),
         "tortuosity_arc_chord_mean": Measure(
             "Tortuosity",
             "ratio, 1 is straight",
-            "Length of a vessel segment divided by the distance of its ends, mean.",
+            "Length of a vessel segment over the distance of its ends, mean.",
         ),
         "fractal_dimension_box_count": Measure(
             "Fractal dimension", "", "How densely the vessels branch over all scales, by counting boxes; 1 is a line."

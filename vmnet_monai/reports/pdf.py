@@ -70,7 +70,7 @@ WIDTH = A4[0] - 2 * MARGIN
 """Width of what is printed."""
 
 IMAGE_SIDE_PX = 1040
-"""Longer side of the photograph: 88 mm at 300 dpi, and more as it is printed."""
+"""Longer side of the photograph: 64 mm at 400 dpi."""
 
 HEAT_MAP_SIDE_PX = 360
 """Longer side of a heat map, which is smooth."""
@@ -121,7 +121,7 @@ def write_pdf(
         _images(image, masks),
         *_heat_maps(image, heat_maps, record.heat_map_method),
         *_remarks(record.warnings),
-        _findings(record.findings),
+        *_findings(record.findings),
         *_measures(record.measures),
         _PageCount(),
     ]
@@ -219,7 +219,7 @@ def _heading(name: str, origin: Sequence[str]) -> list[Flowable]:
 
 def _images(image: NDArray[np.uint8], masks: Mapping[str, NDArray[np.bool_]]) -> Table:
     """The photograph, and beside it the structures over it."""
-    size = 78 * mm, 74 * mm
+    size = 78 * mm, 64 * mm
     small = drawn = shrink(image, IMAGE_SIDE_PX)
     columns = [(_picture(small, *size), _text("Photograph", QUIET))]
     if masks:
@@ -246,7 +246,7 @@ def _heat_maps(image: NDArray[np.uint8], heat_maps: Mapping[str, NDArray[np.floa
     for disease, heat in heat_maps.items():
         over = lay_over(small, shrink(levels(heat), HEAT_MAP_SIDE_PX), heat_palette())
         name = heat_map_title(disease, method) + ("" if heat.any() else " (empty)")
-        cells.append([_picture(over, column - 3 * mm, 27 * mm), _text(name, spaceBefore=1 * mm)])
+        cells.append([_picture(over, column - 3 * mm, 24 * mm), _text(name, spaceBefore=1 * mm)])
     rows = [cells[start : start + in_row] for start in range(0, len(cells), in_row)]
     scale = [
         _text("0"),
@@ -301,11 +301,11 @@ def _bar(value: float, threshold: float | None, colour: HexColor) -> Drawing:
     return bar
 
 
-def _findings(findings: Sequence[DiseaseFinding]) -> Table:
+def _findings(findings: Sequence[DiseaseFinding]) -> list[Flowable]:
     """What is said about the diseases; columns that have nothing to say are left out."""
     if not findings:
         text = _text("This network gives no scores of diseases.", size=7.5)
-        return _table([[_section("Diseases")], [text]], [WIDTH], repeatRows=1, spaceBefore=4 * mm)
+        return [_table([[_section("Diseases")], [text]], [WIDTH], repeatRows=1, spaceBefore=3 * mm)]
     told = {
         "": True,
         " ": True,
@@ -324,18 +324,17 @@ def _findings(findings: Sequence[DiseaseFinding]) -> Table:
         row = _finding_row(finding)
         rows.append([row[place] for place in columns])
     decision = len(columns) - 1 if told["decision"] else None
-    note = _text(" ".join(findings_note(findings)), QUIET)
-    return _table(
-        [*rows, [note, *[""] * (len(columns) - 1)]],
+    table = _table(
+        rows,
         [width * mm for (name, width) in widths.items() if told[name]],
         ("VALIGN", (0, 0), (-1, -1), "MIDDLE"),
         *((padding, (0, 0), (-1, -1), 2.5) for padding in ("TOPPADDING", "BOTTOMPADDING")),
         *([] if decision is None else [("LEFTPADDING", (decision, 0), (decision, -1), 3 * mm)]),
-        ("LINEBELOW", (0, 0), (-1, -2), 0.4, LINE),
-        ("SPAN", (0, -1), (-1, -1)),
+        ("LINEBELOW", (0, 0), (-1, -1), 0.4, LINE),
         repeatRows=1,
-        spaceBefore=4 * mm,
+        spaceBefore=3 * mm,
     )
+    return [table, _text(" ".join(findings_note(findings)), QUIET, spaceBefore=1 * mm)]
 
 
 def _measures(measures: Mapping[str, float | None]) -> list[Flowable]:
@@ -354,7 +353,7 @@ def _measures(measures: Mapping[str, float | None]) -> list[Flowable]:
     ]
     table = _table(
         [headings, *rows],
-        [width * mm for width in (64, 80, 14, 22)],
+        [width * mm for width in (62, 76, 16, 26)],
         ("VALIGN", (0, 0), (-1, -1), "MIDDLE"),
         *((padding, (0, 0), (-1, -1), 2) for padding in ("TOPPADDING", "BOTTOMPADDING")),
         ("LINEBELOW", (0, 0), (-1, -1), 0.4, LINE),

@@ -161,7 +161,7 @@ def measure_definition(key: str) -> str:
 def measure_range(key: str) -> str:
     """Write where a measure lies in reference eyes; a dash where it is unknown, as for one in pixels."""
     reference = REFERENCE.get(key)
-    return NOTHING if reference is None else f"{number(reference.low)} to {number(reference.high)}"
+    return NOTHING if reference is None else f"{reference.low:.3g} to {reference.high:.3g}"
 
 
 def score_text(value: float | None) -> str:
