@@ -50,7 +50,7 @@ def test_torchscript_brings_config_metadata_and_operating_point(bundle: Path, tm
 def test_weights_of_another_folder_are_exported_into_it(bundle: Path, tmp_path: Path) -> None:
     models = (bundle / "models").rename(tmp_path / "models of a training")
     export_models(bundle, model_dir=models, runtimes=["torchscript"], images=[RETINA])
-    assert Predictor(bundle, model_dir=str(models), runtime="torchscript", explain=[])(RETINA).decisions["normal"]
+    assert Predictor(bundle, model_dir=str(models), runtime="torchscript", explain=[])(RETINA).scores["normal"] > 0
 
 
 def test_a_network_of_an_overlay_that_cannot_be_scripted_is_traced(bundle: Path, tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_nothing_is_written_where_an_export_differs_from_pytorch(
 def test_an_output_that_is_missing_is_the_largest_difference() -> None:
     """Of two pixels, both differ."""
     vessels = {"vessel": np.array([[0.0, 1.0]], dtype=np.float32)}
-    finding = DiseaseFinding(disease="amd", probability=0.5, threshold=0.5, decision=1)
+    finding = DiseaseFinding(disease="amd", score=0.5)
     reference = Prediction(
         "eye", vessels, {"vessel": vessels["vessel"] > 0.5}, [finding], {}, np.ones((1, 2), bool), {}, []
     )

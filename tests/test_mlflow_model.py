@@ -105,9 +105,9 @@ def decoded_mask(text: str) -> np.ndarray:
 def check_agrees(row: dict[str, Any], bundle: Path, picture: Any = RETINA) -> None:
     """A row, also one that went through JSON, says what the Predictor says."""
     prediction = Predictor(bundle, explain=[])(picture)
-    for disease, probability in prediction.probabilities.items():
-        assert row[f"probability_{disease}"] == pytest.approx(probability, abs=1e-6)
-        assert row[f"decision_{disease}"] == int(bool(prediction.decisions[disease]))
+    for disease, score in prediction.scores.items():
+        assert row[f"score_{disease}"] == pytest.approx(score, abs=1e-6)
+        assert row[f"percentile_{disease}"] == pytest.approx(prediction.percentiles[disease], abs=1e-3)
     for name, value in prediction.measures.items():
         assert row[name] == (None if value is None else pytest.approx(value, rel=1e-3))
     assert row["warnings"] == " ".join(prediction.warnings)

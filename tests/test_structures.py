@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vmnet_monai.structures import check_structures
+from vmnet_monai.structures import DEFAULT_COLOURS, STRUCTURE_LOOKS, check_structures, structure_looks
 
 
 def test_names_come_back_as_a_list() -> None:
@@ -28,3 +28,17 @@ def test_names_come_back_as_a_list() -> None:
 def test_names_that_could_be_confused_are_refused(structures: list[str], rule: str) -> None:
     with pytest.raises(ValueError, match=rule):
         check_structures(structures, ["amd", "drusen"])
+
+
+def test_known_structures_keep_their_colour_whatever_stands_beside_them() -> None:
+    looks = structure_looks(["lesion", "vein", "artery", "disc"])
+    assert list(looks) == ["lesion", "vein", "artery", "disc"]
+    assert looks["vein"] == STRUCTURE_LOOKS["vein"]
+    assert looks["disc"].outlined and not looks["vein"].outlined
+    assert looks["lesion"].colour == DEFAULT_COLOURS[0]
+
+
+def test_other_structures_take_the_default_colours_in_turn_and_start_over() -> None:
+    looks = structure_looks(["a", "b", "c", "d"])
+    assert [look.colour for look in looks.values()] == [*DEFAULT_COLOURS, DEFAULT_COLOURS[0]]
+    assert structure_looks(["vessel", "irf"])["irf"].colour != looks["a"].colour, "that is the vessels'"

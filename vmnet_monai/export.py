@@ -268,8 +268,8 @@ def _differences(prediction: Prediction, reference: Prediction) -> dict[str, flo
     return {
         "structure_difference": max(of_structures, default=np.nan),
         "disease_difference": _largest_difference(
-            [prediction.probabilities.get(disease, np.nan) for disease in reference.probabilities],
-            list(reference.probabilities.values()),
+            [prediction.scores.get(disease, np.nan) for disease in reference.scores],
+            list(reference.scores.values()),
         ),
         "mask_pixels": sum(
             int(np.count_nonzero(prediction.structure_masks.get(structure, ~mask) != mask))

@@ -73,9 +73,10 @@ class FundusModel(PythonModel):
 
     Output, in which everything but ``error`` is None for a photograph that is refused, and ``error`` for the others:
 
-    - ``probability_<disease>``, calibrated, in [0, 1], and ``decision_<disease>``, 0 or 1.
+    - ``score_<disease>`` in [0, 1], a probability for photographs of its calibration only, and
+      ``percentile_<disease>``, the percentage of the reference eyes with a lower score, None without reference.
     - the measures of :func:`~vmnet_monai.biomarkers.vessel_measures`, None where one is undefined.
-    - ``warnings``: remarks on the quality of the photograph.
+    - ``warnings``: remarks on the quality of the photograph and on implausible measures.
     - ``<structure>_mask``, such as ``vessel_mask``: base64 of a PNG of the photograph's own size, 0 and 255.
     - ``error``: why the photograph was refused.
     """
@@ -174,8 +175,8 @@ def input_example() -> pd.DataFrame:
 def _answers(prediction: Prediction) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for finding in prediction.findings:
-        row[f"probability_{finding.disease}"] = finding.probability
-        row[f"decision_{finding.disease}"] = finding.decision
+        row[f"score_{finding.disease}"] = finding.score
+        row[f"percentile_{finding.disease}"] = finding.percentile
     row |= prediction.measures | {"warnings": " ".join(prediction.warnings)}
     for structure, mask in prediction.structure_masks.items():
         row[f"{structure}_mask"] = _base64(Image.fromarray(mask.astype(np.uint8) * 255), "PNG")
@@ -186,7 +187,7 @@ def _columns(point: OperatingPoint) -> dict[str, DataType]:
     """Columns of the output and their types."""
     columns: dict[str, DataType] = {}
     for disease in point.diseases:
-        columns |= {f"probability_{disease}": DataType.double, f"decision_{disease}": DataType.long}
+        columns |= {f"score_{disease}": DataType.double, f"percentile_{disease}": DataType.double}
     if "vessel" in point.structures:
         nothing = np.zeros((8, 8), dtype=np.bool_)  # whose measures have the same names
         columns |= dict.fromkeys(vessel_measures(nothing, ~nothing), DataType.double)

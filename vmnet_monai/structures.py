@@ -1,10 +1,15 @@
-"""Names of the structures that are segmented, which are keys of items, batches and outputs, and names of folders."""
+"""Names of the structures that are segmented, which are keys of items, batches and outputs, and names of folders.
+
+How they are written and drawn is said here as well, once for pages, pictures and PDF.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
-__all__ = ["RESERVED_NAMES", "check_structures", "is_file_safe"]
+__all__ = ["RESERVED_NAMES", "STRUCTURE_LOOKS", "StructureLook", "check_structures", "is_file_safe", "structure_looks"]
 
 RESERVED_NAMES = frozenset(
     {
@@ -13,6 +18,55 @@ RESERVED_NAMES = frozenset(
     }
 )
 """Names that items, outputs, scores or folders use otherwise."""
+
+
+class StructureLook(NamedTuple):
+    """How a structure is shown."""
+
+    name: str
+    """Its plain name; empty where its key is written as words."""
+    colour: tuple[int, int, int]
+    """RGB, 0 to 255."""
+    outlined: bool = False
+    """Whether its outline is drawn, so that what lies in it stays visible, or all of it."""
+
+
+STRUCTURE_LOOKS: Mapping[str, StructureLook] = MappingProxyType(
+    {
+        "vessel": StructureLook("Vessels", (0, 255, 170)),
+        "artery": StructureLook("Arteries", (255, 40, 40)),
+        "vein": StructureLook("Veins", (40, 110, 255)),
+        "disc": StructureLook("Optic disc", (255, 240, 60), outlined=True),
+        "cup": StructureLook("Optic cup", (255, 255, 255), outlined=True),
+        "fovea_region": StructureLook("Fovea", (235, 110, 255), outlined=True),
+        "fovea": StructureLook("Fovea", (235, 110, 255), outlined=True),
+    }
+)
+"""The structures that are known by name. Vessels are green-cyan, the complement of the fundus' red, so that fine ones
+stand out; arteries red and veins blue, as is usual."""
+
+DEFAULT_COLOURS = ((0, 255, 170), (86, 180, 233), (240, 228, 66))
+"""Colours of other structures, in turn: green-cyan, then sky blue and yellow, which stay apart from it with colour
+blindness (Okabe and Ito, 2008)."""
+
+
+def structure_looks(structures: Sequence[str]) -> dict[str, StructureLook]:
+    """Say how each structure is shown; those that are not known by name take the default colours in turn.
+
+    Args:
+        structures: keys, in their order.
+
+    Example:
+        >>> looks = structure_looks(["vessel", "lesion", "scar"])
+        >>> looks["vessel"].name, looks["lesion"].colour, looks["scar"].colour
+        ('Vessels', (86, 180, 233), (240, 228, 66))
+    """
+    known = {name: STRUCTURE_LOOKS[name] for name in structures if name in STRUCTURE_LOOKS}
+    taken = {look.colour for look in known.values()}
+    free = [colour for colour in DEFAULT_COLOURS if colour not in taken] or list(DEFAULT_COLOURS)
+    others = [name for name in structures if name not in known]
+    looks = known | {name: StructureLook("", free[place % len(free)]) for place, name in enumerate(others)}
+    return {name: looks[name] for name in structures}
 
 
 def check_structures(structures: Sequence[str], diseases: Sequence[str] = ()) -> list[str]:

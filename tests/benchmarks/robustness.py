@@ -76,7 +76,7 @@ def dice(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
 def compare(original: Prediction, altered: Prediction, name: str) -> dict[str, float]:
     """What an alteration changed in one photograph."""
     height, width = original.vessel_mask.shape
-    changes = [abs(altered.probabilities[key] - value) for key, value in original.probabilities.items()]
+    changes = [abs(altered.scores[key] - value) for key, value in original.scores.items()]
     before, after = original.measures[DENSITY], altered.measures[DENSITY]
     return {
         "probability_change": max(changes),

@@ -104,7 +104,7 @@ def test_every_photograph_gets_a_row_and_pictures_of_its_own_size(predicted: Pat
     table = pd.read_csv(predicted / "predictions.csv")
     diseases = ["normal", "diabetic_retinopathy", "glaucoma", "cataract", "amd"]
     assert sorted(table["id"]) == ["cut_at_top", "retina"] or len(table) == 2
-    assert table[[f"probability_{disease}" for disease in diseases]].stack().between(0, 1).all()
+    assert table[[f"score_{disease}" for disease in diseases]].stack().between(0, 1).all()
     for row in table.itertuples():
         with Image.open(row.image) as photograph:
             size = photograph.size
@@ -156,7 +156,7 @@ def test_flips_change_the_vessels_and_leave_the_heat_maps(predicted: Path, train
         **SMALL_NETWORK,
     )
     after = pd.read_csv(tmp_path / "predictions.csv").set_index("id").sort_index()
-    np.testing.assert_allclose(after["probability_amd"], before["probability_amd"], atol=0.1)
+    np.testing.assert_allclose(after["score_amd"], before["score_amd"], atol=0.1)
     for name in after.index:
         vessels = [
             np.asarray(Image.open(folder / f"vessel_probability/{name}.png")) for folder in (predicted, tmp_path)

@@ -137,7 +137,7 @@ def test_system_goes_through_every_workflow(
     )
     table = pd.read_csv(predictions / "predictions.csv")
     assert (predictions / "vessel/eye.png").exists() == ("vessel" in heads(name))
-    assert ("probability_amd" in table.columns) == ("disease" in heads(name))
+    assert ("score_amd" in table.columns) == ("disease" in heads(name))
     if "disease" in heads(name):
-        assert table["probability_amd"].between(0, 1).all()
+        assert table["score_amd"].between(0, 1).all()
         assert [path.name for path in (predictions / "cam").iterdir()] == ["eye_amd.png"]

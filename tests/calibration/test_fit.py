@@ -47,6 +47,24 @@ def test_thresholds_lie_between_the_classes() -> None:
     assert point.structures == ("vessel",)
 
 
+def test_reference_eyes_are_those_of_the_sources_with_the_disease_and_without() -> None:
+    """30 photographs of a source that shows both ways; of the other all have it, so that it is left out."""
+    probabilities = np.linspace(0.1, 0.9, 60)[:, np.newaxis]
+    labels = np.array([[0.0], [1.0]] * 15 + [[1.0]] * 30)
+    point = fitted(probabilities=probabilities, labels=labels, datasets=["both"] * 30 + ["one"] * 30)
+    assert point.disease_sources == (("both",),)
+    ends = point.calibrate(probabilities[[0, 29]])[:, 0]
+    assert point.disease_reference[0][0] == pytest.approx(ends[0], abs=1e-6)
+    assert point.disease_reference[0][-1] == pytest.approx(ends[1], abs=1e-6)
+    assert len(point.disease_reference[0]) == 101
+
+
+def test_few_photographs_are_no_reference_and_one_class_no_source() -> None:
+    assert fitted().disease_reference == ((),)
+    assert fitted().disease_sources == (("a",),)
+    assert fitted(labels=np.array([[1.0]] * 4)).disease_sources == ((),)
+
+
 def test_without_a_choice_thresholds_are_one_half_and_probabilities_stay() -> None:
     point = fitted(labels=np.full((4, 1), NAN), histograms={"vessel": histogram({0.2: 5}, {})})
     assert point.structure_thresholds == point.disease_thresholds == (0.5,)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from vmnet_monai.calibration.operating_point import OperatingPoint, network_settings, weights_version
+from vmnet_monai.calibration.operating_point import OperatingPoint, network_settings, trained_date, weights_version
 from vmnet_monai.networks import ResFormer
 
 POINT = OperatingPoint(
@@ -55,6 +55,9 @@ def test_file_is_readable_json(folder: Path) -> None:
         "structure_thresholds": [29491 / 65535],
         "disease_calibration": [[1 / 3, -0.2], [2.0, 0.0]],
         "disease_thresholds": list(POINT.disease_thresholds),
+        "disease_sources": [],
+        "disease_reference": [],
+        "trained": None,
         "weights_sha256": hashlib.sha256(b"weights").hexdigest(),
     }
 
@@ -107,7 +110,7 @@ def test_a_head_that_sees_the_whole_grid_has_no_size(folder: Path) -> None:
 def test_a_file_that_is_no_json_object_is_refused_with_the_way_out(content: str | bytes, folder: Path) -> None:
     path = POINT.save(folder)
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(ValueError, match=r"operating_point\.json.*`vmnet calibrate --pretrained") as caught:
+    with pytest.raises(ValueError, match=r"operating_point\.json.*`vmnet operating-point --pretrained") as caught:
         OperatingPoint.load(folder)
     assert type(caught.value) is ValueError, "and no error of a library"
 
@@ -115,13 +118,13 @@ def test_a_file_that_is_no_json_object_is_refused_with_the_way_out(content: str 
 @pytest.mark.parametrize("key", ["disease_calibration", "weights_sha256"])
 def test_a_file_without_a_key_is_refused_with_the_way_out(key: str, folder: Path) -> None:
     rewrite(POINT.save(folder), {key: ...})
-    with pytest.raises(ValueError, match=rf"operating_point\.json.* {key}.*`vmnet calibrate --pretrained"):
+    with pytest.raises(ValueError, match=rf"operating_point\.json.* {key}.*`vmnet operating-point --pretrained"):
         OperatingPoint.load(folder)
 
 
 def test_a_key_of_an_earlier_version_is_refused_with_its_new_name(folder: Path) -> None:
     rewrite(POINT.save(folder), {"vessel_threshold": 0.5, "structures": ..., "structure_thresholds": ...})
-    with pytest.raises(ValueError, match="vessel_threshold.*structure_thresholds.*`vmnet calibrate --pretrained"):
+    with pytest.raises(ValueError, match="vessel_threshold.*structure_thresholds.*`vmnet operating-point --pretrained"):
         OperatingPoint.load(folder)
 
 
@@ -145,13 +148,21 @@ WRONG = [
     ({"disease_calibration": [[1.0], [1.0, 0.0]]}, r"disease_calibration\.0"),
     ({"disease_calibration": [[1.0, float("inf")], [1.0, 0.0]]}, r"disease_calibration\.0\.1.* inf"),
     ({"lesion_threshold": 0.5}, "lesion_threshold"),
+    ({"disease_sources": [["odir5k"]]}, "disease_sources .* 2 diseases or none, got 1"),
+    ({"disease_sources": [[1], []]}, "disease_sources.* 1"),
+    ({"disease_reference": [[0.5] * 100, []]}, r"disease_reference\.0.* 101 values"),
+    ({"disease_reference": [[1.0] + [0.5] * 100, []]}, r"disease_reference\.0.* do not fall"),
+    ({"disease_reference": [[float("nan")] * 101, []]}, r"disease_reference\.0\.0.* nan"),
+    ({"trained": "yesterday"}, "trained.* 2026-12-01, got 'yesterday'"),
 ]
 
 
 @pytest.mark.parametrize(("change", "rule"), WRONG)
 def test_a_wrong_value_is_refused_with_its_key_and_the_way_out(change: dict[str, Any], rule: str, folder: Path) -> None:
     rewrite(POINT.save(folder), change)
-    with pytest.raises(ValueError, match=rf"operating_point\.json.*{rule}.*`vmnet calibrate --pretrained") as caught:
+    with pytest.raises(
+        ValueError, match=rf"operating_point\.json.*{rule}.*`vmnet operating-point --pretrained"
+    ) as caught:
         OperatingPoint.load(folder)
     assert "\n" not in str(caught.value)
 
@@ -229,6 +240,31 @@ def test_a_probability_at_its_threshold_is_positive_and_nan_is_not_decided() -> 
         disease_thresholds=(0.2, 0.4, 0.6),
     )
     assert point.decide([0.2, 0.39, float("nan")]) == [1, 0, None]
+
+
+@pytest.mark.parametrize("key", ["disease_sources", "disease_reference", "trained"])
+def test_a_file_without_what_is_optional_is_read(key: str, folder: Path) -> None:
+    rewrite(POINT.save(folder), {key: ...})
+    assert OperatingPoint.load(folder) == POINT
+
+
+def test_a_score_is_ranked_among_the_reference_eyes_of_its_disease() -> None:
+    table = tuple((np.arange(101) / 200).tolist())  # evenly from 0 to 0.5
+    point = dataclasses.replace(POINT, disease_reference=(table, ()))
+    assert point.percentiles([0.25, 0.25]) == [pytest.approx(50), None]
+    assert point.percentiles([0.9, float("nan")]) == [100.0, None]
+    assert POINT.percentiles([0.25, 0.25]) == [None, None]
+    assert point.thresholds_version != POINT.thresholds_version
+
+
+def test_the_date_of_weights_is_read_from_their_operating_point_if_it_states_one(folder: Path) -> None:
+    assert trained_date(folder / "model.pt") is None
+    path = POINT.save(folder)
+    assert trained_date(folder / "model.pt") is None
+    dataclasses.replace(POINT, trained="2026-12-01").save(folder)
+    assert trained_date(folder / "model.pt") == "2026-12-01"
+    path.write_text("{")
+    assert trained_date(folder / "model.pt") is None, "it is about to be written anew"
 
 
 def test_each_disease_is_calibrated_by_its_own_scale_and_shift() -> None:

@@ -93,7 +93,8 @@ def test_a_photograph_becomes_tables_pictures_and_a_report(
         assert mask.size == cam.size == RETINA.size
     row = pd.read_csv(out / "predictions.csv").iloc[0]
     assert row["image"] == str(retina)
-    assert 0 < row["probability_glaucoma"] < 1
+    assert 0 < row["score_glaucoma"] < 1
+    assert not [column for column in row.index if column.startswith(("probability_", "decision_"))]
     assert {"vessel_density_fov_share", "warnings"} <= set(row.index)
     printed = capfd.readouterr()
     assert "1 photograph: 1 predicted, 0 refused, 0 failed." in printed.out
@@ -121,12 +122,14 @@ def test_second_run_does_only_what_is_missing(
 
 
 def test_thresholds_and_flips_are_used(predict: Callable[..., int], retina: Path, tmp_path: Path) -> None:
-    predict(retina)
+    predict(retina, "--decide")
     first = pd.read_csv(tmp_path / "out/predictions.csv").iloc[0]
     version = pd.read_csv(tmp_path / "out/manifest.csv")["thresholds_version"][0]
     assert [first["decision_normal"], first["decision_glaucoma"]] == [1, 0]
     probability = (tmp_path / "out/vessel_probability/retina.png").read_bytes()
-    predict(retina, "--threshold", "normal=1", "--threshold", "glaucoma=0", "--threshold", "vessel=0", "--flips")
+    predict(
+        retina, "--threshold", "normal=1", "--threshold", "glaucoma=0", "--threshold", "vessel=0", "--flips", "--decide"
+    )
     second = pd.read_csv(tmp_path / "out/predictions.csv").iloc[0]
     assert [second["decision_normal"], second["decision_glaucoma"]] == [0, 1]
     assert (tmp_path / "out/vessel_probability/retina.png").read_bytes() != probability

@@ -1,4 +1,4 @@
-"""``vmnet train``, ``vmnet evaluate`` and ``vmnet calibrate``: what their options make of the config."""
+"""``vmnet train``, ``vmnet evaluate`` and ``vmnet operating-point``: what their options make of the config."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_several_datasets_are_lists(handed_over: list[Any]) -> None:
 def test_names_of_files_are_never_evaluated(handed_over: list[Any]) -> None:
     from monai.bundle import ConfigParser
 
-    assert cli.main(["calibrate", "--pretrained", "@seed", "--output", "$open('evaluated', 'w')"]) == cli.OK
+    assert cli.main(["operating-point", "--pretrained", "@seed", "--output", "$open('evaluated', 'w')"]) == cli.OK
     config = ConfigParser(handed_over[3])
     assert config.get_parsed_content("pretrained") == "@seed"
     assert config.get_parsed_content("output_dir") == "$open('evaluated', 'w')"

@@ -113,7 +113,7 @@ def test_results_are_those_of_the_predictor(study: Study) -> None:
     assert f"records/{study.right.SOPInstanceUID}.json" in row["files"]
     for found, wanted in zip(record["findings"], expected.findings, strict=True):
         assert found["disease"] == wanted.disease
-        assert found["probability"] == pytest.approx(wanted.probability, abs=1e-6)
+        assert found["score"] == pytest.approx(wanted.score, abs=1e-6)
     mask = study.results(study.right.SOPInstanceUID)["mask"]
     np.testing.assert_array_equal(mask.pixel_array.squeeze() > 0, expected.vessel_mask)
 

@@ -65,7 +65,7 @@ def test_a_record_holds_the_prediction_and_nothing_of_the_patient(
     text = (tmp_path / f"records/{source.SOPInstanceUID}.json").read_text()
     record = json.loads(text)
     assert outcome.prediction is not None
-    assert record["findings"] == [finding.model_dump() for finding in outcome.prediction.findings]
+    assert record["findings"] == [json.loads(finding.model_dump_json()) for finding in outcome.prediction.findings]
     assert record["measures"] == outcome.prediction.measures
     assert (record["width_px"], record["height_px"]) == (300, 300)
     assert record["model"]["model_version"] == "weights"

@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vmnet_monai.explain import draw_heat_map, draw_scale, draw_structures
+from vmnet_monai.explain import draw_heat_map, draw_scale, draw_structures, heat_palette, outline
+from vmnet_monai.explain.overlay import HEAT_FROM
+from vmnet_monai.structures import STRUCTURE_LOOKS
 
 IMAGE = np.full((2, 3, 3), (200, 60, 30), dtype=np.uint8)
 
 
 def test_vessels_are_coloured_and_nothing_else() -> None:
     mask = np.array([[True, False, False], [False, False, True]])
-    drawn = draw_structures(IMAGE, [mask])
+    drawn = draw_structures(IMAGE, {"vessel": mask})
     assert (drawn.shape, drawn.dtype) == (IMAGE.shape, np.uint8)
     assert (drawn[mask] == (0, 255, 170)).all()
     assert (drawn[~mask] == IMAGE[~mask]).all()
@@ -22,7 +24,7 @@ def test_vessels_are_coloured_and_nothing_else() -> None:
 def test_structures_have_colours_of_their_own_and_the_last_shows() -> None:
     first, second = np.zeros((2, 2, 3), dtype=bool)
     first[0], second[0, 2] = True, True
-    drawn = draw_structures(IMAGE, [first, second])
+    drawn = draw_structures(IMAGE, {"vessel": first, "lesion": second})
     assert drawn[0].tolist() == [[0, 255, 170], [0, 255, 170], [86, 180, 233]]
     assert (drawn[1] == IMAGE[1]).all()
 
@@ -33,16 +35,53 @@ def test_no_heat_leaves_the_photograph_as_it_is() -> None:
     assert (drawn == IMAGE).all()
 
 
-def test_full_heat_covers_six_tenths_of_the_photograph() -> None:
-    """Inferno ends at (252, 255, 164): 0.4 * (200, 60, 30) + 0.6 * (252, 255, 164) = (231, 177, 110)."""
+@pytest.mark.parametrize("low", [0.1, HEAT_FROM - 0.01])
+def test_low_heat_leaves_the_photograph_as_it_is(low: float) -> None:
+    assert (draw_heat_map(IMAGE, np.full((2, 3), low)) == IMAGE).all()
+
+
+def test_full_heat_covers_four_fifths_of_the_photograph() -> None:
+    """Pale cyan over red: 0.2 * (200, 60, 30) + 0.8 * (200, 255, 255) = (200, 216, 210)."""
     drawn = draw_heat_map(IMAGE, np.ones((2, 3)))
-    assert drawn[0, 0].tolist() == pytest.approx([231, 177, 110], abs=1)
+    assert drawn[0, 0].tolist() == pytest.approx([200, 216, 210], abs=1)
 
 
 def test_more_heat_is_brighter_on_a_black_photograph() -> None:
-    heat = np.linspace(0, 1, 11, dtype=np.float32)[None]
+    heat = np.linspace(HEAT_FROM, 1, 11, dtype=np.float32)[None]
     brightness = draw_heat_map(np.zeros((1, 11, 3), dtype=np.uint8), heat).sum(axis=2)[0].astype(int)
     assert (np.diff(brightness) > 0).all()
+
+
+def test_heat_is_told_from_a_red_retina_by_its_hue() -> None:
+    """Blue is nowhere below the other channels, and in a retina nowhere above them."""
+    red, green, blue, opacity = heat_palette().astype(int).T
+    shown = opacity > 0
+    assert (blue[shown] >= np.maximum(red, green)[shown]).all()
+    retina = np.array([[[170, 70, 30]]], dtype=np.uint8)
+    moved = np.abs(draw_heat_map(retina, np.array([[0.5]])).astype(int) - retina)
+    assert moved.max() > 60, "also where the map is but half as high"
+
+
+def test_an_outline_is_the_rim_of_a_mask() -> None:
+    """The image is 300 pixels wide: its outline is 1 pixel wide."""
+    mask = np.zeros((200, 300), dtype=bool)
+    mask[50:60, 100:120] = True
+    rim = outline(mask)
+    assert rim.sum() == 2 * 10 + 2 * 20 - 4
+    assert (rim <= mask).all() and not rim[51:59, 101:119].any()
+    assert not outline(np.zeros((5, 5), dtype=bool)).any()
+    assert outline(np.ones((5, 5), dtype=bool)).sum() == 16, "the edge of the image counts as outside"
+
+
+def test_arteries_are_red_veins_blue_and_the_disc_an_outline_over_both() -> None:
+    everywhere = np.ones((9, 9), dtype=bool)
+    left = np.zeros_like(everywhere)
+    left[:, :5] = True
+    drawn = draw_structures(np.zeros((9, 9, 3), np.uint8), {"disc": everywhere, "artery": left, "vein": ~left})
+    red, blue = drawn[4, 2].astype(int), drawn[4, 6].astype(int)
+    assert red[0] > 2 * max(red[1], red[2])
+    assert blue[2] > 2 * max(blue[0], blue[1])
+    assert drawn[0, 0].tolist() == list(STRUCTURE_LOOKS["disc"].colour)
 
 
 @pytest.mark.parametrize("side", [128, 256, 1000])
@@ -57,12 +96,14 @@ def test_scale_stands_in_the_lower_right_corner_alone(side: int) -> None:
 
 
 def test_scale_runs_from_the_colour_of_0_to_the_colour_of_1() -> None:
-    """Inferno starts at (0, 0, 4) and ends at (252, 255, 164), and becomes ever brighter."""
+    """Nothing at first, then blue, cyan and at last pale cyan, ever brighter; digits and frame are grey."""
     drawn = draw_scale(np.zeros((256, 256, 3), dtype=np.uint8)).astype(int)
-    row = next(row for row in drawn if (row == (252, 255, 164)).all(axis=1).any())
-    bar = row[(row[:, 2] > 0) & (row != row[:, :1]).any(axis=1)]  # digits are grey
-    assert bar[0].tolist() == [0, 0, 4]
-    assert bar[-1].tolist() == [252, 255, 164]
+    coloured = (drawn != drawn[:, :, :1]).any(axis=2)
+    row = drawn[np.flatnonzero(coloured.any(axis=1))[2]]
+    columns = np.flatnonzero((row != row[:, :1]).any(axis=1))
+    bar = row[columns[0] : columns[-1] + 1]
+    assert bar[0, 2] > bar[0, 0], "blue"
+    assert bar[-1].tolist() == [200, 255, 255]
     assert (np.diff(bar.sum(axis=1)) >= 0).all()
 
 
@@ -80,9 +121,20 @@ def test_scale_grows_with_the_picture() -> None:
     assert large / small == pytest.approx(2, rel=0.05)
 
 
-def test_caption_is_written() -> None:
+def test_title_and_caption_are_written() -> None:
     image = np.zeros((256, 256, 3), dtype=np.uint8)
-    assert (draw_scale(image) != draw_scale(image, "fraction of minimum")).any()
+    assert (draw_scale(image) != draw_scale(image, caption="fraction of minimum")).any()
+    glaucoma, amd = (draw_scale(image, f"{name} · Grad-CAM") for name in ("Glaucoma", "Cataract"))
+    assert (glaucoma != amd).any()
+    assert (glaucoma != draw_scale(image)).any()
+
+
+def test_a_long_title_is_written_smaller_until_it_fits() -> None:
+    image = np.full((400, 400, 3), 255, dtype=np.uint8)
+    title = "Proliferative diabetic retinopathy with macular oedema · Grad-CAM++"
+    drawn = draw_scale(image, title)
+    assert drawn.shape == image.shape
+    assert (drawn[:, 0] == 255).all(), "a margin is left"
 
 
 def test_picture_too_small_for_letters_has_no_scale() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,11 @@ class BestAt:
         engine.state.best_metric_epoch = best  # type: ignore[attr-defined]
 
 
-def saver(folder: Path, network: torch.nn.Module, collector: PredictionCollector) -> BestModelSaver:
-    return BestModelSaver(str(folder), network, collector, DISEASES, grid_size=64, disease_size=32, contrast="clahe")
+def saver(
+    folder: Path, network: torch.nn.Module, collector: PredictionCollector, trained: str = "today"
+) -> BestModelSaver:
+    sizes = {"grid_size": 64, "disease_size": 32}
+    return BestModelSaver(str(folder), network, collector, DISEASES, **sizes, contrast="clahe", trained=trained)
 
 
 def select(folder: Path, entries: list[dict[str, Any]], structures: tuple[str, ...] = ("vessel",)) -> OperatingPoint:
@@ -53,6 +57,15 @@ def select(folder: Path, entries: list[dict[str, Any]], structures: tuple[str, .
     feed([entries], collector, BestAt(1), saver(folder, small_network(), collector))
     assert (folder / "model.pt").is_file()
     return OperatingPoint.load(folder)
+
+
+def test_weights_bear_the_day_on_which_they_were_trained(tmp_path: Path) -> None:
+    """A calibration of weights, which saves them again, hands over the day that is known."""
+    assert select(tmp_path / "trained", [photograph("a", **SEPARABLE)]).trained == date.today().isoformat()
+    collector = PredictionCollector(("vessel",))
+    made = saver(tmp_path / "again", small_network(), collector, trained="2026-12-01")
+    feed([[photograph("a", **SEPARABLE)]], collector, BestAt(1), made)
+    assert OperatingPoint.load(tmp_path / "again").trained == "2026-12-01"
 
 
 def test_thresholds_are_the_best_on_the_validation_photographs(tmp_path: Path) -> None:

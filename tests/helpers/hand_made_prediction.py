@@ -13,9 +13,19 @@ from vmnet_monai.reports.record import DiseaseFinding
 MODEL = ModelIdentity("V-MNet", "0.4.0", "abc123", "def456", "torch")
 
 FINDINGS = [
-    DiseaseFinding(disease="normal", probability=0.125, threshold=0.5, decision=0),
-    DiseaseFinding(disease="glaucoma", probability=0.1 + 0.2, threshold=0.3, decision=1),
-    DiseaseFinding(disease="amd", probability=None, threshold=0.5, decision=None),
+    DiseaseFinding(disease="normal", score=0.125, percentile=37.5, threshold=0.5, decision=0, sources=["odir5k"]),
+    DiseaseFinding(
+        disease="glaucoma",
+        score=0.25,
+        percentile=90.0,
+        probability=0.1 + 0.2,
+        threshold=0.3,
+        decision=1,
+        sources=["odir5k"],
+        calibration="Clinic A",
+    ),
+    DiseaseFinding(disease="cataract", score=0.75, percentile=99.0, sources=["odir5k"]),
+    DiseaseFinding(disease="amd", score=None),
 ]
 
 MEASURES = {
@@ -37,6 +47,7 @@ def hand_made_prediction(height: int = 24, width: int = 40, **changes: Any) -> P
         "heat_maps": {"glaucoma": probability},
         "field_of_view": np.ones((height, width), dtype=bool),
         "measures": MEASURES,
+        "heat_map_method": "gradcam",
         "warnings": ["The photograph is blurred \N{EN DASH} retake it."],
     }
     return Prediction(**parts | changes)

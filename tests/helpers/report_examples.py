@@ -31,9 +31,31 @@ def heat(height: int = 60, width: int = 90) -> np.ndarray:
     return np.tile(np.linspace(0, 1, width, dtype=np.float32), (height, 1))
 
 
-def finding(disease: str, probability: float | None, threshold: float = 0.5) -> DiseaseFinding:
-    decision = None if probability is None else int(probability >= threshold)
-    return DiseaseFinding(disease=disease, probability=probability, threshold=threshold, decision=decision)
+def finding(disease: str, score: float | None, threshold: float = 0.5) -> DiseaseFinding:
+    """A score on which was decided."""
+    decision = None if score is None else int(score >= threshold)
+    return DiseaseFinding(
+        disease=disease, score=score, threshold=None if score is None else threshold, decision=decision
+    )
+
+
+def withheld(disease: str, score: float, percentile: float | None = 95.0) -> DiseaseFinding:
+    """A score on which nobody asked for a decision."""
+    return DiseaseFinding(disease=disease, score=score, percentile=percentile, sources=["odir5k"])
+
+
+def calibrated(disease: str, probability: float, threshold: float = 0.5) -> DiseaseFinding:
+    """A score of 0.125 and the probability that a calibration of one's own makes of it."""
+    return DiseaseFinding(
+        disease=disease,
+        score=0.125,
+        percentile=42.0,
+        probability=probability,
+        threshold=threshold,
+        decision=int(probability >= threshold),
+        sources=["odir5k"],
+        calibration="Clinic A",
+    )
 
 
 def record(name: str = "eye", **changes: Any) -> Record:
@@ -44,7 +66,8 @@ def record(name: str = "eye", **changes: Any) -> Record:
         "status": "ok",
         "reason": "",
         "seconds": 1.0,
-        "model_version": "0.3.0",
+        "model": "V-MNet 0.6.0, weights of 2026-12-01",
+        "model_version": "0a1b2c",
         "thresholds_version": "7",
         "width_px": 90,
         "height_px": 60,
@@ -53,6 +76,7 @@ def record(name: str = "eye", **changes: Any) -> Record:
         "warnings": [],
         "structures": ["vessel"],
         "heat_maps": ["glaucoma"],
+        "heat_map_method": "gradcam",
         "made_from": {"flips": False},
         "files": [],
     }

@@ -17,7 +17,7 @@ from vmnet_monai.reports.record import Description, DiseaseFinding, Record
 DESCRIPTION = Description(
     width_px=4,
     height_px=3,
-    findings=[DiseaseFinding(disease="glaucoma", probability=0.25, threshold=0.2, decision=1)],
+    findings=[DiseaseFinding(disease="glaucoma", score=0.25, percentile=50.0, threshold=0.2, decision=1)],
     measures={"vessel_density_fov_share": None},
     warnings=["It is dark.", "It is blurred."],
     structures=["vessel"],
@@ -202,7 +202,7 @@ def test_manifest_has_a_row_per_input_and_predictions_one_per_prediction(tmp_pat
     one.write_tables()
     manifest = pd.read_csv(one.output_dir / "manifest.csv", keep_default_na=False)
     assert manifest.columns.tolist() == [
-        "id", "image", "status", "reason", "seconds", "model_version", "thresholds_version"
+        "id", "image", "status", "reason", "seconds", "model", "model_version", "thresholds_version"
     ]  # fmt: skip
     assert manifest["id"].tolist() == ["a", "b", "c"], "in the order of the inputs"
     assert manifest["status"].tolist() == ["ok", "refused", "failed"]
@@ -212,7 +212,8 @@ def test_manifest_has_a_row_per_input_and_predictions_one_per_prediction(tmp_pat
     assert table.to_dict("records")[0] == {
         "id": "a",
         "image": items[0]["image"],
-        "probability_glaucoma": 0.25,
+        "score_glaucoma": 0.25,
+        "percentile_glaucoma": 50.0,
         "decision_glaucoma": 1,
         "vessel_density_fov_share": pytest.approx(float("nan"), nan_ok=True),
         "warnings": "It is dark. It is blurred.",
@@ -295,5 +296,5 @@ def test_partial_files_of_a_killed_run_are_removed_and_nothing_else(tmp_path: Pa
 
 def test_a_record_appears_whole(tmp_path: Path, done: dict[str, str]) -> None:
     record = json.loads((tmp_path / "out/records/a.json").read_text())
-    assert record["findings"][0]["probability"] == 0.25
+    assert record["findings"][0]["score"] == 0.25
     assert record["model_version"] == "m"

@@ -45,11 +45,17 @@ def test_everything_is_on_the_photographs_own_pixels(prediction: Prediction) -> 
     assert all(heat.shape == shape for heat in prediction.heat_maps.values())
 
 
-def test_decisions_follow_from_probabilities_and_thresholds(prediction: Prediction) -> None:
-    """The thresholds are 0, which every probability reaches, and 1, which none does."""
-    assert prediction.decisions == {"normal": True, "glaucoma": False}
-    assert list(prediction.probabilities) == ["normal", "glaucoma"]
-    assert all(0 < value < 1 for value in prediction.probabilities.values())
+def test_scores_are_no_probabilities_and_decisions_are_withheld(prediction: Prediction) -> None:
+    assert prediction.decisions == {"normal": None, "glaucoma": None}
+    assert list(prediction.scores) == ["normal", "glaucoma"]
+    assert all(0 < value < 1 for value in prediction.scores.values())
+    assert prediction.probabilities == {}
+    assert prediction.percentiles == {"normal": None, "glaucoma": None}
+
+
+def test_decisions_that_are_asked_for_follow_from_scores_and_thresholds(bundle: Path) -> None:
+    """The thresholds are 0, which every score reaches, and 1, which none does."""
+    assert Predictor(bundle, decide=True, explain=[])(RETINA).decisions == {"normal": True, "glaucoma": False}
 
 
 def test_called_diseases_are_explained(prediction: Prediction) -> None:
@@ -90,14 +96,14 @@ def test_every_form_of_a_photograph_gives_the_same(
     form: str, predictor: Predictor, prediction: Prediction, tmp_path: Path
 ) -> None:
     other = predictor(FORMS[form](tmp_path))
-    assert other.probabilities == prediction.probabilities
+    assert other.scores == prediction.scores
     np.testing.assert_array_equal(other.vessel_probability, prediction.vessel_probability)
 
 
 def test_16_bit_grey_and_8_bit_grey_are_the_same_photograph(predictor: Predictor) -> None:
     grey = RETINA[..., 1]
     eight, sixteen = predictor([grey, grey.astype(np.uint16) << 8])
-    assert eight.probabilities == sixteen.probabilities
+    assert eight.scores == sixteen.scores
 
 
 @pytest.mark.parametrize("bits", [10, 12, 14, 16])
@@ -147,7 +153,7 @@ def test_what_cannot_be_used_is_refused_with_the_reason(predictor: Predictor, im
 
 
 def test_weights_and_thresholds_are_those_that_were_asked_for(bundle: Path) -> None:
-    lenient = Predictor(bundle, thresholds={"glaucoma": 0.0, "vessel": 0.0}, explain=[])(RETINA)
+    lenient = Predictor(bundle, thresholds={"glaucoma": 0.0, "vessel": 0.0}, decide=True, explain=[])(RETINA)
     assert lenient.decisions["glaucoma"]
     np.testing.assert_array_equal(lenient.vessel_mask, lenient.field_of_view)
     assert not lenient.field_of_view.all()

@@ -40,8 +40,9 @@ def test_a_record_is_read_as_it_was_written(folder: RecordFolder) -> None:
 def test_a_file_has_the_keys_of_a_record_in_their_order(folder: RecordFolder) -> None:
     text = (folder.output_dir / "records/a.json").read_text()
     assert list(json.loads(text)) == [
-        *("id", "image", "status", "reason", "seconds", "model_version", "thresholds_version"),
+        *("id", "image", "status", "reason", "seconds", "model", "model_version", "thresholds_version"),
         *("width_px", "height_px", "findings", "measures", "warnings", "structures", "heat_maps"),
+        "heat_map_method",
         *("made_from", "files"),
     ]
     assert text.startswith('{\n "id": "a",\n')
@@ -66,8 +67,8 @@ def test_what_is_no_record_counts_as_missing(folder: RecordFolder, content: str)
         {"files": ["vessel/\0.png"]},
         {"findings": ...},
         {"findings": [{"disease": "amd"}]},
-        {"findings": [{"disease": "amd", "probability": 1.5, "threshold": 0.5, "decision": 1}]},
-        {"findings": [{"disease": "amd", "probability": 0.5, "threshold": 0.5, "decision": 2}]},
+        {"findings": [{"disease": "amd", "score": 1.5, "threshold": 0.5, "decision": 1}]},
+        {"findings": [{"disease": "amd", "score": 0.5, "threshold": 0.5, "decision": 2}]},
         {"measures": {"vessel_width_mean_px": float("nan")}},
         {"made_from": []},
         {"status": "failed"},

@@ -45,7 +45,7 @@ def reference(bundle: Path) -> Prediction:
 
 def same(prediction: Prediction, reference: Prediction) -> None:
     """Probabilities within the tolerance, and masks wherever the probability keeps that far from the threshold 0.5."""
-    assert prediction.probabilities == pytest.approx(reference.probabilities, abs=TOLERANCE)
+    assert prediction.scores == pytest.approx(reference.scores, abs=TOLERANCE)
     np.testing.assert_allclose(prediction.vessel_probability, reference.vessel_probability, atol=TOLERANCE)
     certain = np.abs(reference.vessel_probability - 0.5) > 2 * TOLERANCE
     np.testing.assert_array_equal(prediction.vessel_mask[certain], reference.vessel_mask[certain])
@@ -107,7 +107,7 @@ def test_a_folder_gives_the_same_with_each_runtime_and_is_predicted_anew_with_an
     again = predict_folder([tmp_path / "eye.png"], tmp_path / "out", bundle, runtime=RUNTIMES[-1], **IMAGES)
     assert again.done_before == 1
     for table in tables[1:]:
-        for column in ("probability_normal", "probability_glaucoma"):
+        for column in ("score_normal", "score_glaucoma"):
             np.testing.assert_allclose(table[column], tables[0][column], atol=TOLERANCE)
     assert maps[1:] == maps[:-1]
 

@@ -17,6 +17,7 @@ from PIL import Image
 from vmnet_monai.calibration.operating_point import OperatingPoint
 from vmnet_monai.explain.explainer import Explainer
 from vmnet_monai.handlers import ValidationImages
+from vmnet_monai.inference.findings import FindingMaker
 from vmnet_monai.inference.manifest import Manifest
 from vmnet_monai.inference.writer import PredictionWriter
 
@@ -34,13 +35,14 @@ def writer(
     network: Any = None,
     point: OperatingPoint = POINT,
     names: Sequence[str] = "a",
+    decide: bool = True,
     **options: bool,
 ) -> PredictionWriter:
-    """A writer into a folder, without report unless it is asked for."""
+    """A writer into a folder, without report unless it is asked for, that decides."""
     manifest = Manifest(folder, {}, "m", "t")
     manifest.start([{"id": name, "image": f"{name}.png"} for name in names])
     explainer = Explainer(network or small_network(), point.diseases, explain)
-    return PredictionWriter(manifest, point, explainer, **({"report": False} | options))
+    return PredictionWriter(manifest, FindingMaker(point, decide=decide), explainer, **({"report": False} | options))
 
 
 def test_probability_survives_as_16_bit_grey(tmp_path: Path) -> None:
@@ -84,23 +86,30 @@ def test_each_structure_has_its_folders_and_its_threshold(tmp_path: Path) -> Non
     assert not (tmp_path / "vessel").exists()
 
 
-def test_table_holds_probabilities_and_decisions(tmp_path: Path) -> None:
-    entries = [[photograph("a", probabilities=(0.3, 0.69), vessel=[[0.1]])], [photograph("b", vessel=[[0.1]])]]
-    feed(entries, writer(tmp_path, names="ab"))
+def test_table_holds_scores_and_no_decision_that_nobody_asked_for(tmp_path: Path) -> None:
+    feed([[photograph("a", probabilities=(0.3, 0.69), vessel=[[0.1]])]], writer(tmp_path, decide=False))
     table = pd.read_csv(tmp_path / "predictions.csv")
     assert table.columns.tolist()[:6] == [
         "id",
         "image",
-        "probability_normal",
-        "decision_normal",
-        "probability_glaucoma",
-        "decision_glaucoma",
+        "score_normal",
+        "percentile_normal",
+        "score_glaucoma",
+        "percentile_glaucoma",
     ]
-    assert table.iloc[0].tolist()[:6] == ["a", "a.png", 0.3, 1, 0.69, 0]
-    assert table.iloc[1].tolist()[:6] == ["b", "b.png", 0.5, 1, 0.5, 0]
+    assert not [column for column in table if column.startswith(("probability_", "decision_"))]
 
 
-def test_probabilities_are_calibrated_before_they_are_decided(tmp_path: Path) -> None:
+def test_table_holds_scores_and_decisions_that_were_asked_for(tmp_path: Path) -> None:
+    entries = [[photograph("a", probabilities=(0.3, 0.69), vessel=[[0.1]])], [photograph("b", vessel=[[0.1]])]]
+    feed(entries, writer(tmp_path, names="ab"))
+    table = pd.read_csv(tmp_path / "predictions.csv")
+    columns = ["id", "image", "score_normal", "decision_normal", "score_glaucoma", "decision_glaucoma"]
+    assert table[columns].iloc[0].tolist() == ["a", "a.png", 0.3, 1, 0.69, 0]
+    assert table[columns].iloc[1].tolist() == ["b", "b.png", 0.5, 1, 0.5, 0]
+
+
+def test_scores_are_calibrated_before_they_are_decided(tmp_path: Path) -> None:
     """Odds of 4 become 2 with a scale of 1/2, 2/3; odds of 1 become 3 with a shift of log 3, 3/4."""
     point = dataclasses.replace(
         POINT, disease_calibration=((0.5, 0.0), (1.0, np.log(3))), disease_thresholds=(0.7,) * 2
@@ -108,8 +117,8 @@ def test_probabilities_are_calibrated_before_they_are_decided(tmp_path: Path) ->
     entry = photograph("a", probabilities=(0.8, 0.5), vessel=[[0.1]])
     feed([[entry]], writer(tmp_path, point=point))
     row = pd.read_csv(tmp_path / "predictions.csv").iloc[0]
-    assert row[["probability_normal", "decision_normal"]].tolist() == [0.666667, 0]
-    assert row[["probability_glaucoma", "decision_glaucoma"]].tolist() == [0.75, 1]
+    assert row[["score_normal", "decision_normal"]].tolist() == [0.666667, 0]
+    assert row[["score_glaucoma", "decision_glaucoma"]].tolist() == [0.75, 1]
 
 
 def test_real_inference_writes_pictures_of_the_photographs_size(tmp_path: Path) -> None:

@@ -9,16 +9,17 @@ import pytest
 from PIL import Image
 from report_examples import heat, photograph, vessels
 
-from vmnet_monai.explain import draw_heat_map, draw_structures
+from vmnet_monai.explain import draw_heat_map, draw_structures, heat_palette
 from vmnet_monai.reports.images import (
-    heat_palette,
     lay_over,
     levels,
     shrink,
+    structure_levels,
     structure_palette,
     write_jpeg,
     write_overlay,
 )
+from vmnet_monai.structures import structure_looks
 
 
 @pytest.mark.parametrize(
@@ -43,25 +44,21 @@ def test_levels_of_masks_and_maps_run_to_255() -> None:
 
 
 def test_structure_is_drawn_as_in_other_pictures() -> None:
-    expected = draw_structures(photograph(), [~vessels(), vessels()])
-    drawn = lay_over(photograph(), levels(~vessels()), structure_palette(0))
-    drawn = lay_over(drawn, levels(vessels()), structure_palette(1))
-    assert (drawn == expected).all()
-
-
-def test_colours_start_over_after_the_last() -> None:
-    assert (structure_palette(3) == structure_palette(0)).all()
-    assert (structure_palette(1) != structure_palette(0)).any()
+    masks = {"vein": ~vessels(), "disc": vessels()}
+    drawn = photograph()
+    for structure, look in structure_looks(list(masks)).items():
+        drawn = lay_over(drawn, structure_levels(masks[structure], look, 1400), structure_palette(look))
+    assert (drawn == draw_structures(photograph(), masks)).all()
 
 
 def test_heat_is_drawn_as_in_other_pictures() -> None:
     """Opacity and colours are rounded to levels here, which moves a pixel by at most 3 of 255."""
-    drawn = lay_over(photograph(), levels(heat()), heat_palette()).astype(int)
+    drawn = lay_over(photograph(), levels(heat()), heat_palette()).astype(int)  # 60 pixels: no legend
     assert np.abs(drawn - draw_heat_map(photograph(), heat())).max() <= 3
 
 
 def test_overlay_is_transparent_where_nothing_is(tmp_path: Path) -> None:
-    write_overlay(tmp_path / "vessel.png", levels(vessels()), structure_palette(0))
+    write_overlay(tmp_path / "vessel.png", levels(vessels()), structure_palette(structure_looks(["vessel"])["vessel"]))
     with Image.open(tmp_path / "vessel.png") as image:
         pixels = np.asarray(image.convert("RGBA"))
     assert (pixels[..., 3] == levels(vessels())).all()

@@ -9,13 +9,13 @@ import numpy as np
 import pypdfium2
 import pypdfium2.raw as pdfium
 import pytest
-from report_examples import EVIL, finding, heat, photograph, record, vessels
+from report_examples import EVIL, calibrated, finding, heat, photograph, record, vessels, withheld
 from reportlab.platypus import BaseDocTemplate
 
-from vmnet_monai.explain.overlay import STRUCTURE_COLOURS
 from vmnet_monai.reports.pdf import write_pdf
 from vmnet_monai.reports.record import Record
 from vmnet_monai.reports.wording import DISCLAIMER
+from vmnet_monai.structures import STRUCTURE_LOOKS
 
 
 def write(path: Path, made: Record, **heat_maps: np.ndarray) -> bytes:
@@ -55,11 +55,12 @@ def test_text_is_text(tmp_path: Path) -> None:
     for words in (
         "eye",
         "90 × 60 pixels · /photographs/eye.jpg",
-        "Model 0.3.0 · thresholds 7",
-        "Glaucoma 0.800 0.500 ▲ at or above threshold",
-        "Age-related macular degeneration 0.250 0.500 below threshold",
-        "Vessel width mean (px) –",
+        "Model V-MNet 0.6.0, weights of 2026-12-01 (0a1b2c) · thresholds 7",
+        "Glaucoma 0.800 – 0.500 ▲ at or above the threshold",
+        "Age-related macular degeneration 0.250 – 0.500 below the threshold; this does not exclude the disease",
+        "Mean vessel width (pixels of the photograph) Area of the vessels divided by their length. – –",
         "0.08125",
+        "Part of the field of view that vessels cover.",
         "The photograph is blurred.",
         "Not a medical device. For research only; not for diagnosis, screening or treatment decisions.",
         "It does not outline a lesion",
@@ -68,14 +69,28 @@ def test_text_is_text(tmp_path: Path) -> None:
         assert words in written
 
 
+def test_a_score_without_decision_has_a_rank_and_no_threshold(tmp_path: Path) -> None:
+    written = text(write(tmp_path / "eye.pdf", record(findings=[withheld("glaucoma", 0.985)])))
+    assert "Glaucoma 0.985 95" in written
+    assert "calibrated for photographs of ODIR-5K only" in written
+    for word in ("threshold ", "decision ", "probability of a disease in this photograph. Probab", "▲"):
+        assert word not in written[written.index("DISEASES") : written.index("A score is")]
+
+
+def test_a_probability_stands_beside_its_score_with_the_name_of_its_calibration(tmp_path: Path) -> None:
+    written = text(write(tmp_path / "eye.pdf", record(findings=[calibrated("glaucoma", 0.75)])))
+    assert "Glaucoma 0.125 42 0.750 0.500 ▲ at or above the threshold" in written
+    assert "calibrated for Clinic A" in written
+
+
 def test_photograph_stands_beside_its_structures(tmp_path: Path) -> None:
     made = record(structures=["artery", "vein"])
     pdf = write(tmp_path / "eye.pdf", made)
     plain, drawn, heat_map, _scale = pictures(pdf)
     assert np.abs(plain.astype(int) - photograph()).mean() < 2, "JPEG"
-    assert drawn[vessels()].mean(axis=0) == pytest.approx(STRUCTURE_COLOURS[1], abs=10), "the last one shows"
+    assert drawn[vessels()].mean(axis=0) == pytest.approx(STRUCTURE_LOOKS["vein"].colour, abs=25), "the last"
     assert heat_map.shape == photograph().shape
-    assert "■ Artery ■ Vein" in text(pdf)
+    assert "■ Arteries ■ Veins" in text(pdf)
 
 
 def test_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -143,31 +158,32 @@ def test_what_does_not_fit_goes_on_overleaf(tmp_path: Path) -> None:
     whole = " ".join(written)
     assert all(remark in whole for remark in remarks)
     for i, disease in enumerate(findings):
-        assert f"Disease {i} {disease.probability:.3f} 0.500" in whole
-    assert all(f"Measure {i} {i}.5" in whole for i in range(80))
+        assert f"Disease {i} {disease.score:.3f} – 0.500" in whole
+    assert all(f"Measure {i} {i}.5 –" in whole for i in range(80))
 
 
 def test_networks_with_one_head_have_a_page(tmp_path: Path) -> None:
     vessels_only = text(write(tmp_path / "a.pdf", record(findings=[], heat_maps=[])))
-    assert "This network gives no probabilities of diseases." in vessels_only
+    assert "This network gives no scores of diseases." in vessels_only
     assert "HEAT MAPS" not in vessels_only
     diseases_only = text(write(tmp_path / "b.pdf", record(structures=[], measures={})))
     assert "MEASURES" not in diseases_only
-    assert "Vessel" not in diseases_only
+    assert "Vessels" not in diseases_only
 
 
 @pytest.mark.parametrize("nothing", [None, math.nan])
-def test_disease_without_probability_is_said_to_have_none(nothing: float | None, tmp_path: Path) -> None:
-    missing = finding("amd", None).model_copy(update={"probability": nothing})
-    assert "no probability" in text(write(tmp_path / "a.pdf", record(findings=[missing])))
+def test_disease_without_score_is_said_to_have_none(nothing: float | None, tmp_path: Path) -> None:
+    missing = finding("amd", None).model_copy(update={"score": nothing})
+    written = text(write(tmp_path / "a.pdf", record(findings=[finding("glaucoma", 0.5), missing])))
+    assert "Age-related macular degeneration – – – no score" in written
 
 
 def test_every_heat_map_is_printed(tmp_path: Path) -> None:
     maps = {f"disease_{i}": heat() * (i != 3) for i in range(9)}
     written = text(write(tmp_path / "a.pdf", record(), **maps))
-    captions = written[written.index("HEAT MAPS") : written.index("QUALITY")]
+    captions = written[written.index("HEAT MAPS") : written.index("REMARKS")]
     assert captions.startswith(
-        "HEAT MAPS Disease 0 Disease 1 Disease 2 Disease 3 (empty) Disease 4 Disease 5 Disease 6 Disease 7 Disease 8 0"
+        "HEAT MAPS " + " ".join(f"Disease {i} · Grad-CAM" + " (empty)" * (i == 3) for i in range(9)) + " 0"
     )
 
 

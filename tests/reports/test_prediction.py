@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from report_examples import calibrated, withheld
 
 from vmnet_monai.reports.prediction import Prediction
 from vmnet_monai.reports.record import DiseaseFinding
@@ -18,8 +19,9 @@ def prediction(structure: str = "vessel") -> Prediction:
         structure_probabilities={structure: probability},
         structure_masks={structure: probability > 0.5},
         findings=[
-            DiseaseFinding(disease="glaucoma", probability=0.75, threshold=0.5, decision=1),
-            DiseaseFinding(disease="amd", probability=None, threshold=0.5, decision=None),
+            calibrated("glaucoma", 0.75),
+            withheld("cataract", 0.5),
+            DiseaseFinding(disease="amd", score=None),
         ],
         heat_maps={"glaucoma": np.zeros((1, 3), dtype=np.float32)},
         field_of_view=np.array([[True, True, False]]),
@@ -35,11 +37,16 @@ def test_vessels_have_names_of_their_own() -> None:
         _ = prediction("lesion").vessel_mask
 
 
-def test_a_disease_without_probability_is_nan_and_undecided() -> None:
-    probabilities = prediction().probabilities
-    assert probabilities["glaucoma"] == 0.75
-    assert math.isnan(probabilities["amd"])
-    assert prediction().decisions == {"glaucoma": True, "amd": None}
+def test_a_disease_without_score_is_nan_and_undecided() -> None:
+    scores = prediction().scores
+    assert (scores["glaucoma"], scores["cataract"]) == (0.125, 0.5)
+    assert math.isnan(scores["amd"])
+    assert prediction().percentiles == {"glaucoma": 42.0, "cataract": 95.0, "amd": None}
+
+
+def test_only_what_is_calibrated_for_ones_own_photographs_is_a_probability() -> None:
+    assert prediction().probabilities == {"glaucoma": 0.75}
+    assert prediction().decisions == {"glaucoma": True, "cataract": None, "amd": None}
 
 
 def test_description_says_size_and_what_was_found() -> None:

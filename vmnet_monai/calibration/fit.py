@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmnet_monai.calibration.operating_point import OperatingPoint
+from vmnet_monai.calibration.percentile import score_quantiles
 from vmnet_monai.calibration.platt import platt_scaled, platt_scaling
 from vmnet_monai.calibration.thresholds import DEFAULT_THRESHOLD, best_dice_threshold, best_thresholds
 from vmnet_monai.datasets.confounding import confounded_labels
@@ -27,6 +28,7 @@ def fit_operating_point(
     contrast: str,
     field_of_view: str,
     network: str,
+    trained: str | None = None,
 ) -> OperatingPoint:
     """Choose thresholds and calibration on validation images.
 
@@ -34,6 +36,9 @@ def fit_operating_point(
     (:func:`~vmnet_monai.calibration.best_dice_threshold`). Each disease is calibrated by Platt scaling on the labels of
     :func:`labels_for_calibration`, and its threshold maximises Youden's J of the calibrated probabilities. Where the
     images give no choice, probabilities stay as they are and thresholds are 0.5.
+
+    The sources of a disease are the datasets of these labels, its reference eyes all their photographs, those with the
+    disease and those without; both are empty for a disease that is not calibrated because a class is missing.
 
     Args:
         diseases: keys of the K diseases.
@@ -46,11 +51,14 @@ def fit_operating_point(
         contrast: contrast method of the preprocessing.
         field_of_view: where the preprocessing finds the field of view.
         network: see :func:`~vmnet_monai.calibration.network_settings`.
+        trained: ISO date of the weights; None where it is unknown.
     """
     answered = ~np.isnan(probabilities).any(axis=1)
     scored = probabilities[answered]
     known = labels_for_calibration(labels, datasets)[answered]
     calibration = tuple(platt_scaling(p, y) for p, y in zip(scored.T, known.T, strict=True))
+    calibrated = platt_scaled(scored, calibration)
+    sources, reference = _references(calibrated, known, np.asarray(datasets, dtype=str)[answered])
     return OperatingPoint(
         diseases=tuple(diseases),
         grid_size=grid_size,
@@ -64,8 +72,24 @@ def fit_operating_point(
             for histogram in histograms.values()
         ),
         disease_calibration=calibration,
-        disease_thresholds=tuple(best_thresholds(platt_scaled(scored, calibration), known)),
+        disease_thresholds=tuple(best_thresholds(calibrated, known)),
+        disease_sources=sources,
+        disease_reference=reference,
+        trained=trained,
     )
+
+
+def _references(
+    scores: NDArray[np.float64], labels: NDArray[np.float64], datasets: NDArray[np.str_]
+) -> tuple[tuple[tuple[str, ...], ...], tuple[tuple[float, ...], ...]]:
+    """Per disease, the datasets on which it was calibrated, and the quantiles of their photographs' scores."""
+    sources: list[tuple[str, ...]] = []
+    reference: list[tuple[float, ...]] = []
+    for column, label in zip(scores.T, labels.T, strict=True):
+        used = ~np.isnan(label) if (label == 0).any() and (label == 1).any() else np.zeros(label.shape, dtype=bool)
+        sources.append(tuple(map(str, np.unique(datasets[used]))))
+        reference.append(score_quantiles(column[used]))
+    return tuple(sources), tuple(reference)
 
 
 def labels_for_calibration(labels: NDArray[np.float64], datasets: Sequence[str]) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ import json
 import math
 import reprlib
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationE
 from pydantic.dataclasses import dataclass
 from pydantic_core import ErrorDetails
 
+from vmnet_monai.calibration.percentile import QUANTILES, percentile
 from vmnet_monai.calibration.platt import platt_scaled
 from vmnet_monai.io.files import whole_file
 from vmnet_monai.io.weights import OPERATING_POINT_NAME, TORCHSCRIPT_NAME, WEIGHTS_NAME, weights_sha256
@@ -24,7 +26,7 @@ from vmnet_monai.structures import check_structures, is_file_safe
 from vmnet_monai.transforms.contrast import CONTRAST_METHODS
 from vmnet_monai.transforms.field_of_view import FIELD_OF_VIEW_METHODS
 
-__all__ = ["OperatingPoint", "network_settings", "weights_version"]
+__all__ = ["OperatingPoint", "network_settings", "trained_date", "weights_version"]
 
 RENAMED_KEYS = {"vessel_threshold": "structure_thresholds, a list with one value per key of structures"}
 """Keys of ``operating_point.json`` before version 0.3.0, and what holds their values since."""
@@ -45,7 +47,23 @@ def _disease_keys(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def _iso_date(text: str | None) -> str | None:
+    if text is not None:
+        try:
+            date.fromisoformat(text)
+        except ValueError:
+            raise ValueError("must be a date such as 2026-12-01") from None
+    return text
+
+
+def _quantile_table(values: tuple[float, ...]) -> tuple[float, ...]:
+    if len(values) not in (0, QUANTILES) or list(values) != sorted(values):
+        raise ValueError(f"must be {QUANTILES} values that do not fall, or none")
+    return values
+
+
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+QuantileTable = Annotated[tuple[Fraction, ...], AfterValidator(_quantile_table)]
 Side = Annotated[int, Field(ge=1)]
 Scale = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Shift = Annotated[float, Field(allow_inf_nan=False)]
@@ -73,8 +91,13 @@ class OperatingPoint:
             probability reaches the value.
         disease_calibration: K pairs of scale, above 0, and shift, from
             :func:`~vmnet_monai.calibration.platt_scaling`; (1, 0) leaves the probability as it is.
-        disease_thresholds: K values in [0, 1]; a disease is positive where its calibrated probability reaches the
-            value.
+        disease_thresholds: K values in [0, 1]; a disease is positive where its score, the calibrated probability,
+            reaches the value.
+        disease_sources: per disease the names of the datasets for which its scores are calibrated; none where nothing
+            is known of them.
+        disease_reference: per disease a table of quantiles of the scores of the reference eyes, from
+            :func:`~vmnet_monai.calibration.score_quantiles`, or an empty one; none where there is no table at all.
+        trained: ISO date on which the weights were saved by their training; None where it is unknown.
 
     Example:
         >>> from vmnet_monai import bundle_path
@@ -95,6 +118,9 @@ class OperatingPoint:
     structure_thresholds: tuple[Fraction, ...]
     disease_calibration: tuple[tuple[Scale, Shift], ...]
     disease_thresholds: tuple[Fraction, ...]
+    disease_sources: tuple[tuple[str, ...], ...] = ()
+    disease_reference: tuple[QuantileTable, ...] = ()
+    trained: Annotated[str | None, AfterValidator(_iso_date)] = None
 
     @model_validator(mode="after")
     def _check_lists(self) -> OperatingPoint:
@@ -107,6 +133,12 @@ class OperatingPoint:
             wanted, given = len(getattr(self, names)), len(getattr(self, values))
             if wanted != given:
                 raise ValueError(f"{values} must have one value for each of the {wanted} {names}, got {given}")
+        for optional in ("disease_sources", "disease_reference"):
+            if len(getattr(self, optional)) not in (0, len(self.diseases)):
+                raise ValueError(
+                    f"{optional} must have one list for each of the {len(self.diseases)} diseases or none, got "
+                    f"{len(getattr(self, optional))}"
+                )
         return self
 
     def calibrate(self, probabilities: ArrayLike) -> NDArray[np.float64]:
@@ -134,11 +166,31 @@ class OperatingPoint:
             for probability, threshold in zip(probabilities, self.disease_thresholds, strict=True)
         ]
 
+    def percentiles(self, scores: Sequence[float]) -> list[float | None]:
+        """Rank each disease's score among the reference eyes, see :func:`~vmnet_monai.calibration.percentile`.
+
+        Args:
+            scores: K values from :meth:`calibrate`, in the order of ``diseases``.
+
+        Returns:
+            0 to 100; None where the score is NaN or there is no table.
+        """
+        tables = self.disease_reference or ((),) * len(self.diseases)
+        return [percentile(score, table) for score, table in zip(scores, tables, strict=True)]
+
     @property
     def thresholds_version(self) -> str:
-        """Twelve hexadecimal digits that change with any threshold or calibration."""
-        values = (self.structures, self.structure_thresholds, self.diseases, self.disease_calibration)
-        return hashlib.sha256(json.dumps([*values, self.disease_thresholds]).encode()).hexdigest()[:12]
+        """Twelve hexadecimal digits that change with any threshold, calibration or reference."""
+        values = [self.structures, self.structure_thresholds, self.diseases, self.disease_calibration]
+        values.append(self.disease_thresholds)
+        if self.disease_sources or self.disease_reference:
+            values += [self.disease_sources, self.disease_reference]
+        return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:12]
+
+    @property
+    def scores_version(self) -> str:
+        """Twelve hexadecimal digits that change with the calibration, and so with every score of the same weights."""
+        return hashlib.sha256(json.dumps([self.diseases, self.disease_calibration]).encode()).hexdigest()[:12]
 
     def with_thresholds(self, thresholds: Mapping[str, float]) -> OperatingPoint:
         """Replace some thresholds.
@@ -249,7 +301,8 @@ def _read(path: Path) -> tuple[OperatingPoint, str]:
     renamed = [f"{key} is now {new}" for key, new in RENAMED_KEYS.items() if key in stored]
     if renamed:
         raise ValueError(f"{path} has keys of an earlier version, {'; '.join(renamed)}: {_make_anew(path)}")
-    missing = {*(field.name for field in dataclasses.fields(OperatingPoint)), "weights_sha256"} - stored.keys()
+    required = [field.name for field in dataclasses.fields(OperatingPoint) if field.default is dataclasses.MISSING]
+    missing = {*required, "weights_sha256"} - stored.keys()
     if missing:
         raise ValueError(
             f"{path} lacks {', '.join(sorted(missing))}, because it is damaged or an earlier version wrote it: "
@@ -274,7 +327,7 @@ def _sentence(error: ErrorDetails) -> str:
 def _make_anew(path: Path) -> str:
     return (
         "choose it anew on validation images with "
-        f"`vmnet calibrate --pretrained {path.with_name(WEIGHTS_NAME)} --output FOLDER`."
+        f"`vmnet operating-point --pretrained {path.with_name(WEIGHTS_NAME)} --output FOLDER`."
     )
 
 
@@ -300,6 +353,20 @@ def weights_version(folder: str | Path) -> str:
     """
     _check_folder(folder)
     return weights_sha256(folder)[:12]
+
+
+def trained_date(weights: str | Path) -> str | None:
+    """The ISO date that the operating point beside some weights states for them; None where it states none.
+
+    Args:
+        weights: the file of the weights.
+    """
+    try:
+        stored = json.loads(Path(weights).with_name(OPERATING_POINT_NAME).read_text(encoding="utf-8"))
+        trained = stored.get("trained")
+        return None if trained is None else date.fromisoformat(trained).isoformat()
+    except (OSError, ValueError, AttributeError, TypeError):
+        return None  # the file is about to be chosen anew, whatever is wrong with it
 
 
 def _check_folder(folder: str | Path) -> None:

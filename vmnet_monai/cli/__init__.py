@@ -10,11 +10,12 @@ from importlib.metadata import version
 import rich_click as click
 
 from vmnet_monai.cli.base import CANNOT_RUN, INTERRUPTED, OK, SOME_BAD
+from vmnet_monai.cli.calibrate import calibrate
 from vmnet_monai.cli.compare import compare
 from vmnet_monai.cli.datasets import datasets
 from vmnet_monai.cli.models import export, log_model
 from vmnet_monai.cli.predict import predict
-from vmnet_monai.cli.workflows import calibrate, evaluate, train
+from vmnet_monai.cli.workflows import evaluate, operating_point, train
 
 __all__ = ["CANNOT_RUN", "INTERRUPTED", "OK", "SOME_BAD", "main", "vmnet"]
 
@@ -38,7 +39,7 @@ def print_bundle_path() -> None:
     print(bundle_path())
 
 
-for command in (predict, train, evaluate, calibrate, compare, export, log_model, datasets):
+for command in (predict, calibrate, train, evaluate, operating_point, compare, export, log_model, datasets):
     vmnet.add_command(command)
 
 

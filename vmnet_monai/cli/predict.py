@@ -48,12 +48,23 @@ __all__ = ["predict"]
     help="Another threshold for a disease or structure, such as glaucoma=0.3; may be repeated.",
 )
 @click.option(
+    "--calibration",
+    metavar="FILE",
+    help="A file of `vmnet calibrate`: its diseases get probabilities and decisions for your own photographs.",
+)
+@click.option(
+    "--decide",
+    is_flag=True,
+    help="Decide on scores too, by the thresholds of the weights. They are chosen for the photographs for which the "
+    "scores are calibrated, and may be wrong for yours.",
+)
+@click.option(
     "--explain",
     default="positive",
     type=NAMES,
     metavar="DISEASES",
-    help="Heat maps of these diseases: positive (those at or above their threshold), all, none, or a comma-separated "
-    "list.",
+    help="Heat maps of these diseases: positive (those at or above their threshold, told or not), all, none, or a "
+    "comma-separated list.",
 )
 @click.option(
     "--method",
@@ -79,7 +90,9 @@ __all__ = ["predict"]
 @click.option(
     "--workers", type=click.IntRange(0), default=0, metavar="N", help="Processes that read photographs; 0 for none."
 )
-@click.option_panel("Model", options=["--bundle", "--model-dir", "--runtime", "--flips", "--threshold"])
+@click.option_panel(
+    "Model", options=["--bundle", "--model-dir", "--runtime", "--flips", "--threshold", "--calibration", "--decide"]
+)
 @click.option_panel(
     "Results", options=["--explain", "--method", "--report", "--pdf", "--dicom", "--deidentify", "--resume"]
 )
@@ -89,6 +102,7 @@ def predict(
     output: str,
     bundle: str | None,
     model_dir: str | None,
+    calibration: str | None,
     device: str | None,
     explain: list[str],
     method: str,
@@ -96,7 +110,7 @@ def predict(
     workers: int,
     **settings: Any,
 ) -> int:
-    """Vessel maps, disease probabilities, heat maps and a report for photographs.
+    """Vessel maps, disease scores, heat maps and a report for photographs.
 
     Writes tables, pictures and an HTML report. An input that cannot be used is noted in manifest.csv with the reason,
     and the others go on. The same command again does only what is missing.
@@ -118,6 +132,8 @@ def predict(
     }
     if model_dir is not None:
         overrides["model_dir"] = literal(model_dir)
+    if calibration is not None:
+        overrides["calibration"] = literal(calibration)
     if device is not None:
         overrides["device"] = device_expression(device)
     manifest = predict_folder(inputs, output, bundle, **overrides)

@@ -1,4 +1,4 @@
-"""``vmnet train``, ``vmnet evaluate`` and ``vmnet calibrate``."""
+"""``vmnet train``, ``vmnet evaluate`` and ``vmnet operating-point``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import rich_click as click
 
 from vmnet_monai.cli.base import DEVICE, EXIT_CODES, Command, Function, bundle_option, device_expression
 
-__all__ = ["calibrate", "evaluate", "train"]
+__all__ = ["evaluate", "operating_point", "train"]
 
 
 def workflow_options(output: str) -> Any:
@@ -93,15 +93,19 @@ def evaluate(model_dir: str | None, **options: Any) -> None:
     _run("evaluate", {"model_dir": _text(model_dir)}, **options)
 
 
-@click.command(cls=Command, epilog=EXIT_CODES)
+@click.command("operating-point", cls=Command, epilog=EXIT_CODES)
 @workflow_options("Folder for the weights with their new operating point")
 @click.option(
     "--pretrained",
     metavar="FILE",
     help="Weights to calibrate: key pretrained [default: models/model.pt in --output].",
 )
-def calibrate(pretrained: str | None, **options: Any) -> None:
-    """Choose calibration and thresholds anew on the validation part: train.json with calibrate.json."""
+def operating_point(pretrained: str | None, **options: Any) -> None:
+    """Choose the operating point of weights anew on the validation part: train.json with calibrate.json.
+
+    It holds the calibration of the scores, the reference eyes and the thresholds of diseases and structures. For
+    photographs of your own, `vmnet calibrate` is what you look for.
+    """
     _run("calibrate", {"pretrained": _text(pretrained)}, **options)
 
 

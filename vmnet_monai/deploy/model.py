@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vmnet_monai.calibration.operating_point import weights_version
-from vmnet_monai.inference.bundle import read_inference_config
+from vmnet_monai.inference.bundle import model_release, read_inference_config
 from vmnet_monai.io.bundle import CONFIG_NAME, bundle_path
 from vmnet_monai.reports.dicom.origin import ModelIdentity
 
@@ -42,8 +42,10 @@ def model_identity(path: Path) -> ModelIdentity:
         path: from :func:`find_model`.
     """
     config = read_inference_config(path)
+    point = config.get_parsed_content("operating_point")
     return ModelIdentity.of(
-        config.get_parsed_content("operating_point"),
+        point,
         weights_version(config.get_parsed_content("model_dir")),
         config.get_parsed_content("runtime"),
+        release=model_release(config.get_parsed_content("bundle_root"), point),
     )

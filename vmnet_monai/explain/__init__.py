@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vmnet_monai.explain.explainer import Explainer
 from vmnet_monai.explain.heat_maps import METHODS, DiseaseView, disease_heat_maps
-from vmnet_monai.explain.overlay import draw_heat_map, draw_scale, draw_structures
+from vmnet_monai.explain.overlay import draw_heat_map, draw_scale, draw_structures, heat_palette, outline
 from vmnet_monai.explain.pointing import energy_fraction, pointing_hit, widen
 
 __all__ = [
@@ -16,6 +16,8 @@ __all__ = [
     "draw_scale",
     "draw_structures",
     "energy_fraction",
+    "heat_palette",
+    "outline",
     "pointing_hit",
     "widen",
 ]

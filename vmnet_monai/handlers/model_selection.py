@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,7 @@ class BestModelSaver:
         disease_size: width in pixels to which the disease head averages the grid down; None where it does not.
         contrast: contrast method of the preprocessing.
         field_of_view: where the preprocessing finds the field of view.
+        trained: ISO date of the weights, ``"today"`` for that on which they are saved, None where it is unknown.
     """
 
     def __init__(
@@ -103,6 +105,7 @@ class BestModelSaver:
         disease_size: int | None,
         contrast: str,
         field_of_view: str = "estimate",
+        trained: str | None = "today",
     ) -> None:
         self.model_dir = Path(model_dir)
         self.network = network
@@ -112,6 +115,7 @@ class BestModelSaver:
         self.disease_size = disease_size
         self.contrast = contrast
         self.field_of_view = field_of_view
+        self.trained = trained
 
     def attach(self, engine: Engine) -> None:
         """Register with an evaluator."""
@@ -134,6 +138,7 @@ class BestModelSaver:
             contrast=self.contrast,
             field_of_view=self.field_of_view,
             network=network_settings(self.network),
+            trained=date.today().isoformat() if self.trained == "today" else self.trained,
         )
         network = getattr(self.network, "module", self.network)
         with whole_file(self.model_dir / WEIGHTS_NAME) as path:

@@ -50,7 +50,10 @@ class ValidationImages:
             if self.drawn == self.count or f"pred_{self.structures[0]}" not in output:
                 return
             image = read_image(batch["image_path"])
-            masks = [output[f"pred_{structure}"][0].cpu().numpy() >= self.threshold for structure in self.structures]
+            masks = {
+                structure: output[f"pred_{structure}"][0].cpu().numpy() >= self.threshold
+                for structure in self.structures
+            }
             pair = np.concatenate([image, draw_structures(image, masks)], axis=1)
             write_png(self.output_dir / f"{batch['id']}.png", pair)
             self.drawn += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -13,11 +14,15 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
+from vmnet_monai.calibration.operating_point import OperatingPoint
 from vmnet_monai.inference.config_keys import check_keys
 from vmnet_monai.io.bundle import CONFIG_NAME, bundle_path
 from vmnet_monai.io.weights import OPERATING_POINT_NAME, TORCHSCRIPT_NAME, torchscript_extra
 
-__all__ = ["literal", "read_inference_config"]
+METADATA_NAME = "configs/metadata.json"
+"""What says which bundle it is, in its folder and, without the folder, in a TorchScript export."""
+
+__all__ = ["literal", "model_release", "read_inference_config"]
 
 
 def read_inference_config(
@@ -65,18 +70,34 @@ def read_inference_config(
     return config
 
 
+def model_release(bundle_root: str | Path, operating_point: OperatingPoint) -> str:
+    """Name a model as it is read, such as ``V-MNet 0.6.0, weights of 2026-12-01``; what is unknown is left out.
+
+    Args:
+        bundle_root: folder of the bundle, whose ``metadata.json`` has its name, up to a colon, and its version.
+        operating_point: that of the weights, with the network's class, the name where there is no metadata, and date.
+    """
+    try:
+        metadata = json.loads((Path(bundle_root) / METADATA_NAME).read_text(encoding="utf-8"))
+        name = f"{str(metadata['name']).partition(':')[0]} {metadata['version']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        name = operating_point.network.partition("(")[0]
+    return f"{name}, weights of {operating_point.trained}" if operating_point.trained else name
+
+
 def _unpacked(torchscript: Path) -> tempfile.TemporaryDirectory[str]:
     """A temporary bundle of what a TorchScript file holds.
 
     Raises:
         ValueError: if it was not written by ``vmnet export``.
     """
-    extras = {f"models/{OPERATING_POINT_NAME}": OPERATING_POINT_NAME, CONFIG_NAME: Path(CONFIG_NAME).name}
+    extras = {f"models/{OPERATING_POINT_NAME}": OPERATING_POINT_NAME}
+    extras |= {name: Path(name).name for name in (CONFIG_NAME, METADATA_NAME)}
     contents = {name: torchscript_extra(torchscript, extra) for name, extra in extras.items()}
     folder = tempfile.TemporaryDirectory(prefix="vmnet-")
     for name, content in contents.items():
         path = Path(folder.name) / name
-        path.parent.mkdir()
+        path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)
     shutil.copyfile(torchscript, Path(folder.name) / "models" / TORCHSCRIPT_NAME)
     return folder

@@ -42,6 +42,7 @@ class Manifest:
         deidentify: whether ids are hashes, and names and reasons are kept in another folder, see
             :class:`~vmnet_monai.inference.deidentification.Pseudonyms`.
         progress: told how many inputs are done, at the start and after each input; None tells nobody.
+        model: name, version and date of the model, as it is read.
 
     Raises:
         OSError: if the folder cannot be made, or another run is writing to it.
@@ -71,10 +72,12 @@ class Manifest:
         resume: bool = True,
         deidentify: bool = False,
         progress: Reporter | None = None,
+        model: str = "",
     ) -> None:
         self.output_dir = Path(output_dir)
         self.deidentify = deidentify
         self.settings = json.loads(json.dumps({**settings, "deidentify": deidentify}))
+        self.model = model
         self.model_version = model_version
         self.thresholds_version = thresholds_version
         self.resume = resume
@@ -241,6 +244,7 @@ class Manifest:
         return {
             "id": name,
             "image": self._image(name),
+            "model": self.model,
             "model_version": self.model_version,
             "thresholds_version": self.thresholds_version,
         }

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 
-from vmnet_monai.biomarkers import vessel_measures
+from vmnet_monai.biomarkers import implausible_measures, vessel_measures
 from vmnet_monai.calibration import OperatingPoint
 from vmnet_monai.explain import Explainer
+from vmnet_monai.inference.findings import FindingMaker
 from vmnet_monai.metrics import probability_levels
 from vmnet_monai.reports.prediction import Prediction
-from vmnet_monai.reports.record import DiseaseFinding
 from vmnet_monai.transforms import FieldOfViewBox, crop_to_box, restore_from_box
 
 __all__ = ["make_prediction"]
 
 
-def make_prediction(item: Mapping[str, Any], operating_point: OperatingPoint, explainer: Explainer) -> Prediction:
+def make_prediction(item: Mapping[str, Any], finding_maker: FindingMaker, explainer: Explainer) -> Prediction:
     """Turn the network's output on one image into a prediction.
 
     Args:
         item: ``id``, ``image`` (3, S, S), ``fov`` (1, H, W), ``fov_box`` (5,), ``pred_<structure>`` (1, H, W) and
             ``pred_disease`` (K,), each prediction only where the network has that head; ``warnings``, lines of one
             string, where the image was checked.
-        operating_point: names, thresholds and calibration.
+        finding_maker: names, thresholds and calibration.
         explainer: makes the heat maps.
     """
+    operating_point = finding_maker.operating_point
     box = FieldOfViewBox(*item["fov_box"].tolist())
     inside = item["fov"].cpu() > 0.5
     probabilities, masks = {}, {}
@@ -39,14 +39,15 @@ def make_prediction(item: Mapping[str, Any], operating_point: OperatingPoint, ex
             # Compared as the scores do, so that the mask follows from the probabilities on disk.
             reached = probability_levels(probability) >= probability_levels(threshold)
             masks[structure] = reached & inside[0].numpy()  # the 0 outside reaches a threshold of 0
-    findings = _findings(item, operating_point)
+    findings, explained = finding_maker(item["pred_disease"]) if "pred_disease" in item else ([], [])
     heat_maps = {}
     if findings:
-        positive = [finding.disease for finding in findings if finding.decision]
         grid = item["image"]
         fov_on_grid = crop_to_box(inside, box, grid.shape[-1]) > 0.5
-        for disease, heat in explainer.heat_maps(grid, fov_on_grid.to(grid), positive).items():
+        for disease, heat in explainer.heat_maps(grid, fov_on_grid.to(grid), explained).items():
             heat_maps[disease] = (restore_from_box(heat.cpu(), box) * inside)[0].numpy()
+    measures = _measures(item, inside, box, operating_point) if "vessel" in masks else {}
+    remarks = [line for line in item.get("warnings", "").split("\n") if line]
     return Prediction(
         id=item["id"],
         structure_probabilities=probabilities,
@@ -54,30 +55,10 @@ def make_prediction(item: Mapping[str, Any], operating_point: OperatingPoint, ex
         findings=findings,
         heat_maps=heat_maps,
         field_of_view=inside[0].numpy(),
-        measures=_measures(item, inside, box, operating_point) if "vessel" in masks else {},
-        warnings=[line for line in item.get("warnings", "").split("\n") if line],
+        measures=measures,
+        warnings=[*remarks, *implausible_measures(measures)],
+        heat_map_method=explainer.method,
     )
-
-
-def _findings(item: Mapping[str, Any], operating_point: OperatingPoint) -> list[DiseaseFinding]:
-    if "pred_disease" not in item:
-        return []
-    probabilities = operating_point.calibrate(item["pred_disease"].cpu()).tolist()
-    return [
-        DiseaseFinding(
-            disease=disease,
-            probability=None if math.isnan(probability) else probability,
-            threshold=threshold,
-            decision=decision,
-        )
-        for disease, probability, threshold, decision in zip(
-            operating_point.diseases,
-            probabilities,
-            operating_point.disease_thresholds,
-            operating_point.decide(probabilities),
-            strict=True,
-        )
-    ]
 
 
 def _measures(

@@ -35,8 +35,8 @@ class Predictor:
         bundle: folder of the bundle, or a ``model.ts`` of ``vmnet export``, which needs no bundle beside it.
         overlays: files that are laid over its ``inference.json``, such as ``configs/networks/resnet18.json``.
         **overrides: keys of its ``inference.json`` as the config would hold them, such as ``device="cpu"``,
-            ``model_dir="output/vmnet/models"``, ``runtime="onnx"``, ``explain=["glaucoma"]``, ``flips=True`` or
-            ``thresholds={"glaucoma": 0.3}``.
+            ``model_dir="output/vmnet/models"``, ``runtime="onnx"``, ``explain=["glaucoma"]``, ``flips=True``,
+            ``calibration="calibration.json"``, ``decide=True`` or ``thresholds={"glaucoma": 0.3}``.
 
     Raises:
         FileNotFoundError: if the folder is no bundle, or has no weights or no export for the runtime.
@@ -49,7 +49,7 @@ class Predictor:
     Example:
         >>> predictor = Predictor()  # doctest: +SKIP
         >>> prediction = predictor("photographs/retina.png")  # doctest: +SKIP
-        >>> prediction.probabilities["glaucoma"], prediction.vessel_mask.shape  # doctest: +SKIP
+        >>> prediction.scores["glaucoma"], prediction.vessel_mask.shape  # doctest: +SKIP
     """
 
     def __init__(self, bundle: str | Path | None = None, overlays: Sequence[str | Path] = (), **overrides: Any) -> None:
@@ -60,11 +60,11 @@ class Predictor:
             self._inferer = config.get_parsed_content("inferer")
             network = config.get_parsed_content("network")
             self.network: torch.nn.Module = config.get_parsed_content("runtime_network")
-            self._operating_point = config.get_parsed_content("operating_point")
+            self._finding_maker = config.get_parsed_content("finding_maker")
             self._explainer = config.get_parsed_content("explainer")
             self._device = config.get_parsed_content("device")
             self._batch_size = config.get_parsed_content("batch_size")
-            self._operating_point.check_network(network)
+            self._finding_maker.operating_point.check_network(network)
             config.get_parsed_content("load_weights")()
 
     def __call__(self, images: Any) -> Any:
@@ -114,9 +114,7 @@ class Predictor:
             with torch.no_grad():
                 outputs = self._inferer(batch["image"].to(self._device), self.network)
             items = decollate_batch({**batch, "pred": outputs})
-            return [
-                make_prediction(self._postprocessing(item), self._operating_point, self._explainer) for item in items
-            ]
+            return [make_prediction(self._postprocessing(item), self._finding_maker, self._explainer) for item in items]
 
 
 def _is_many(images: Any) -> bool:

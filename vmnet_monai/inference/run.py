@@ -34,7 +34,7 @@ def predict_folder(
     paths = {"dataset_dir": [literal(path) for path in inputs], "output_dir": literal(output_dir)}
     config = read_inference_config(bundle, **paths, **overrides)
     with plain_errors():
-        for key in ("explainer", "runtime_network"):
+        for key in ("finding_maker", "explainer", "runtime_network"):
             config.get_parsed_content(key)  # what does not fit the weights is told before anything is written
         manifest: Manifest = config.get_parsed_content("manifest")
         try:

@@ -11,9 +11,9 @@ import numpy as np
 from ignite.engine import Engine, Events
 from numpy.typing import NDArray
 
-from vmnet_monai.calibration.operating_point import OperatingPoint
 from vmnet_monai.explain import Explainer
 from vmnet_monai.handlers.multi_task import decollated
+from vmnet_monai.inference.findings import FindingMaker
 from vmnet_monai.inference.manifest import Manifest
 from vmnet_monai.inference.prediction import make_prediction
 from vmnet_monai.io.dicom import is_dicom, read_dataset
@@ -38,9 +38,9 @@ class PredictionWriter:
 
     In the manifest's output folder:
 
-    - ``predictions.csv``: ``id``, ``image``, per disease ``probability_<disease>``, calibrated, and
-      ``decision_<disease>`` (1 where that probability is at or above the threshold), the vessel measures, and
-      ``warnings``.
+    - ``predictions.csv``: ``id``, ``image``, per disease ``score_<disease>`` and ``percentile_<disease>``, the vessel
+      measures, and ``warnings``; with a calibration of one's own ``probability_<disease>``, and where decisions are
+      told ``decision_<disease>`` (1 where the threshold is reached).
     - ``manifest.csv``: status and reason of each input.
     - ``<structure>/<id>.png``, such as ``vessel/<id>.png``: the mask of each structure, 0 and 255.
     - ``<structure>_probability/<id>.png``: 16-bit grey, value / 65535 is the probability.
@@ -54,7 +54,7 @@ class PredictionWriter:
 
     Args:
         manifest: keeps the records; its output folder takes the files.
-        operating_point: names and thresholds of structures and diseases, and the calibration.
+        finding_maker: names and thresholds of structures and diseases, and the calibration.
         explainer: makes the heat maps.
         report: whether to write the HTML report.
         pdf: whether to write a PDF page per photograph.
@@ -67,7 +67,7 @@ class PredictionWriter:
     def __init__(
         self,
         manifest: Manifest,
-        operating_point: OperatingPoint,
+        finding_maker: FindingMaker,
         explainer: Explainer,
         report: bool = True,
         pdf: bool = False,
@@ -78,9 +78,9 @@ class PredictionWriter:
                 "DICOM results bear the patient's name and cannot be de-identified: leave out either `--dicom` or "
                 "`--deidentify`."
             )
-        operating_point.check_network(explainer.network)
+        finding_maker.operating_point.check_network(explainer.network)
         self.manifest = manifest
-        self.operating_point = operating_point
+        self.finding_maker = finding_maker
         self.explainer = explainer
         self.report = report
         self.pdf = pdf
@@ -118,7 +118,7 @@ class PredictionWriter:
                 self.manifest.add_unpredicted(name, "failed", reason, before + time.perf_counter() - started)
 
     def _write(self, item: Mapping[str, Any]) -> Record:
-        prediction = make_prediction(item, self.operating_point, self.explainer)
+        prediction = make_prediction(item, self.finding_maker, self.explainer)
         record = self.manifest.record_of(prediction.id, prediction.description())
         record.files = self._write_files(item["image_path"], prediction, record)
         return record
@@ -162,7 +162,11 @@ class PredictionWriter:
         if not is_dicom(path):
             return [], ["No DICOM objects were written: the photograph is no DICOM file whose patient they could name."]
         model = ModelIdentity.of(
-            self.operating_point, self.manifest.model_version, str(self.manifest.settings.get("runtime", "torch"))
+            self.finding_maker.operating_point,
+            self.manifest.model_version,
+            str(self.manifest.settings.get("runtime", "torch")),
+            thresholds_version=self.manifest.thresholds_version,
+            release=self.manifest.model,
         )
         return write_dicom_results(
             self.manifest.output_dir, prediction.id, read_dataset(path), frame, prediction, images, model

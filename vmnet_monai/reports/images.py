@@ -5,20 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image
 
-from vmnet_monai.explain.overlay import HEAT_COLOURS, HEAT_OPACITY, STRUCTURE_COLOURS
+from vmnet_monai.explain.overlay import outline
 from vmnet_monai.io.files import whole_file
+from vmnet_monai.structures import StructureLook
 
 __all__ = [
     "PAGE_SIDE_PX",
     "THUMBNAIL_SIDE_PX",
-    "heat_palette",
     "lay_over",
     "levels",
     "shrink",
+    "structure_levels",
     "structure_palette",
     "write_jpeg",
     "write_overlay",
@@ -64,33 +64,36 @@ def levels(values: NDArray[np.bool_] | NDArray[np.floating]) -> NDArray[np.uint8
     return (values * np.float32(255) + np.float32(0.5)).astype(np.uint8)
 
 
-def structure_palette(position: int) -> NDArray[np.uint8]:
+def structure_levels(mask: NDArray[np.bool_], look: StructureLook, longer_side_px: int) -> NDArray[np.uint8]:
+    """Scale a structure's mask down, as it is shown: all of it, or its outline.
+
+    Args:
+        mask: (H, W) bool.
+        look: how the structure is shown.
+        longer_side_px: most pixels of the longer side.
+
+    Returns:
+        (h, w) uint8 levels.
+    """
+    small = shrink(levels(mask), longer_side_px)
+    return levels(outline(small >= 128)) if look.outlined else small
+
+
+def structure_palette(look: StructureLook) -> NDArray[np.uint8]:
     """Colours of the levels of one structure: one colour, opaque where the structure fills the pixel.
 
     Scaled down, a vessel thinner than a pixel has a level between, and stays as a trace.
 
     Args:
-        position: which structure; further ones start the colours over.
+        look: how the structure is shown.
 
     Returns:
         (256, 4) uint8 RGBA.
     """
     colours = np.empty((256, 4), dtype=np.uint8)
-    colours[:, :3] = STRUCTURE_COLOURS[position % len(STRUCTURE_COLOURS)]
+    colours[:, :3] = look.colour
     colours[:, 3] = np.arange(256)
     return colours
-
-
-def heat_palette() -> NDArray[np.uint8]:
-    """Colours of the levels of a heat map, those of :func:`~vmnet_monai.explain.draw_heat_map`.
-
-    Returns:
-        (256, 4) uint8 RGBA; opacity grows with the heat.
-    """
-    heat = np.linspace(0, 1, 256)
-    colours = colormaps[HEAT_COLOURS](heat)
-    colours[:, 3] = HEAT_OPACITY * heat
-    return (colours * 255).round().astype(np.uint8)
 
 
 def lay_over(image: NDArray[np.uint8], overlay: NDArray[np.uint8], palette: NDArray[np.uint8]) -> NDArray[np.uint8]:

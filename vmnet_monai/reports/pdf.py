@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from io import BytesIO
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL.Image import fromarray
 from reportlab import rl_config
@@ -22,21 +20,37 @@ from reportlab.lib.units import mm
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import BaseDocTemplate, Flowable, Frame, HRFlowable, Image, PageTemplate, Paragraph, Table
 
-from vmnet_monai.explain.overlay import HEAT_COLOURS
+from vmnet_monai.explain.overlay import heat_palette, scale_colours
 from vmnet_monai.io.files import whole_file
 from vmnet_monai.reports.fonts import BOLD, REGULAR, marked_up, one_line
-from vmnet_monai.reports.images import JPEG_QUALITY, heat_palette, lay_over, levels, shrink, structure_palette
+from vmnet_monai.reports.images import (
+    JPEG_QUALITY,
+    lay_over,
+    levels,
+    shrink,
+    structure_levels,
+    structure_palette,
+)
 from vmnet_monai.reports.record import DiseaseFinding, Record
 from vmnet_monai.reports.wording import (
     DISCLAIMER,
     HEAT_MAP_NOTE,
+    HEAT_SCALE_NOTE,
+    MEASURES_NOTE,
     decision_text,
     disease_name,
+    findings_note,
+    heat_map_title,
     known,
+    measure_definition,
+    measure_name,
+    measure_range,
     number,
-    probability_text,
-    readable,
+    percentile_text,
+    score_text,
+    structure_name,
 )
+from vmnet_monai.structures import structure_looks
 
 __all__ = ["write_pdf"]
 
@@ -52,7 +66,7 @@ WIDTH = A4[0] - 2 * MARGIN
 """Width of what is printed."""
 
 IMAGE_SIDE_PX = 1040
-"""Longer side of the photograph: 88 mm at 300 dpi."""
+"""Longer side of the photograph: 64 mm at 400 dpi."""
 
 HEAT_MAP_SIDE_PX = 360
 """Longer side of a heat map, which is smooth."""
@@ -91,14 +105,17 @@ def write_pdf(
     name = record.id
     origin = (
         f"{record.width_px} × {record.height_px} pixels · {record.image}",
-        f"Model {record.model_version} · thresholds {record.thresholds_version}",
+        f"Model {record.model} ({record.model_version}) · thresholds {record.thresholds_version}"
+        if record.model
+        else f"Model {record.model_version} · thresholds {record.thresholds_version}",
     )
     story = [
         *_heading(name, origin),
         _images(image, masks),
-        *_heat_maps(image, heat_maps),
+        *_heat_maps(image, heat_maps, record.heat_map_method),
         *_remarks(record.warnings),
-        _findings_and_measures(record.findings, record.measures),
+        *_findings(record.findings),
+        *_measures(record.measures),
         _PageCount(),
     ]
     with whole_file(path) as temporary:
@@ -178,22 +195,23 @@ def _heading(name: str, origin: Sequence[str]) -> list[Flowable]:
 
 def _images(image: NDArray[np.uint8], masks: Mapping[str, NDArray[np.bool_]]) -> Table:
     """The photograph, and beside it the structures over it."""
-    size = 88 * mm, 86 * mm
+    size = 78 * mm, 64 * mm
     small = drawn = shrink(image, IMAGE_SIDE_PX)
     columns = [(_picture(small, *size), _text("Photograph", QUIET))]
     if masks:
         legend = []
-        for position, (structure, mask) in enumerate(masks.items()):
-            palette = structure_palette(position)
-            drawn = lay_over(drawn, shrink(levels(mask), IMAGE_SIDE_PX), palette)
-            square = f'<font color="#{bytes(palette[255, :3]).hex()}">■</font>'
-            legend.append(f"{square} {marked_up(readable(structure))}")
+        looks = structure_looks(list(masks))
+        for structure in sorted(masks, key=lambda structure: looks[structure].outlined):
+            look = looks[structure]
+            drawn = lay_over(drawn, structure_levels(masks[structure], look, IMAGE_SIDE_PX), structure_palette(look))
+            square = f'<font color="#{bytes(look.colour).hex()}">■</font>'
+            legend.append(f"{square} {marked_up(structure_name(structure))}")
         caption = Paragraph(" &nbsp; ".join(legend), columns[0][1].style)
         columns.append((_picture(drawn, *size), caption))
     return _table(list(zip(*columns, strict=True)), [WIDTH / 2] * len(columns))
 
 
-def _heat_maps(image: NDArray[np.uint8], heat_maps: Mapping[str, NDArray[np.floating]]) -> list[Flowable]:
+def _heat_maps(image: NDArray[np.uint8], heat_maps: Mapping[str, NDArray[np.floating]], method: str) -> list[Flowable]:
     """Heat maps side by side, with their scale and what they mean."""
     if not heat_maps:
         return []
@@ -203,14 +221,13 @@ def _heat_maps(image: NDArray[np.uint8], heat_maps: Mapping[str, NDArray[np.floa
     cells = []
     for disease, heat in heat_maps.items():
         over = lay_over(small, shrink(levels(heat), HEAT_MAP_SIDE_PX), heat_palette())
-        name = disease_name(disease) + ("" if heat.any() else " (empty)")
-        cells.append([_picture(over, column - 3 * mm, 30 * mm), _text(name, spaceBefore=1 * mm)])
+        name = heat_map_title(disease, method) + ("" if heat.any() else " (empty)")
+        cells.append([_picture(over, column - 3 * mm, 24 * mm), _text(name, spaceBefore=1 * mm)])
     rows = [cells[start : start + in_row] for start in range(0, len(cells), in_row)]
-    ramp = (colormaps[HEAT_COLOURS](np.linspace(0, 1, 256))[None, :, :3] * 255).round().astype(np.uint8)
     scale = [
         _text("0"),
-        _picture(np.repeat(ramp, 20, axis=0), 25 * mm, 2 * mm),
-        _text("1 · fraction of this map’s maximum; the lower, the more transparent"),
+        _picture(np.tile(scale_colours(256), (20, 1, 1)), 25 * mm, 2 * mm),
+        _text(f"1 · {HEAT_SCALE_NOTE}"),
     ]
     return [
         _table(
@@ -228,57 +245,95 @@ def _heat_maps(image: NDArray[np.uint8], heat_maps: Mapping[str, NDArray[np.floa
 
 def _remarks(warnings: Sequence[str]) -> list[Flowable]:
     lines = [_text(warning, size=7.5) for warning in warnings or ["No remarks."]]
-    return [_section("Quality of the photograph"), *lines]
+    return [_section("Remarks"), *lines]
 
 
 def _finding_row(finding: DiseaseFinding) -> list[Flowable]:
-    """Disease, bar with threshold, probability, threshold, decision."""
-    probability, threshold = finding.probability, finding.threshold
+    """Disease, bar with threshold, score, percentile, probability, threshold, decision."""
+    value, threshold = finding.value, finding.threshold
     reached = finding.decision == 1
     return [
         _text(disease_name(finding.disease), bold=reached),
-        _bar(probability, threshold, ACCENT if reached else BELOW) if known(probability) else "",
-        _text(probability_text(probability), bold=reached, right=True),
-        _text(probability_text(threshold), right=True),
+        _bar(value, threshold, ACCENT if reached else BELOW) if known(value) else "",
+        _text(score_text(finding.score), bold=reached and finding.probability is None, right=True),
+        _text(percentile_text(finding.percentile), right=True),
+        _text(score_text(finding.probability), bold=reached, right=True),
+        _text(score_text(threshold), right=True),
         _text(f"{'▲ ' if reached else ''}{decision_text(finding)}", ACCENT if reached else INK),
     ]
 
 
-def _bar(probability: float, threshold: float, colour: HexColor) -> Drawing:
-    """A bar as long as the probability, and a tick at the threshold."""
+def _bar(value: float, threshold: float | None, colour: HexColor) -> Drawing:
+    """A bar as long as the value, and a tick at the threshold of a decision."""
     width, height = 10 * mm, 2.6 * mm
-    return Drawing(
+    bar = Drawing(
         width,
         height,
         Rect(0, 0.4 * mm, width, 1.8 * mm, fillColor=TRACK, strokeColor=None),
-        Rect(0, 0.4 * mm, width * probability, 1.8 * mm, fillColor=colour, strokeColor=None),
-        Rect(width * threshold - 0.2 * mm, 0, 0.4 * mm, height, fillColor=INK, strokeColor=None),
+        Rect(0, 0.4 * mm, width * value, 1.8 * mm, fillColor=colour, strokeColor=None),
     )
+    if threshold is not None:
+        bar.add(Rect(width * threshold - 0.2 * mm, 0, 0.4 * mm, height, fillColor=INK, strokeColor=None))
+    return bar
 
 
-def _findings_and_measures(findings: Sequence[DiseaseFinding], measures: Mapping[str, float | None]) -> Table:
-    """Two tables side by side in one, so that both go on overleaf."""
-    left: list[list[Any]] = [[_section("Diseases"), *[""] * 4]]
-    right: list[list[Any]] = []
-    if findings:
-        left[0][2:4] = (_text(name, QUIET, 6, right=True) for name in ("probability", "threshold"))
-        left += map(_finding_row, findings)
-    else:
-        left.append([_text("This network gives no probabilities of diseases.", size=7.5), *[""] * 4])
-    if measures:
-        right.append([_section("Measures"), ""])
-        right += [[_text(readable(name)), _text(number(value), right=True)] for name, value in measures.items()]
-    rows = [[*(finding or [""] * 5), "", *(measure or [""] * 2)] for finding, measure in zip_longest(left, right)]
-    widths = [width * mm for width in (46, 12, 13, 13, 33, 3, 46, 14)]
-    return _table(
+def _findings(findings: Sequence[DiseaseFinding]) -> list[Flowable]:
+    """What is said about the diseases; columns that have nothing to say are left out."""
+    if not findings:
+        text = _text("This network gives no scores of diseases.", size=7.5)
+        return [_table([[_section("Diseases")], [text]], [WIDTH], repeatRows=1, spaceBefore=3 * mm)]
+    told = {
+        "": True,
+        " ": True,
+        "score": True,
+        "percentile": True,
+        "probability": any(known(finding.probability) for finding in findings),
+        "threshold": any(finding.decision is not None for finding in findings),
+        "decision": any(finding.decision is not None for finding in findings),
+    }
+    widths = dict(zip(told, (46, 12, 13, 15, 16, 15, 63), strict=True))
+    columns = [place for place, is_told in enumerate(told.values()) if is_told]
+    headings: list[Any] = [_section("Diseases"), ""]
+    headings += [_text(name, QUIET, 6, right=name != "decision") for name, is_told in list(told.items())[2:] if is_told]
+    rows: list[list[Any]] = [headings]
+    for finding in findings:
+        row = _finding_row(finding)
+        rows.append([row[place] for place in columns])
+    decision = len(columns) - 1 if told["decision"] else None
+    table = _table(
         rows,
-        widths,
+        [width * mm for (name, width) in widths.items() if told[name]],
         ("VALIGN", (0, 0), (-1, -1), "MIDDLE"),
         *((padding, (0, 0), (-1, -1), 2.5) for padding in ("TOPPADDING", "BOTTOMPADDING")),
-        ("LEFTPADDING", (4, 0), (4, -1), 3 * mm),
-        ("LINEBELOW", (0, 0), (4, len(left) - 1), 0.4, LINE),
-        ("LINEBELOW", (6, 0), (-1, len(right) - 1), 0.4, LINE),
-        *([] if findings else [("SPAN", (0, 1), (4, 1))]),
+        *([] if decision is None else [("LEFTPADDING", (decision, 0), (decision, -1), 3 * mm)]),
+        ("LINEBELOW", (0, 0), (-1, -1), 0.4, LINE),
         repeatRows=1,
-        spaceBefore=4 * mm,
+        spaceBefore=3 * mm,
     )
+    return [table, _text(" ".join(findings_note(findings)), QUIET, spaceBefore=1 * mm)]
+
+
+def _measures(measures: Mapping[str, float | None]) -> list[Flowable]:
+    """The measures, what they are, and where they lie in reference eyes."""
+    if not measures:
+        return []
+    headings = [_section("Measures"), "", *(_text(name, QUIET, 6, right=True) for name in ("value", "usual"))]
+    rows = [
+        [
+            _text(measure_name(name)),
+            _text(measure_definition(name), QUIET),
+            _text(number(value), right=True),
+            _text(measure_range(name), right=True),
+        ]
+        for name, value in measures.items()
+    ]
+    table = _table(
+        [headings, *rows],
+        [width * mm for width in (62, 76, 16, 26)],
+        ("VALIGN", (0, 0), (-1, -1), "MIDDLE"),
+        *((padding, (0, 0), (-1, -1), 2) for padding in ("TOPPADDING", "BOTTOMPADDING")),
+        ("LINEBELOW", (0, 0), (-1, -1), 0.4, LINE),
+        repeatRows=1,
+        spaceBefore=3 * mm,
+    )
+    return [table, _text(MEASURES_NOTE, QUIET, spaceBefore=1 * mm)]

@@ -24,11 +24,12 @@ class Prediction:
         id: name of the photograph.
         structure_probabilities: structure -> (H, W) float32 in [0, 1], 0 outside the field of view.
         structure_masks: structure -> (H, W) bool, where the probability reaches the threshold inside the field of view.
-        findings: per disease its calibrated probability, threshold and decision; empty without disease head.
+        findings: per disease its score, percentile, probability and decision; empty without disease head.
         heat_maps: disease -> (H, W) float32 in [0, 1], fraction of the map's own maximum, 0 outside the field of view.
         field_of_view: (H, W) bool.
         measures: measures of the vessels, name with unit -> value or None where it is undefined.
-        warnings: remarks on the quality of the photograph, whole sentences.
+        warnings: remarks on the quality of the photograph and on implausible measures, whole sentences.
+        heat_map_method: how the heat maps were made, one of :data:`vmnet_monai.explain.METHODS`.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Prediction:
     field_of_view: NDArray[np.bool_]
     measures: dict[str, float | None]
     warnings: list[str]
+    heat_map_method: str = ""
 
     @property
     def vessel_probability(self) -> NDArray[np.float32]:
@@ -51,16 +53,26 @@ class Prediction:
         return self.structure_masks["vessel"]
 
     @property
+    def scores(self) -> dict[str, float]:
+        """Disease -> score in [0, 1], NaN where the network gives none.
+
+        A score is a probability only for photographs of the finding's ``sources``.
+        """
+        return {finding.disease: math.nan if finding.score is None else finding.score for finding in self.findings}
+
+    @property
+    def percentiles(self) -> dict[str, float | None]:
+        """Disease -> percentage of the reference eyes with a lower score, 0 to 100; None without reference."""
+        return {finding.disease: finding.percentile for finding in self.findings}
+
+    @property
     def probabilities(self) -> dict[str, float]:
-        """Disease -> calibrated probability in [0, 1], NaN where the network gives none."""
-        return {
-            finding.disease: math.nan if finding.probability is None else finding.probability
-            for finding in self.findings
-        }
+        """Disease -> probability in [0, 1], of those that a calibration of one's own holds for; otherwise empty."""
+        return {finding.disease: finding.probability for finding in self.findings if finding.probability is not None}
 
     @property
     def decisions(self) -> dict[str, bool | None]:
-        """Disease -> whether its probability reaches the threshold, None without probability."""
+        """Disease -> whether its threshold is reached; None where the decision is withheld or there is no score."""
         return {
             finding.disease: None if finding.decision is None else bool(finding.decision) for finding in self.findings
         }
@@ -76,4 +88,5 @@ class Prediction:
             warnings=self.warnings,
             structures=list(self.structure_masks),
             heat_maps=list(self.heat_maps),
+            heat_map_method=self.heat_map_method if self.heat_maps else "",
         )

@@ -30,19 +30,36 @@ class _Checked(BaseModel):
 class DiseaseFinding(_Checked):
     """What is said about one disease.
 
-    >>> DiseaseFinding(disease="amd", probability=0.7, threshold=0.2, decision=1).probability
-    0.7
+    The number that the network gives is a *score*: a probability only for photographs like those of ``sources``. A
+    decision is withheld unless it was asked for, or a calibration of one's own makes a probability of the score.
+
+    >>> DiseaseFinding(disease="amd", score=0.7, percentile=96.0, sources=["odir5k"]).decision is None
+    True
     """
 
     model_config = ConfigDict(frozen=True)
 
     disease: str
     """Key of the disease."""
-    probability: Fraction | None
-    """Calibrated probability in [0, 1]; None where the network gives none."""
-    threshold: Fraction
-    decision: Annotated[int, Field(ge=0, le=1)] | None
-    """1 (positive) where the probability reaches the threshold, else 0; None without probability."""
+    score: Fraction | None
+    """In [0, 1], calibrated for photographs of ``sources`` only; None where the network gives none."""
+    percentile: Annotated[float, Field(ge=0, le=100)] | None = None
+    """Percentage of the reference eyes, photographs of ``sources``, with a lower score; None without reference."""
+    probability: Fraction | None = None
+    """Probability by the calibration of one's own; None where it has none for this disease."""
+    threshold: Fraction | None = None
+    """That of the decision, on the probability, or on the score where there is none; None without decision."""
+    decision: Annotated[int, Field(ge=0, le=1)] | None = None
+    """1 (positive) where the threshold is reached, else 0; None where it is withheld or there is no score."""
+    sources: list[str] = []
+    """Names of the datasets for which the score is calibrated."""
+    calibration: str = ""
+    """For what the probability is calibrated: the name in the calibration's file; empty without probability."""
+
+    @property
+    def value(self) -> float | None:
+        """The probability, or the score where there is none."""
+        return self.score if self.probability is None else self.probability
 
 
 class InputRecord(_Checked):
@@ -57,7 +74,10 @@ class InputRecord(_Checked):
     """Why the input was refused or failed; of a predicted one, what could not be written; empty otherwise."""
     seconds: float = 0.0
     """Wall-clock time spent on this input: reading, its part of the batch, and writing."""
+    model: str = ""
+    """Name and version of the model and the date of its weights, as it is read; empty where unknown."""
     model_version: str
+    """Short name of the weights."""
     thresholds_version: str
 
 
@@ -70,11 +90,13 @@ class Description(_Checked):
     measures: dict[str, float | None]
     """Name with unit -> value; None where it is undefined."""
     warnings: list[str]
-    """Remarks on the quality of the image, whole sentences."""
+    """Remarks on the quality of the image and on implausible measures, whole sentences."""
     structures: list[str]
     """Keys of the segmented structures."""
     heat_maps: list[str]
     """Keys of the diseases that have a heat map."""
+    heat_map_method: str = ""
+    """How the heat maps were made, see :data:`vmnet_monai.explain.METHODS`."""
 
 
 class Record(Description, InputRecord):  # pydantic takes the fields of the last class first: the order of the files

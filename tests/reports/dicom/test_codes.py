@@ -23,8 +23,6 @@ from vmnet_monai.reports.dicom import codes
         (codes.TISSUE, "SCT", "85756007", "Tissue"),
         (codes.PROBABILITY, "DCM", "122157", "Probability"),
         (codes.THRESHOLD, "DCM", "122411", "Threshold Value"),
-        (codes.PRESENT, "SCT", "52101004", "Present"),
-        (codes.ABSENT, "SCT", "272519000", "Absent"),
         (codes.NOT_EVALUATED, "SCT", "373121007", "Not Evaluated"),
         (codes.COMMENT, "DCM", "121106", "Comment"),
         (codes.IMAGE_QUALITY, "DCM", "111101", "Image Quality"),
@@ -71,6 +69,13 @@ def test_long_name_of_a_private_code_is_cut_to_what_dicom_allows() -> None:
 def test_unit_follows_from_the_name_of_the_measure(measure: str, unit: str) -> None:
     assert codes.measure_unit(measure).value == unit
     assert codes.measure_code(measure)[:2] == (measure, "99VMNET")
+
+
+def test_decisions_are_private_and_none_says_that_a_disease_is_absent() -> None:
+    values = [codes.REACHES_THRESHOLD, codes.BELOW_THRESHOLD, codes.WITHHELD]
+    assert {code.scheme_designator for code in values} == {"99VMNET"}
+    assert all(len(code.value) <= 16 and len(code.meaning) <= 64 for code in values), "SH and LO (PS3.5, 6.2)"
+    assert not any("absent" in code.meaning.lower() for code in values)
 
 
 def test_unknown_side_has_no_code() -> None:

@@ -206,7 +206,7 @@ def test_photograph_without_uid_gets_no_results_and_it_is_said(keyword: str, tmp
 
 
 def test_diagnosis_of_the_skin_is_not_reported_as_one_of_the_eye(tmp_path: Path) -> None:
-    finding = DiseaseFinding(disease="melanoma", probability=0.5, threshold=0.5, decision=1)
+    finding = DiseaseFinding(disease="melanoma", score=0.5)
     prediction = hand_made_prediction(findings=[finding])
     files, (remark,) = write_dicom_results(tmp_path, "skin", photograph(kind="vl"), 0, prediction, PICTURES, MODEL)
     assert files == []
@@ -265,7 +265,7 @@ def test_real_prediction_of_a_file_is_written_and_read_back(tmp_path: Path) -> N
     prediction, source = predictor(path), read_dataset(path)
     photograph = source.pixel_array.reshape(256, 256, 3)
     pictures = {
-        "overlay": draw_structures(photograph, list(prediction.structure_masks.values())),
+        "overlay": draw_structures(photograph, prediction.structure_masks),
         **{f"heat_{key}": draw_heat_map(photograph, heat) for key, heat in prediction.heat_maps.items()},
     }
     files, remarks = write_dicom_results(tmp_path, "retina", source, 0, prediction, pictures, MODEL)
@@ -286,6 +286,6 @@ def test_real_prediction_of_a_file_is_written_and_read_back(tmp_path: Path) -> N
     groups = {g.tracking_identifier: g for g in srread(folder / "report.dcm").content.get_image_measurement_groups()}
     for finding in prediction.findings:
         values = [item.value for item in groups[finding.disease].get_measurements()]
-        assert values == [finding.probability, finding.threshold]
+        assert values == [finding.score]
     measured = {item.name.value: item.value for item in groups["vessel_measures"].get_measurements()}
     assert measured == {name: value for name, value in prediction.measures.items() if value is not None}

@@ -51,26 +51,38 @@ def texts(document: ComprehensiveSR) -> list[tuple[str, str]]:
     return [(item.name.meaning, item.value) for item in container.ContentSequence]
 
 
-def test_every_probability_threshold_and_decision_is_that_of_the_prediction(document: ComprehensiveSR) -> None:
+def test_every_number_and_decision_is_that_of_the_prediction(document: ComprehensiveSR) -> None:
     read = groups(document)
     for finding in FINDINGS:
         group = read[finding.disease]
-        if finding.probability is not None:
-            assert numbers(group) == {
-                "Probability": (finding.probability, "1"),
-                "Threshold Value": (finding.threshold, "1"),
-            }
+        given = {
+            "Score, no calibrated probability": (finding.score, "1"),
+            "Percentile of the score among reference eyes": (finding.percentile, "%"),
+            "Probability": (finding.probability, "1"),
+            "Threshold Value": (finding.threshold, "1"),
+        }
+        assert numbers(group) == {name: value for name, value in given.items() if value[0] is not None}
         (decision,) = group.get_qualitative_evaluations()
         assert decision.name.value == "decision"
-        assert decision.value.meaning == {1: "Present", 0: "Absent", None: "Not Evaluated"}[finding.decision]
 
 
-def test_disease_without_probability_has_no_number(document: ComprehensiveSR) -> None:
+def test_a_decision_is_withheld_unless_it_was_made_and_never_says_absent(document: ComprehensiveSR) -> None:
+    said = {name: group.get_qualitative_evaluations() for name, group in groups(document).items()}
+    assert {name: evaluations[0].value.meaning for name, evaluations in said.items() if evaluations} == {
+        "normal": "Below the threshold, which does not exclude the disease",
+        "glaucoma": "At or above the threshold",
+        "cataract": "Withheld: the score is not calibrated for this source",
+        "amd": "Not Evaluated",
+    }
+    assert "Absent" not in str(document)
+
+
+def test_disease_without_score_has_no_number(document: ComprehensiveSR) -> None:
     assert numbers(groups(document)["amd"]) == {}
 
 
-def test_nan_is_no_probability(tmp_path: Path) -> None:
-    finding = FINDINGS[2].model_copy(update={"probability": float("nan")})
+def test_nan_is_no_score(tmp_path: Path) -> None:
+    finding = FINDINGS[3].model_copy(update={"score": float("nan")})
     group = groups(report(tmp_path, prediction=hand_made_prediction(findings=[finding], measures={})))["amd"]
     assert numbers(group) == {}
     assert group.get_qualitative_evaluations()[0].value.meaning == "Not Evaluated"
@@ -151,18 +163,24 @@ def test_observer_is_the_same_device_for_the_same_model(tmp_path: Path) -> None:
 
 
 def test_research_only_and_warnings_stand_as_text(document: ComprehensiveSR) -> None:
-    (name, disclaimer), warning = texts(document)
+    (name, disclaimer), (_, note), warning = texts(document)
+    assert "A score is no probability" in note and "ODIR-5K" in note and "Clinic A" in note
     assert name == "Comment"
     assert disclaimer.startswith("Not a medical device. For research only")
     assert warning == ("Image Quality", "The photograph is blurred ? retake it.")
 
 
 def test_report_of_diseases_alone_is_written(tmp_path: Path) -> None:
-    assert set(groups(report(tmp_path, prediction=hand_made_prediction(measures={})))) == {"normal", "glaucoma", "amd"}
+    assert set(groups(report(tmp_path, prediction=hand_made_prediction(measures={})))) == {
+        "normal",
+        "glaucoma",
+        "cataract",
+        "amd",
+    }
 
 
 def test_without_findings_and_measures_no_report_is_written_and_it_is_said(tmp_path: Path) -> None:
     prediction = hand_made_prediction(findings=[], measures={})
     files, remarks = write_dicom_results(tmp_path, "retina", photograph(), 0, prediction, {}, MODEL)
     assert files == ["dicom/retina/probability.dcm", "dicom/retina/mask.dcm"]
-    assert remarks == ["No DICOM report was written: there are neither probabilities nor measures."]
+    assert remarks == ["No DICOM report was written: there are neither scores nor measures."]

@@ -131,9 +131,9 @@ def test_filter_leaves_rows_with_all_words(index: webdriver.Chrome) -> None:
 
 
 def test_slider_changes_the_opacity_of_its_layers(page: webdriver.Chrome) -> None:
-    assert style(page, ".structure", "opacity") == "1"
+    assert style(page, ".structure", "opacity") == "0.45"
     find(page, "[data-opacity=structure]").send_keys(keys.ARROW_LEFT)
-    assert style(page, ".structure", "opacity") == "0.95"
+    assert style(page, ".structure", "opacity") == "0.4"
     assert style(page, ".heat", "opacity") == "1"
     find(page, "[data-opacity=heat]").send_keys(keys.HOME)
     assert style(page, ".heat", "opacity") == "0"

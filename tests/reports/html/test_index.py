@@ -7,7 +7,7 @@ import math
 import time
 from pathlib import Path
 
-from report_examples import EVIL, Page, finding, record, unusable
+from report_examples import EVIL, Page, calibrated, finding, record, unusable, withheld
 
 from vmnet_monai.reports.html.index import write_index
 from vmnet_monai.reports.record import InputRecord
@@ -47,7 +47,27 @@ def test_photographs_are_counted(tmp_path: Path) -> None:
     counts = [(page.texts[i], page.texts[i + 1]) for i in range(len(page.texts) - 1)]
     assert {("3", "ok"), ("1", "refused"), ("0", "failed")} <= set(counts)
     assert "3 ▲" in page.texts, "glaucoma reaches its threshold three times"
-    assert {"0.3.0", "7"} <= set(page.texts), "versions of model and thresholds"
+    assert {"V-MNet 0.6.0, weights of 2026-12-01 (0a1b2c)", "7"} <= set(page.texts), "model and thresholds"
+
+
+def test_scores_are_called_scores_and_bear_their_rank_and_no_mark(tmp_path: Path) -> None:
+    page = write(tmp_path, record("a", findings=[withheld("glaucoma", 0.985)]))
+    assert {"0.985", "(95)"} <= set(page.texts)
+    assert not any("▲" in text for text in page.texts)
+    assert "threshold:" not in "".join(page.attributes("span", "style"))
+    assert any(text.startswith("Of each disease the score,") for text in page.texts)
+
+
+def test_probabilities_take_the_place_of_scores_where_there_are_some(tmp_path: Path) -> None:
+    page = write(tmp_path, record("a", findings=[calibrated("glaucoma", 0.75)]))
+    assert keys(page)[0][2] == 0.75
+    assert "0.750" in page.texts
+    assert any("calibrated for Clinic A" in text for text in page.texts)
+
+
+def test_every_cell_of_a_disease_bears_its_name_for_narrow_screens(tmp_path: Path) -> None:
+    page = write(tmp_path, record("a"))
+    assert page.attributes("td", "data-label") == ["Glaucoma", "Age-related macular degeneration"]
 
 
 def test_pages_and_thumbnails_of_usable_photographs_are_linked(tmp_path: Path) -> None:
@@ -57,13 +77,13 @@ def test_pages_and_thumbnails_of_usable_photographs_are_linked(tmp_path: Path) -
     assert page.attributes("img", "loading") == ["lazy"]
 
 
-def test_rows_are_sorted_by_name_status_probabilities_and_number_of_remarks(tmp_path: Path) -> None:
+def test_rows_are_sorted_by_name_status_scores_and_number_of_remarks(tmp_path: Path) -> None:
     page = write(tmp_path, record("a", warnings=["Dim.", "Blurred."]), unusable("b", "failed", "Broken."))
     assert keys(page) == [["b", 0, None, None, 0], ["a", 2, 0.8, 0.25, 2]]
 
 
-def test_missing_and_undefined_probabilities_are_dashes(tmp_path: Path) -> None:
-    undefined = finding("amd", None).model_copy(update={"probability": math.nan})
+def test_missing_and_undefined_scores_are_dashes(tmp_path: Path) -> None:
+    undefined = finding("amd", None).model_copy(update={"score": math.nan})
     page = write(tmp_path, record("a", findings=[finding("glaucoma", None), undefined]), record("b", findings=[]))
     assert keys(page) == [["a", 2, None, None, 0], ["b", 2, None, None, 0]]
     assert page.texts.count("–") == 6, "two diseases and no remarks, twice"

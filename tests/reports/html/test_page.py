@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from report_examples import EVIL, Page, finding, heat, photograph, record, vessels
+from report_examples import EVIL, Page, calibrated, finding, heat, photograph, record, vessels, withheld
 
 from vmnet_monai.reports.html import page, write_page
 from vmnet_monai.reports.record import Record
@@ -52,15 +52,64 @@ def test_pictures_are_scaled_down(tmp_path: Path) -> None:
 
 def test_findings_are_said_in_numbers_and_words(tmp_path: Path) -> None:
     texts = write(tmp_path, record()).texts
-    for text in ("Glaucoma", "0.800", "0.500", "at or above threshold", "0.250", "below threshold"):
+    below = "below the threshold; this does not exclude the disease"
+    for text in ("Glaucoma", "0.800", "0.500", "at or above the threshold", "0.250", below):
         assert text in texts
     assert texts.count("▲") == 1, "the one that reaches its threshold is marked by more than a colour"
 
 
+def test_a_score_is_called_one_and_bears_its_rank_and_no_decision(tmp_path: Path) -> None:
+    shown = write(tmp_path, record(findings=[withheld("glaucoma", 0.985), withheld("normal", 0.576, 7.0)]))
+    assert {"Score", "Percentile", "0.985", "95", "7"} <= set(shown.texts)
+    assert not {"Probability", "Threshold", "Decision", "▲"} & set(shown.texts)
+    assert "threshold:" not in "".join(shown.attributes("span", "style"))
+    note = next(text for text in shown.texts if "A score is no probability" in text)
+    assert "calibrated for photographs of ODIR-5K only" in note
+
+
+def test_a_probability_stands_beside_its_score_with_the_name_of_its_calibration(tmp_path: Path) -> None:
+    shown = write(tmp_path, record(findings=[calibrated("glaucoma", 0.75), withheld("amd", 0.9)]))
+    assert {"Probability", "0.750", "0.125", "withheld", "at or above the threshold"} <= set(shown.texts)
+    assert any("calibrated for Clinic A" in text for text in shown.texts)
+
+
+def test_model_is_named_with_version_and_date(tmp_path: Path) -> None:
+    assert "V-MNet 0.6.0, weights of 2026-12-01 (0a1b2c)" in write(tmp_path, record()).texts
+    assert "0a1b2c" in write(tmp_path, record(model="")).texts
+
+
+def test_every_structure_has_a_toggle_with_a_plain_name(tmp_path: Path) -> None:
+    names = ["vessel", "artery", "vein", "disc", "fovea_region", "old_scar"]
+    shown = write(tmp_path, record(structures=names))
+    assert {"Vessels", "Arteries", "Veins", "Optic disc", "Fovea", "Old scar"} <= set(shown.texts)
+    layers = [values for tag, values in shown.elements if tag == "input" and "data-layer" in values]
+    on = [str(values["data-layer"]) for values in layers if "checked" in values]
+    assert on == [f"structure-{i}" for i in range(1, 6)], (
+        "vessels are hidden below the arteries and veins that they are"
+    )
+    colours = shown.attributes("span", "style")
+    assert "background: rgb(255, 40, 40)" in colours
+    assert len({colour for colour in colours if colour.startswith("background: rgb(")}) == 6
+
+
+def test_structures_start_at_an_opacity_that_shows_what_lies_beneath(tmp_path: Path) -> None:
+    shown = write(tmp_path, record())
+    (start,) = [values["value"] for _, values in shown.elements if values.get("data-opacity") == "structure"]
+    assert 30 <= int(str(start)) <= 60
+    assert f"{start} %" in shown.texts
+    assert f"--structure-opacity, .{start}" in shown.source
+
+
+def test_a_heat_map_names_its_disease_and_method_over_the_picture(tmp_path: Path) -> None:
+    assert "Glaucoma · Grad-CAM" in write(tmp_path, record()).texts
+
+
 def test_measures_and_remarks_are_shown(tmp_path: Path) -> None:
     texts = write(tmp_path, record(warnings=["The photograph is blurred."])).texts
-    measure = texts.index("Vessel width mean (px)")
-    assert "–" in texts[measure : measure + 3], "an undefined measure is a dash"
+    measure = texts.index("Mean vessel width (pixels of the photograph)")
+    assert "–" in texts[measure : measure + 4], "an undefined measure is a dash"
+    assert "Part of the field of view that vessels cover." in texts
+    assert any("5th to 95th percentile" in text and "HRF" in text for text in texts)
     assert {"The photograph is blurred.", "0.08125"} <= set(texts)
     assert "No remarks." in write(tmp_path, record()).texts
 
@@ -72,23 +121,23 @@ def test_page_says_what_it_is_not_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("nothing", [None, math.nan])
-def test_disease_without_probability_has_no_bar(nothing: float | None, tmp_path: Path) -> None:
-    missing = finding("amd", None).model_copy(update={"probability": nothing})
+def test_disease_without_score_has_no_bar(nothing: float | None, tmp_path: Path) -> None:
+    missing = finding("amd", None).model_copy(update={"score": nothing})
     shown = write(tmp_path, record(findings=[missing]))
-    assert "no probability" in shown.texts
-    assert "bar" not in shown.attributes("span", "class")
+    assert "–" in shown.texts
+    assert not any(name.startswith("bar") for name in shown.attributes("span", "class"))
 
 
 def test_network_of_vessels_only_has_no_diseases(tmp_path: Path) -> None:
     shown = write(tmp_path, record(findings=[], heat_maps=[]))
-    assert "This network gives no probabilities of diseases." in shown.texts
+    assert "This network gives no scores of diseases." in shown.texts
     assert shown.attributes("input", "name") == [], "no heat map to choose"
 
 
 def test_network_of_diseases_only_has_no_structures(tmp_path: Path) -> None:
     shown = write(tmp_path, record(structures=[], measures={}))
     assert not {"Structures", "Measures"} & set(shown.texts)
-    assert "Heat map" in shown.texts
+    assert "Heat map (Grad-CAM)" in shown.texts
 
 
 def test_empty_heat_map_is_said_to_be_empty(tmp_path: Path) -> None:

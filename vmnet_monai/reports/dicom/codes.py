@@ -13,7 +13,7 @@ from vmnet_monai.diseases import VOCABULARY
 from vmnet_monai.reports.wording import disease_name, readable
 
 __all__ = [
-    "ABSENT",
+    "BELOW_THRESHOLD",
     "COMMENT",
     "DECISION",
     "ENGLISH",
@@ -21,13 +21,16 @@ __all__ = [
     "FUNDUS_PHOTOGRAPHY",
     "IMAGE_QUALITY",
     "NOT_EVALUATED",
-    "PRESENT",
+    "PERCENTILE",
     "PRIVATE_SCHEME",
     "PROBABILITY",
     "QUALITATIVE_EVALUATIONS",
+    "REACHES_THRESHOLD",
     "RETINA",
+    "SCORE",
     "STRUCTURES",
     "THRESHOLD",
+    "WITHHELD",
     "disease_code",
     "finding_site",
     "laterality_code",
@@ -61,20 +64,30 @@ quality measures (VSAC 2.16.840.1.113883.3.464.1003.115.12.1088)."""
 ENGLISH = Code("en", "RFC5646", "English")
 """Language of the report, a tag of RFC 5646 as CID 5000 asks for."""
 
+SCORE = _private("score", "Score, no calibrated probability")
+"""What the network gives; DICOM's Probability is left to what is calibrated for these photographs."""
+
+PERCENTILE = _private("percentile", "Percentile of the score among reference eyes")
+"""In percent."""
+
 PROBABILITY = codes.DCM.Probability
-"""DCM 122157."""
+"""DCM 122157; by a calibration of one's own."""
 
 THRESHOLD = codes.DCM.ThresholdValue
 """DCM 122411."""
 
-DECISION = _private("decision", "Decision: probability against threshold")
-"""Name of the evaluation that is :data:`PRESENT`, :data:`ABSENT` or :data:`NOT_EVALUATED`; DICOM has no such name."""
+DECISION = _private("decision", "Decision: value against threshold")
+"""Name of the evaluation that is one of the next four; DICOM has no such name."""
 
-PRESENT, ABSENT = codes.SCT.Present, codes.SCT.Absent
-"""SNOMED CT 52101004 and 272519000, in CID 240 Present-Absent."""
+REACHES_THRESHOLD = _private("at_or_above", "At or above the threshold")
+BELOW_THRESHOLD = _private("below", "Below the threshold, which does not exclude the disease")
+"""Not SNOMED CT's Present and Absent: a number below a threshold does not say that a disease is absent."""
+
+WITHHELD = _private("withheld", "Withheld: the score is not calibrated for this source")
+"""Of a score on which nobody asked for a decision."""
 
 NOT_EVALUATED = codes.SCT.NotEvaluated
-"""SNOMED CT 373121007, in CID 3703; of a disease without probability."""
+"""SNOMED CT 373121007, in CID 3703; of a disease without score."""
 
 QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
 """The container of text in TID 1500 Measurement Report."""

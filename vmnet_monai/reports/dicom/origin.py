@@ -80,27 +80,40 @@ class ModelIdentity:
     """Short name of thresholds and calibration."""
     runtime: str
     """What ran the network, such as ``torch``."""
+    release: str = ""
+    """Name, version and date of the model as it is read; empty where unknown."""
 
     @classmethod
-    def of(cls, operating_point: OperatingPoint, model_version: str, runtime: str) -> ModelIdentity:
+    def of(
+        cls,
+        operating_point: OperatingPoint,
+        model_version: str,
+        runtime: str,
+        thresholds_version: str | None = None,
+        release: str = "",
+    ) -> ModelIdentity:
         """Read the names that stand beside the weights.
 
         Args:
             operating_point: that of the prediction.
             model_version: see :func:`vmnet_monai.calibration.operating_point.weights_version`.
             runtime: key ``runtime`` of ``inference.json``.
+            thresholds_version: that with a calibration of one's own; None where there is none.
+            release: see :func:`vmnet_monai.inference.bundle.model_release`.
         """
         return cls(
             name=operating_point.network.partition("(")[0],
             package_version=importlib.metadata.version("vmnet_monai"),
             model_version=model_version,
-            thresholds_version=operating_point.thresholds_version,
+            thresholds_version=thresholds_version or operating_point.thresholds_version,
             runtime=runtime,
+            release=release,
         )
 
     def parameters(self) -> dict[str, str]:
         """What identifies the model beside its name and :attr:`model_version`."""
         return {
+            **({"model": self.release} if self.release else {}),
             "package": f"{OWN_MODEL_NAME} {self.package_version}",
             "thresholds": self.thresholds_version,
             "runtime": self.runtime,
@@ -153,6 +166,7 @@ def equipment(model: ModelIdentity) -> dict[str, Any]:
         "manufacturer_model_name": OWN_MODEL_NAME,
         "software_versions": [
             short_text(model.package_version),
+            *([short_text(model.release)] if model.release else []),
             short_text(f"model {model.model_version}"),
             short_text(f"thresholds {model.thresholds_version}"),
             short_text(f"runtime {model.runtime}"),

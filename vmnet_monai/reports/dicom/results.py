@@ -18,6 +18,7 @@ from vmnet_monai.reports.dicom.secondary_capture import secondary_capture
 from vmnet_monai.reports.dicom.segmentation import mask_segmentation, probability_segmentation
 from vmnet_monai.reports.dicom.structured_report import structured_report
 from vmnet_monai.reports.prediction import Prediction
+from vmnet_monai.reports.wording import heat_map_title
 
 __all__ = ["FOLDER", "ModelIdentity", "result_images", "write_dicom_results"]
 
@@ -82,8 +83,11 @@ def result_images(image: NDArray[np.uint8], prediction: Prediction) -> dict[str,
         image: (H, W, 3) uint8 RGB.
         prediction: of that photograph.
     """
-    overlay = draw_structures(image, list(prediction.structure_masks.values()))
-    heat_maps = {f"heat_{name}": draw_heat_map(image, heat) for name, heat in prediction.heat_maps.items()}
+    overlay = draw_structures(image, prediction.structure_masks)
+    heat_maps = {
+        f"heat_{name}": draw_heat_map(image, heat, heat_map_title(name, prediction.heat_map_method))
+        for name, heat in prediction.heat_maps.items()
+    }
     return {"overlay": overlay, **heat_maps}
 
 
@@ -127,4 +131,4 @@ def _remarks(prediction: Prediction) -> list[str]:
     """What was not written, and why."""
     if prediction.findings or prediction.measures:
         return []
-    return ["No DICOM report was written: there are neither probabilities nor measures."]
+    return ["No DICOM report was written: there are neither scores nor measures."]

@@ -15,7 +15,6 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 from pydicom.uid import ExplicitVRLittleEndian, VLPhotographicImageStorage
 
-from vmnet_monai.explain.overlay import STRUCTURE_COLOURS
 from vmnet_monai.io.dicom import OWN_MODEL_NAME, eye
 from vmnet_monai.reports.dicom.codes import RETINA, STRUCTURES, laterality_code, private_scheme, structure_codes
 from vmnet_monai.reports.dicom.origin import (
@@ -31,6 +30,7 @@ from vmnet_monai.reports.dicom.origin import (
 )
 from vmnet_monai.reports.prediction import Prediction
 from vmnet_monai.reports.wording import readable
+from vmnet_monai.structures import structure_looks
 
 __all__ = ["mask_segmentation", "probability_segmentation"]
 
@@ -154,7 +154,7 @@ def _segments(structures: list[str], side: Code | None, model: ModelIdentity) ->
             algorithm_type="AUTOMATIC",
             algorithm_identification=algorithm,
             anatomic_regions=[RETINA],
-            display_color=CIELabColor.from_rgb(*STRUCTURE_COLOURS[(number - 1) % len(STRUCTURE_COLOURS)]),
+            display_color=CIELabColor.from_rgb(*structure_looks(structures)[structure].colour),
         )
         if side is not None:
             segment.AnatomicRegionSequence[0].AnatomicRegionModifierSequence = [CodedConcept.from_code(side)]

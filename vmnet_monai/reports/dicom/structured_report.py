@@ -1,4 +1,4 @@
-"""The structured report: probabilities, decisions, vessel measures and remarks by DICOM's template TID 1500."""
+"""The structured report: scores, decisions, vessel measures and remarks by DICOM's template TID 1500."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from pydicom.sr.coding import Code
 
 from vmnet_monai.io.dicom import OWN_MODEL_NAME, eye
 from vmnet_monai.reports.dicom.codes import (
-    ABSENT,
+    BELOW_THRESHOLD,
     COMMENT,
     DECISION,
     ENGLISH,
@@ -35,12 +35,15 @@ from vmnet_monai.reports.dicom.codes import (
     FUNDUS_PHOTOGRAPHY,
     IMAGE_QUALITY,
     NOT_EVALUATED,
-    PRESENT,
+    PERCENTILE,
     PROBABILITY,
     QUALITATIVE_EVALUATIONS,
+    REACHES_THRESHOLD,
     RETINA,
+    SCORE,
     STRUCTURES,
     THRESHOLD,
+    WITHHELD,
     disease_code,
     finding_site,
     measure_code,
@@ -57,7 +60,7 @@ from vmnet_monai.reports.dicom.origin import (
 )
 from vmnet_monai.reports.prediction import Prediction
 from vmnet_monai.reports.record import DiseaseFinding
-from vmnet_monai.reports.wording import DISCLAIMER, known
+from vmnet_monai.reports.wording import DISCLAIMER, findings_note, known
 
 __all__ = ["VESSEL_MEASURES", "structured_report"]
 
@@ -70,8 +73,9 @@ def structured_report(
 ) -> ComprehensiveSR:
     """Report a prediction; nobody has verified it, and it says so.
 
-    One measurement group per disease holds its calibrated probability, threshold and decision; one group the vessel
-    measures. An undefined measure is left out; a disease without probability is not evaluated.
+    One measurement group per disease holds its score with percentile, its probability where there is one, threshold
+    and decision; one group the vessel measures. An undefined measure is left out; a disease without score is not
+    evaluated. What a score is, and for which photographs it is calibrated, stands in a comment.
 
     Args:
         source: the photograph.
@@ -104,7 +108,7 @@ def structured_report(
         language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(CodedConcept.from_code(ENGLISH)),
         referenced_images=[image],
     )
-    report[0].ContentSequence.append(_remarks(prediction.warnings))
+    report[0].ContentSequence.append(_remarks(prediction))
     result = ComprehensiveSR(
         [image],
         report,
@@ -126,15 +130,18 @@ def structured_report(
 def _disease_group(
     finding: DiseaseFinding, side: str, image: Dataset, frames: list[int] | None, model: ModelIdentity
 ) -> MeasurementsAndQualitativeEvaluations:
-    probability = finding.probability
     measurements, decision = [], NOT_EVALUATED
-    if known(probability):
-        unit = codes.UCUM.NoUnits
-        measurements = [
-            Measurement(PROBABILITY, float(probability), unit),
-            Measurement(THRESHOLD, float(finding.threshold), unit),
-        ]
-        decision = PRESENT if finding.decision else ABSENT
+    if known(finding.score):
+        unit, percent = codes.UCUM.NoUnits, codes.UCUM.Percent
+        given = (
+            (SCORE, finding.score, unit),
+            (PERCENTILE, finding.percentile, percent),
+            (PROBABILITY, finding.probability, unit),
+            (THRESHOLD, finding.threshold, unit),
+        )
+        measurements = [Measurement(name, float(value), unit) for name, value, unit in given if known(value)]
+        told = {None: WITHHELD, 0: BELOW_THRESHOLD, 1: REACHES_THRESHOLD}
+        decision = told[finding.decision]
     return _group(
         *(finding.disease, disease_code(finding.disease), EYE, side, image, frames, model),
         measurements,
@@ -180,10 +187,11 @@ def _group(
     )
 
 
-def _remarks(warnings: list[str]) -> ContainerContentItem:
-    """What stands on every report, and what was noticed about the photograph, as text."""
+def _remarks(prediction: Prediction) -> ContainerContentItem:
+    """What stands on every report, what its numbers are, and what was noticed about the photograph, as text."""
     container = ContainerContentItem(QUALITATIVE_EVALUATIONS, relationship_type=RelationshipTypeValues.CONTAINS)
-    texts = [(COMMENT, DISCLAIMER), *((IMAGE_QUALITY, warning) for warning in warnings)]
+    comments = [DISCLAIMER, *([" ".join(note)] if (note := findings_note(prediction.findings)) else [])]
+    texts = [(COMMENT, text) for text in comments] + [(IMAGE_QUALITY, warning) for warning in prediction.warnings]
     container.ContentSequence = ContentSequence(
         [
             # ASCII, which every character set of a photograph can hold.

@@ -9,7 +9,7 @@ from typing import get_args
 
 from vmnet_monai.reports.html.render import write_html
 from vmnet_monai.reports.record import DiseaseFinding, InputRecord, Record, Status
-from vmnet_monai.reports.wording import known
+from vmnet_monai.reports.wording import findings_note, known
 
 __all__ = ["write_index"]
 
@@ -35,13 +35,17 @@ def write_index(output_dir: Path, records: Sequence[InputRecord]) -> None:
     ]
     diseases = list(dict.fromkeys(disease for found in findings for disease in found))
     counts = Counter(record.status for record in records)
+    every = [finding for found in findings for finding in found.values()]
     write_html(
         Path(output_dir) / "index.html",
         "index",
         counts={status: counts[status] for status in get_args(Status)},
-        model_versions=list(dict.fromkeys(record.model_version for record in records)),
+        models=list(dict.fromkeys(map(_model, records))),
         thresholds_versions=list(dict.fromkeys(record.thresholds_version for record in records)),
         diseases=diseases,
+        notes=findings_note(every),
+        has_probability=any(finding.probability is not None for finding in every),
+        decided=any(finding.decision is not None for finding in every),
         reached={
             disease: sum(found[disease].decision == 1 for found in findings if disease in found) for disease in diseases
         },
@@ -51,14 +55,18 @@ def write_index(output_dir: Path, records: Sequence[InputRecord]) -> None:
     )
 
 
+def _model(record: InputRecord) -> str:
+    return f"{record.model} ({record.model_version})" if record.model else record.model_version
+
+
 def _sort_keys(
     record: InputRecord, found: Mapping[str, DiseaseFinding], diseases: Sequence[str]
 ) -> list[str | float | None]:
     """What each column is sorted by; None, which stands last in either direction, where there is nothing."""
-    probabilities = [found[disease].probability if disease in found else None for disease in diseases]
+    values = [found[disease].value if disease in found else None for disease in diseases]
     return [
         record.id,
         STATUSES.index(record.status),
-        *(value if known(value) else None for value in probabilities),
+        *(value if known(value) else None for value in values),
         len(record.warnings) if isinstance(record, Record) else 0,
     ]

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from matplotlib import colormaps
-from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 
-from vmnet_monai.explain.overlay import HEAT_COLOURS, STRUCTURE_COLOURS
+from vmnet_monai.explain.overlay import heat_palette, scale_colours
 from vmnet_monai.reports.html.render import write_html
 from vmnet_monai.reports.images import (
     PAGE_SIDE_PX,
     THUMBNAIL_SIDE_PX,
-    heat_palette,
     levels,
     shrink,
+    structure_levels,
     structure_palette,
     write_jpeg,
     write_overlay,
 )
 from vmnet_monai.reports.record import Record
+from vmnet_monai.structures import structure_looks
 
 __all__ = ["write_page"]
 
-LEGEND_STEPS = 9
+LEGEND_STEPS = 18
 """Colours between which the legend of heat maps runs smoothly."""
+
+STRUCTURE_OPACITY_PERCENT = 45
+"""Opacity at which the structures are shown at first: the vessel beneath can be seen through it."""
 
 
 def write_page(
@@ -63,9 +64,11 @@ def write_page(
     shown = shrink(image, PAGE_SIDE_PX)
     write_jpeg(images / names[0], shown)
     write_jpeg(images / names[1], shrink(shown, THUMBNAIL_SIDE_PX))
-    for position, (structure, mask) in enumerate(masks.items()):
+    looks = structure_looks(list(masks))
+    for structure, mask in masks.items():
         names.append(f"{structure}.png")
-        write_overlay(images / names[-1], shrink(levels(mask), PAGE_SIDE_PX), structure_palette(position))
+        drawn = structure_levels(mask, looks[structure], PAGE_SIDE_PX)
+        write_overlay(images / names[-1], drawn, structure_palette(looks[structure]))
     for disease, heat in heat_maps.items():
         names.append(f"heat_{disease}.png")
         write_overlay(images / names[-1], shrink(levels(heat), PAGE_SIDE_PX), heat_palette())
@@ -75,8 +78,15 @@ def write_page(
         record=record,
         width_px=shown.shape[1],
         height_px=shown.shape[0],
-        structures=list(zip(masks, itertools.cycle(STRUCTURE_COLOURS), strict=False)),
+        # Arteries and veins lie over the vessels that they are.
+        structures=[
+            (structure, look.colour, not (structure == "vessel" and {"artery", "vein"} & set(looks)))
+            for structure, look in looks.items()
+        ],
+        structure_opacity=STRUCTURE_OPACITY_PERCENT,
         heat_maps=[(disease, not heat.any()) for disease, heat in heat_maps.items()],
-        legend=[to_hex(colour) for colour in colormaps[HEAT_COLOURS](np.linspace(0, 1, LEGEND_STEPS))],
+        legend=[f"rgb({red}, {green}, {blue})" for red, green, blue in scale_colours(LEGEND_STEPS).tolist()],
+        has_probability=any(finding.probability is not None for finding in record.findings),
+        has_decision=any(finding.decision is not None for finding in record.findings),
     )
     return [*(f"{folder}/{name}" for name in names), page]

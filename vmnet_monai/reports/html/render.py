@@ -32,12 +32,24 @@ def _environment() -> Environment:
         "disease": wording.disease_name,
         "made_from": wording.made_from_text,
         "number": wording.number,
-        "probability": wording.probability_text,
+        "findings_note": wording.findings_note,
+        "measure": wording.measure_name,
+        "measure_definition": wording.measure_definition,
+        "measure_range": wording.measure_range,
+        "method": wording.method_name,
+        "percentile": wording.percentile_text,
         "readable": wording.readable,
+        "score": wording.score_text,
+        "structure": wording.structure_name,
         "url": wording.file_url,
     }
     environment.tests["known"] = wording.known
-    environment.globals |= {"disclaimer": wording.DISCLAIMER, "heat_map_note": wording.HEAT_MAP_NOTE}
+    environment.globals |= {
+        "disclaimer": wording.DISCLAIMER,
+        "heat_map_note": wording.HEAT_MAP_NOTE,
+        "heat_scale_note": wording.HEAT_SCALE_NOTE,
+        "measures_note": wording.MEASURES_NOTE,
+    }
     return environment
 
 

@@ -4,6 +4,7 @@ const viewer = document.querySelector(".viewer");
 function update() {
   for (const control of viewer.querySelectorAll("[data-layer]")) {
     document.getElementById(control.dataset.layer).hidden = !control.checked;
+    if (control.dataset.title) document.getElementById(control.dataset.title).hidden = !control.checked;
   }
   for (const slider of viewer.querySelectorAll("[data-opacity]")) {
     viewer.style.setProperty(`--${slider.dataset.opacity}-opacity`, slider.value / 100);
