@@ -36,6 +36,7 @@ def predict_folder(
     with plain_errors():
         for key in ("explainer", "runtime_network"):
             config.get_parsed_content(key)  # what does not fit the weights is told before anything is written
+        config.get_parsed_content("load_weights")()
         manifest: Manifest = config.get_parsed_content("manifest")
         try:
             config.get_parsed_content("initialize")
