@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from vmnet_monai.cli.base import EXIT_CODES, NAMED_LIST, Command
+from vmnet_monai.cli.checks import announce
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["compare", "read_run"]
+__all__ = ["compare", "read_run", "scores_path"]
 
 System = tuple[str, list[str]]
 SYSTEM = "NAME=RUN[,RUN...]"
@@ -73,6 +74,9 @@ def compare(
     names = [name for name, _ in named]
     if len(set(names)) < len(names):
         raise click.UsageError(f"Each system needs a name of its own, got {', '.join(names)}.")
+    for folder in (folder for _, runs in named for folder in runs):
+        scores_path(folder)
+    announce("Comparing")
     from vmnet_monai.io.files import whole_file
     from vmnet_monai.metrics.comparison import compare_systems, comparison_table
 
@@ -98,9 +102,19 @@ def read_run(folder: str | Path) -> pd.DataFrame:
     """
     import pandas as pd
 
-    path = Path(folder) / "metrics.csv"
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing: give the output folder of an evaluation, or evaluate first")
+    path = scores_path(folder)
     # Names are text, also "NA" and "007"; only an empty cell is undefined.
     names = {"id": str, "dataset": str, "patient": str}
     return pd.read_csv(path, dtype=names, keep_default_na=False, na_values=[""])
+
+
+def scores_path(folder: str | Path) -> Path:
+    """Return the path of the scores of an evaluation.
+
+    Raises:
+        FileNotFoundError: when there are none.
+    """
+    path = Path(folder) / "metrics.csv"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: give the output folder of an evaluation, or evaluate first")
+    return path

@@ -104,6 +104,4 @@ def _has_both(items: Sequence[Item], column: int) -> bool:
 
 
 def _has_masks(items: Sequence[Item], structures: Sequence[str] | None) -> bool:
-    return any(
-        key != "fov" and (structures is None or key in structures) for item in items for key in mask_keys(item)
-    )
+    return any(key != "fov" and (structures is None or key in structures) for item in items for key in mask_keys(item))

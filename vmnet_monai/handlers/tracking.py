@@ -33,6 +33,7 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
+
 def unique_run_name(dataset_name: str | list[str]) -> str:
     """Name a run by its datasets, the time and a random suffix.
 

@@ -128,8 +128,14 @@ class Pseudonyms:
         path = self.folder / "links.csv"
         rows = {name: (os.path.abspath(image), reasons.get(name, "")) for name, image in images.items()}
         if path.exists():
-            earlier = pd.read_csv(path, dtype=str, keep_default_na=False)
-            columns = (earlier["id"], earlier["image"], earlier["reason"])
+            try:
+                earlier = pd.read_csv(path, dtype=str, keep_default_na=False)
+                columns = (earlier["id"], earlier["image"], earlier["reason"])
+            except (KeyError, ValueError) as error:
+                raise ValueError(
+                    f"{path} must be a table with the columns id, image and reason, and is damaged: restore it, or "
+                    "move it away, and it lists the photographs of the later runs."
+                ) from error
             rows = {name: (image, reason) for name, image, reason in zip(*columns, strict=True)} | rows
         table = pd.DataFrame([(name, *rows[name]) for name in sorted(rows)], columns=["id", "image", "reason"])
         _write_private(path, table.to_csv(index=False))

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from vmnet_monai.errors import plain_errors
-from vmnet_monai.inference.bundle import literal, read_inference_config
+from vmnet_monai.inference.bundle import read_inference_config
 from vmnet_monai.inference.manifest import Manifest
+from vmnet_monai.io.bundle import literal
 
 __all__ = ["predict_folder"]
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -48,7 +50,7 @@ def check_tracking_store(uri: str | None) -> None:
             socket.create_connection((parts.hostname, port), SECONDS).close()
     except OSError as error:
         by = f" (of {TRACKING_VARIABLE})" if uri == os.environ.get(TRACKING_VARIABLE) else ""
-        shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()  # without a password
+        shown = re.sub(r"//[^/]*@", "//", uri)  # without a password
         raise OSError(
             f"the MLflow store {shown}{by} cannot be reached ({_innermost(error)}): start it, name another by "
             f"{TRACKING_VARIABLE} or the key tracking_uri, or switch tracking off by `--tracking none` of vmnet train, "
@@ -64,10 +66,9 @@ def _ask(uri: str) -> None:
     """
     import requests  # MLflow's own; commands that track nothing need not import it
 
-    try:
+    # One with another certificate answers too; which ones are trusted is told by MLflow's own variables.
+    with suppress(requests.exceptions.SSLError):
         requests.get(f"{uri.rstrip('/')}/health", timeout=SECONDS, stream=True).close()
-    except requests.exceptions.SSLError:
-        pass  # it answers; which certificates are trusted is told by MLflow's own variables
 
 
 def _innermost(error: BaseException) -> str:
