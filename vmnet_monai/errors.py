@@ -8,7 +8,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ParamSpec
 
@@ -116,10 +116,8 @@ def tell_torchrun(error: BaseException) -> None:
     path = os.environ.get(_TORCHRUN_FILE)
     if path:
         line = {"message": error_line(error), "timestamp": int(time.time())}
-        try:
+        with suppress(OSError):  # the line stands above torchrun's summary in any case
             Path(path).write_text(json.dumps(line), encoding="utf-8")
-        except OSError:
-            pass  # the line stands above torchrun's summary in any case
 
 
 @contextmanager

@@ -57,8 +57,8 @@ def check_bundle(bundle: str | None, config: str = CONFIG_NAME, or_file: bool = 
         return folder
     if not (folder / config).is_file():
         raise FileNotFoundError(
-            f"{folder} is no bundle, {folder / config} is missing: give the folder of the bundle (`--bundle`), or leave "
-            "it out for the one that came with the package."
+            f"{folder} is no bundle, {folder / config} is missing: give the folder of the bundle (`--bundle`), or "
+            "leave it out for the one that came with the package."
         )
     return folder
 
@@ -221,8 +221,8 @@ def check_datasets(names: Sequence[str], folders: Sequence[str]) -> None:
     for name, folder in zip(names or ("",) * len(folders), folders, strict=True):
         if name != "phantom" and not _exists(folder):
             raise FileNotFoundError(
-                f"the folder of the dataset{f' {name}' if name else ''} must exist, and {folder} does not: give another "
-                "as `--dataset-dir`, a CSV file where the dataset is table."
+                f"the folder of the dataset{f' {name}' if name else ''} must exist, and {folder} does not: give "
+                "another as `--dataset-dir`, a CSV file where the dataset is table."
             )
 
 

@@ -69,7 +69,9 @@ def log_model(
 ) -> None:
     """The bundle as a model in MLflow, with signature and input example."""
     check_model(check_bundle(bundle), model_dir)
-    check_tracking_store(tracking_uri or os.environ.get(TRACKING_VARIABLE))
+    store = tracking_uri or os.environ.get(TRACKING_VARIABLE)
+    if store is not None and not store.startswith("sqlite:"):  # whose folder is made
+        check_tracking_store(store)
     announce("Logging the model")
     from vmnet_monai import mlflow_model
 

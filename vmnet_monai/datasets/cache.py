@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from monai.data import PersistentDataset
-from monai.transforms import convert_to_tensor
+from monai.utils import convert_to_tensor
 
 from vmnet_monai.errors import plain_errors
 from vmnet_monai.io.files import whole_file

@@ -1,4 +1,4 @@
-"""What the parts of a split can tell: by what weights are selected on the validation part, and what a test leaves out."""
+"""What the parts of a split can tell: by what weights are selected, and what an evaluation leaves out."""
 
 from __future__ import annotations
 

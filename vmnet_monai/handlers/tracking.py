@@ -18,9 +18,10 @@ import torch
 from ignite.engine import Engine, Events
 from ignite.handlers import ProgressBar
 from mlflow.entities import Metric, RunStatus
+from mlflow.exceptions import MlflowException
 from monai.handlers import MLFlowHandler
 
-from vmnet_monai.io.tracking_store import TRACKING_VARIABLE, check_tracking_store, is_tracked
+from vmnet_monai.io.tracking_store import TRACKING_VARIABLE, check_tracking_store, is_tracked, unusable_store
 
 __all__ = [
     "LossProgressBar",
@@ -104,8 +105,15 @@ class RunTracker(MLFlowHandler):
         engine.add_event_handler(Events.EXCEPTION_RAISED, self.fail)
 
     def start(self, engine: Engine) -> None:
-        """Start or join the run, and note the command line."""
-        super().start(engine)
+        """Start or join the run, and note the command line.
+
+        Raises:
+            OSError: if MLflow cannot use the store.
+        """
+        try:
+            super().start(engine)
+        except MlflowException as error:
+            raise unusable_store(self.client.tracking_uri, " ".join(str(error).split())) from error
         if self.cur_run is not None:
             self.client.set_tag(self.cur_run.info.run_id, "command", shlex.join(sys.argv))
 

@@ -222,8 +222,8 @@ class Manifest:
             error: why.
         """
         return type(error)(
-            f"{what} in {self.output_dir} could not be written ({_reason(error)}). {self.counts()} What was predicted is "
-            "kept: free space or mend the folder, and run the same command again, which does only what is missing."
+            f"{what} in {self.output_dir} could not be written ({_reason(error)}). {self.counts()} What was predicted "
+            "is kept: free space or mend the folder, and run the same command again, which does only what is missing."
         )
 
     def counts(self) -> str:

@@ -1,4 +1,4 @@
-"""Where the bundle that came with the package lies, and how its configs are written; imports nothing that takes time."""
+"""Where the bundle that came with the package lies, and how its configs are written, without imports that take time."""
 
 from __future__ import annotations
 

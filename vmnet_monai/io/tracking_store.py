@@ -9,13 +9,16 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-__all__ = ["TRACKING_VARIABLE", "check_tracking_store", "is_tracked"]
+__all__ = ["TRACKING_VARIABLE", "check_tracking_store", "is_tracked", "unusable_store"]
 
 TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
 """Environment variable that names MLflow's store."""
 
 SECONDS = 4
 """How long a server may take to be reached, and to answer: MLflow itself tries again for minutes."""
+
+SERVER_ERROR = 500
+"""HTTP status from which on a server, or a proxy before it, says that it cannot answer."""
 
 PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 """Ports of the databases that MLflow knows, where the address has none."""
@@ -49,17 +52,28 @@ def check_tracking_store(uri: str | None) -> None:
         elif parts.hostname and (port := parts.port or PORTS.get(parts.scheme.partition("+")[0])):
             socket.create_connection((parts.hostname, port), SECONDS).close()
     except OSError as error:
-        by = f" (of {TRACKING_VARIABLE})" if uri == os.environ.get(TRACKING_VARIABLE) else ""
-        shown = re.sub(r"//[^/]*@", "//", uri)  # without a password
-        raise OSError(
-            f"the MLflow store {shown}{by} cannot be reached ({_innermost(error)}): start it, name another by "
-            f"{TRACKING_VARIABLE} or the key tracking_uri, or switch tracking off by `--tracking none` of vmnet train, "
-            "tracking_uri none in a config."
-        ) from error
+        raise unusable_store(uri, _innermost(error)) from error
+
+
+def unusable_store(uri: str, reason: str) -> OSError:
+    """Return the error that names a store, why it cannot be used, and the ways out.
+
+    Args:
+        uri: address of the store; a password in it is left out.
+        reason: what is wrong.
+    """
+    by = f" (of {TRACKING_VARIABLE})" if uri == os.environ.get(TRACKING_VARIABLE) else ""
+    return OSError(
+        f"the MLflow store {re.sub(r'//[^/]*@', '//', uri)}{by} cannot be used ({reason}): start it, name another by "
+        f"{TRACKING_VARIABLE} or the key tracking_uri, or switch tracking off by `--tracking none` of vmnet train, "
+        "tracking_uri none in a config."
+    )
 
 
 def _ask(uri: str) -> None:
-    """Ask an MLflow server whether it is there, by the way that MLflow goes; whatever it answers, it is.
+    """Ask an MLflow server whether it is there, by the way that MLflow goes.
+
+    It may answer anything, as one that asks for a login does, but an error of the server or of a proxy before it.
 
     Raises:
         OSError: if there is no answer.
@@ -68,7 +82,9 @@ def _ask(uri: str) -> None:
 
     # One with another certificate answers too; which ones are trusted is told by MLflow's own variables.
     with suppress(requests.exceptions.SSLError):
-        requests.get(f"{uri.rstrip('/')}/health", timeout=SECONDS, stream=True).close()
+        with requests.get(f"{uri.rstrip('/')}/health", timeout=SECONDS, stream=True) as answer:
+            if answer.status_code >= SERVER_ERROR:
+                raise OSError(f"it answers {answer.status_code} {answer.reason}")
 
 
 def _innermost(error: BaseException) -> str:
