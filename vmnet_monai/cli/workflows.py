@@ -147,9 +147,9 @@ def _run(
             f"Each --dataset needs its --dataset-dir, got {len(datasets)} and {len(dataset_dirs)} of them."
         )
     pairs = [setting.partition("=") for setting in settings]
-    for key, equals, _ in pairs:
+    for setting, (key, equals, _) in zip(settings, pairs, strict=True):
         if not key or not equals:
-            raise click.UsageError(f"--set must be KEY=VALUE, such as grid_size=576, got {key + equals!r}.")
+            raise click.UsageError(f"--set must be KEY=VALUE, such as grid_size=576, got {setting!r}.")
     configs = ["train.json", *([] if name == "train" else [f"{name}.json"])]
     folder = check_bundle(bundle, f"configs/{configs[0]}") / "configs"
     check_overlays(overlays)

@@ -117,15 +117,12 @@ class BestModelSaver:
 
     def attach(self, engine: Engine) -> None:
         """Register with an evaluator."""
-        # MONAI takes a first score for the best whatever it is, and would report NaN as "new best metric".
-        state: Any = engine.state
-        state.best_metric, state.best_metric_epoch = math.nan, 0
         engine.add_event_handler(Events.EPOCH_COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
         """Save when this validation is the best so far, or none has a score."""
         state: Any = engine.state
-        is_undefined = math.isnan(state.best_metric)
+        is_undefined = math.isnan(getattr(state, "best_metric", 0.0))
         if state.best_metric_epoch != state.epoch and not is_undefined:
             return
         probabilities, labels = self.collector.disease_table()
