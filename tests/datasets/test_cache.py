@@ -1,4 +1,4 @@
-"""The cache of a training: what is damaged is made anew, what is no tensor is never run, and a full disk stops nothing."""
+"""The cache of a training: what is damaged is made anew, no code in it is run, and a full disk stops nothing."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def answering() -> Iterator[dict[str, int]]:
     state = {"status": 200}
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802, the name that http.server calls
+        def do_GET(self) -> None:
             self.send_response(state["status"])
             self.end_headers()
 

@@ -80,11 +80,11 @@ def _ask(uri: str) -> None:
     """
     import requests  # MLflow's own; commands that track nothing need not import it
 
+    health = f"{uri.rstrip('/')}/health"
     # One with another certificate answers too; which ones are trusted is told by MLflow's own variables.
-    with suppress(requests.exceptions.SSLError):
-        with requests.get(f"{uri.rstrip('/')}/health", timeout=SECONDS, stream=True) as answer:
-            if answer.status_code >= SERVER_ERROR:
-                raise OSError(f"it answers {answer.status_code} {answer.reason}")
+    with suppress(requests.exceptions.SSLError), requests.get(health, timeout=SECONDS, stream=True) as answer:
+        if answer.status_code >= SERVER_ERROR:
+            raise OSError(f"it answers {answer.status_code} {answer.reason}")
 
 
 def _innermost(error: BaseException) -> str:
