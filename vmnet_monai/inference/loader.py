@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from monai.data import DataLoader, Dataset
@@ -114,8 +114,8 @@ class SkipInvalidDataLoader:
         usable: list[dict[str, Any]] = []
         for outcome in self._outcomes():
             if outcome.prepared is None:
-                item = outcome.item
-                self.manifest.add_unpredicted(item["id"], outcome.status, outcome.reason, outcome.seconds)
+                status: Literal["refused", "failed"] = "refused" if outcome.status == "refused" else "failed"
+                self.manifest.add_unpredicted(outcome.item["id"], status, outcome.reason, outcome.seconds)
                 continue
             prepared = {key: _received(value) for key, value in outcome.prepared.items()}
             usable.append(prepared | {"seconds": outcome.seconds})
