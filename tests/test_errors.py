@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from monai.transforms import Compose, Lambda
 
-from vmnet_monai.errors import root_cause
+from vmnet_monai.errors import ImageError, error_line, root_cause, tell_torchrun
 from vmnet_monai.io.slices import volume_shape
 from vmnet_monai.transforms import FieldOfViewError
 
@@ -48,3 +51,45 @@ def test_circle_of_errors_ends() -> None:
     first, second = ValueError("first"), ValueError("second")
     first.__cause__, second.__cause__ = second, first
     assert root_cause(first) is second
+
+
+def refuse(name: str) -> None:
+    """Explain an error of this package by another one."""
+    try:
+        volume_shape(name)
+    except FileNotFoundError as error:
+        raise FieldOfViewError("the volume is missing") from error
+
+
+def test_of_two_errors_of_the_package_the_outer_one_explains_the_inner() -> None:
+    with pytest.raises(RuntimeError, match="applying transform") as caught:
+        Compose([Lambda(refuse)])("gone.nii.gz")
+    assert str(root_cause(caught.value)) == "the volume is missing"
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ImageError("It is a cat.\nTake a photograph."), "error: It is a cat. Take a photograph."),
+        (KeyError("no such key"), "error: KeyError: 'no such key'"),
+        (ValueError(), "error: ValueError"),
+        (
+            ImageError(
+                "Caught ImageError in DataLoader worker process 0.\nOriginal Traceback: ...\n  raise x\nE: a: b\n"
+            ),
+            "error: a: b",
+        ),
+    ],
+)
+def test_an_error_is_told_in_a_line(error: Exception, line: str) -> None:
+    assert error_line(error) == line
+
+
+def test_torchrun_finds_the_line_where_it_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tell_torchrun(ValueError("x"))
+    for path in (tmp_path / "error.json", tmp_path / "gone" / "error.json"):
+        monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(path))
+        tell_torchrun(ValueError("x must be positive, got 0: give another."))
+    left = json.loads((tmp_path / "error.json").read_text())
+    assert left["message"] == "error: x must be positive, got 0: give another."
+    assert isinstance(left["timestamp"], int)

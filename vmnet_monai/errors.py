@@ -1,11 +1,15 @@
-"""Errors about an image, and the original errors behind those that MONAI wraps."""
+"""Errors about an image, the original errors behind those that MONAI wraps, and how an error is told."""
 
 from __future__ import annotations
 
 import functools
+import json
+import os
+import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import ParamSpec
 
 P = ParamSpec("P")
@@ -16,10 +20,12 @@ __all__ = [
     "ImageError",
     "UnreadableImageError",
     "check_size",
+    "error_line",
     "plain_errors",
     "refuse_renamed",
     "renamed_arguments",
     "root_cause",
+    "tell_torchrun",
 ]
 
 MAX_PIXELS = 100_000_000
@@ -30,6 +36,12 @@ TOO_LARGE = f"the image has more than {MAX_PIXELS:,} pixels, the most that is re
 """Message about such an image."""
 
 _PACKAGE = __name__.partition(".")[0]
+
+_TORCHRUN_FILE = "TORCHELASTIC_ERROR_FILE"
+"""Environment variable by which torchrun tells a process where to leave its error for the summary."""
+
+_WORKER = "DataLoader worker process"
+"""What stands in the message of an error that PyTorch hands over from a process that loads data."""
 
 
 class ImageError(ValueError):
@@ -55,12 +67,13 @@ def check_size(width: int, height: int) -> None:
 def root_cause(error: BaseException) -> BaseException:
     """Return the error behind an error whose message is meant for the user.
 
-    MONAI's transforms wrap every error in ``RuntimeError("applying transform ...")``. Errors are followed as a
-    traceback shows them: to the ``__cause__``, or where there is none to the ``__context__`` unless it is suppressed.
+    MONAI's transforms wrap every error in ``RuntimeError("applying transform ...")``, its configs in
+    ``RuntimeError("Failed to instantiate component ...")``. Errors are followed as a traceback shows them: to the
+    ``__cause__``, or where there is none to the ``__context__`` unless it is suppressed.
 
     Returns:
-        The innermost error whose class is defined in this package; where there is none, the outermost that this package
-        raised, such as a ValueError with a remedy; else the innermost of all.
+        The outermost error of this package, whose class is defined here or which a line of this package raised: what
+        lies below it is what it explains. Where there is none, the innermost of all.
     """
     chain: list[BaseException] = []
     inner: BaseException | None = error
@@ -68,14 +81,43 @@ def root_cause(error: BaseException) -> BaseException:
         chain.append(inner)
         suppressed = inner.__cause__ is not None or inner.__suppress_context__
         inner = inner.__cause__ if suppressed else inner.__context__
-    own = [one for one in chain if type(one).__module__.partition(".")[0] == _PACKAGE]
-    return own[-1] if own else next(filter(_is_raised_here, chain), chain[-1])
+    return next(filter(_is_own, chain), chain[-1])
 
 
-def _is_raised_here(error: BaseException) -> bool:
-    """Whether a line of this package raised an error, and no library that it calls."""
+def _is_own(error: BaseException) -> bool:
+    """Whether the class of an error is defined in this package, or a line of it raised the error."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return bool(frames) and str(frames[-1].f_globals.get("__name__")).partition(".")[0] == _PACKAGE
+    modules = [type(error).__module__, *(str(frame.f_globals.get("__name__")) for frame in frames[-1:])]
+    return any(module.partition(".")[0] == _PACKAGE for module in modules)
+
+
+def error_line(error: BaseException) -> str:
+    """Say an error in one line, as every door says it last.
+
+    Args:
+        error: from :func:`root_cause`. The class is left out where it says nothing: of what a user can mend, which is
+            raised as OSError or ValueError with a whole sentence.
+
+    Example:
+        >>> error_line(ValueError("grid_size must be positive, got 0: give\\n another one."))
+        'error: grid_size must be positive, got 0: give another one.'
+        >>> error_line(MemoryError("out of memory"))
+        'error: MemoryError: out of memory'
+    """
+    text = str(error)
+    if _WORKER in text:  # PyTorch puts the traceback of a loading process into the message; its last line is the error
+        text = text.rstrip().rpartition("\n")[2].partition(": ")[2]
+    named = "" if text and isinstance(error, OSError | ValueError) else f"{type(error).__name__}: "
+    return f"error: {named}{' '.join(text.split())}".removesuffix(": ")
+
+
+def tell_torchrun(error: BaseException) -> None:
+    """Leave the line for torchrun, whose own summary of a failed process comes last; without torchrun do nothing."""
+    path = os.environ.get(_TORCHRUN_FILE)
+    if path:
+        line = {"message": error_line(error), "timestamp": int(time.time())}
+        with suppress(OSError):  # the line stands above torchrun's summary in any case
+            Path(path).write_text(json.dumps(line), encoding="utf-8")
 
 
 @contextmanager

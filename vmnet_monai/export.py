@@ -24,10 +24,9 @@ from monai.networks.utils import convert_to_onnx, convert_to_torchscript
 from numpy.typing import ArrayLike
 
 from vmnet_monai.calibration.operating_point import OperatingPoint
-from vmnet_monai.inference.bundle import literal
 from vmnet_monai.inference.predictor import ImageInput, Predictor
 from vmnet_monai.inference.runtimes import EXPORTED, INPUT_NAME, openvino_core, runtime_package
-from vmnet_monai.io.bundle import CONFIG_NAME, bundle_path
+from vmnet_monai.io.bundle import CONFIG_NAME, bundle_path, literal
 from vmnet_monai.io.files import whole_file
 from vmnet_monai.io.weights import OPERATING_POINT_NAME, WEIGHTS_NAME, WEIGHTS_SHA256, weights_sha256
 from vmnet_monai.reports.prediction import Prediction

@@ -14,9 +14,8 @@ from typing import Any, NamedTuple
 from monai.bundle import ConfigParser, ConfigWorkflow
 
 from vmnet_monai.errors import plain_errors
-from vmnet_monai.inference.bundle import literal
 from vmnet_monai.inference.config_keys import check_keys
-from vmnet_monai.io.bundle import bundle_path
+from vmnet_monai.io.bundle import RENAMED_KEYS, bundle_path, literal
 from vmnet_monai.io.files import whole_file
 from vmnet_monai.io.weights import WEIGHTS_NAME
 
@@ -54,34 +53,6 @@ WORKFLOWS: Mapping[str, Workflow] = {
     ),
 }
 """The workflows by name. Each has a record of its own, since an evaluation usually writes into a training's folder."""
-
-RENAMED_KEYS: Mapping[str, str] = {
-    "dataset": "dataset_name",
-    "vessel_share": "segmentation_fraction",
-    "train#sampler#vessel_share": "train#sampler#segmentation_fraction",
-    "loss#vessel_loss": "loss#segmentation_loss",
-    "loss#vessel_weight": "loss#segmentation_weight",
-    "crops_per_photograph": "crops_per_image",
-    "pictures": "image_keys",
-    "normalisation": "normalise",
-    "reduction": "reduce",
-    "train#preprocessing#transforms": "train#preprocessing#steps",
-    "train#flips#0": "train#flips#horizontal",
-    "train#flips#1": "train#flips#vertical",
-    "train#augmentation#0": "train#affine",
-    "train#augmentation#1": "train#augmentation#low_resolution",
-    "train#augmentation#2": "train#augmentation#blur",
-    "train#augmentation#3": "train#augmentation#colour",
-    "train#augmentation#4": "train#augmentation#brightness",
-    "train#augmentation#5": "train#augmentation#gamma",
-    "train#augmentation#6": "train#augmentation#noise",
-    "train#augmentation#7": "train#augmentation#jpeg",
-    "validate#data": "validate#items",
-    "validate#preprocessing#transforms": "validate#preprocessing#steps",
-    "validate#scored": "validate#references",
-    "validate#postprocessing#transforms": "validate#postprocessing#steps",
-}
-"""Keys of the training's config before version 0.6.0, and what they are called since; what lies below them likewise."""
 
 
 def run_workflow(

@@ -63,6 +63,23 @@ def test_no_config_addresses_a_list_by_position(path: Path) -> None:
         assert not re.search(r"#\d+\b|\[\d*:\d*\]", path.read_text())
 
 
+def _components(content: object, target: str) -> list[dict]:
+    """All components of a config with a target that ends so."""
+    parts = content.values() if isinstance(content, dict) else content if isinstance(content, list) else []
+    own = [content] if isinstance(content, dict) and str(content.get("_target_", "")).endswith(target) else []
+    return own + [found for part in parts for found in _components(part, target)]
+
+
+@pytest.mark.parametrize("path", sorted([*ROOT.glob("configs/**/*.json"), *ROOT.glob("bundles/vmnet/configs/*.json")]))
+def test_weights_go_to_the_own_device_and_caches_hold_tensors_only(path: Path) -> None:
+    """What was trained on a GPU is resumed and evaluated on a CPU."""
+    config = _load(str(path))
+    assert {loader["map_location"] for loader in _components(config, "CheckpointLoader")} <= {"@device"}
+    assert {loader["device"] for loader in _components(config, "WeightsLoader")} <= {"@device"}
+    cached = _components(config, "PersistentDataset") + _components(config, "CacheDataset")
+    assert cached == []
+
+
 @pytest.mark.parametrize(("old", "new"), [("dataset", "dataset_name"), ("vessel_share", "segmentation_fraction")])
 def test_an_old_key_is_refused_with_the_new_name(old: str, new: str) -> None:
     parser = ConfigParser(config=_load(TRAIN))

@@ -17,6 +17,7 @@ from monai.bundle import ConfigParser
 from PIL import Image
 
 from vmnet_monai.calibration.operating_point import OperatingPoint
+from vmnet_monai.datasets import DatasetWarning
 
 
 def _client(output_dir: Path) -> MlflowClient:
@@ -98,6 +99,23 @@ def test_a_crashed_training_is_marked_and_resumed_to_the_weights_of_one_that_ran
     resumed = next(run for run in runs if run.data.params.get("max_epochs") == "3")
     history = _client(output).get_metric_history(resumed.info.run_id, "train_loss")
     assert [metric.step for metric in history] == [3]
+
+
+def test_one_class_for_validation_is_warned_of_and_leaves_the_last_weights(
+    train: Callable[..., Path], phantoms: Path, tmp_path: Path
+) -> None:
+    table = pd.read_csv(phantoms / "phantoms.csv")
+    table["image"] = str(phantoms) + "/" + table["image"]
+    table.loc[table["split"] == "val", "cataract"] = 0
+    table[["image", "patient", "split", "cataract"]].to_csv(tmp_path / "own.csv", index=False)
+    given = {"dataset_name": "table", "dataset_dir": str(tmp_path / "own.csv"), "diseases": ["cataract"]}
+    with pytest.warns(DatasetWarning, match="without cataract: val_score is undefined, .*last validation are kept"):
+        output = train(tmp_path / "output", tracking_uri="none", **given)
+    weights = torch.load(output / "models/model.pt", weights_only=True)
+    last = _checkpoint(output, epoch=2)["network"]
+    assert all(torch.equal(weights[key], value) for key, value in last.items())
+    assert OperatingPoint.load(output / "models").disease_thresholds == (0.5,)
+    assert not (output / "mlruns.db").exists()
 
 
 def test_resuming_without_checkpoint_says_what_to_give(train: Callable[..., Path], tmp_path: Path) -> None:

@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from fuzzing import FUZZ
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vmnet_monai.calibration.operating_point import OperatingPoint, network_settings, trained_date, weights_version
 from vmnet_monai.networks import ResFormer
@@ -165,6 +168,39 @@ def test_a_wrong_value_is_refused_with_its_key_and_the_way_out(change: dict[str,
     ) as caught:
         OperatingPoint.load(folder)
     assert "\n" not in str(caught.value)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+"""Whatever a JSON file may hold."""
+
+KEYS = [field.name for field in dataclasses.fields(POINT)]
+
+
+@FUZZ
+@given(key=st.sampled_from(KEYS), value=JSON)
+def test_whatever_a_value_is_it_is_sound_or_refused_in_a_line(key: str, value: Any, folder: Path) -> None:
+    rewrite(POINT.save(folder), {key: value})
+    try:
+        point = OperatingPoint.load(folder)
+    except ValueError as error:
+        assert "operating_point.json" in str(error)
+        assert type(error) is ValueError, "and no error of a library"
+    else:
+        assert len(point.disease_thresholds) == len(point.diseases) == len(point.disease_calibration)
+        assert all(0 <= threshold <= 1 for threshold in (*point.disease_thresholds, *point.structure_thresholds))
+        assert all(name == Path(name).name for name in (*point.diseases, *point.structures))
+
+
+@FUZZ
+@given(content=JSON)
+def test_whatever_json_the_file_holds_it_is_refused_in_a_line(content: Any, folder: Path) -> None:
+    POINT.save(folder).write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"operating_point\.json"):
+        OperatingPoint.load(folder)
 
 
 def test_a_wrong_value_is_never_made() -> None:

@@ -7,7 +7,22 @@ from typing import Any
 
 import pytest
 
-from vmnet_monai import cli, workflows
+from vmnet_monai import bundle_path, cli, workflows
+
+
+@pytest.fixture(autouse=True)
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files that the options name, in a folder of their own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / "mine").symlink_to(bundle_path())
+    for name in ("clinic.csv", "a.json", "b.json", "@seed"):
+        (tmp_path / name).write_text("{}")
+    for name in ("data/HRF", "data/DRIVE"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("operating_point.json", "model.pt"):
+        (tmp_path / "models").mkdir(exist_ok=True)
+        (tmp_path / "models" / name).write_text("{}")
 
 
 @pytest.fixture
@@ -41,6 +56,22 @@ def test_options_become_keys_of_the_config(handed_over: list[Any]) -> None:
         "grid_size": 64,
         "contrast": "clahe",
     }
+
+
+@pytest.mark.parametrize("store", ["none", "sqlite:///runs.db"])
+def test_tracking_is_the_key_of_the_store(store: str, handed_over: list[Any]) -> None:
+    assert cli.main(["train", "--tracking", store]) == cli.OK
+    assert handed_over[3] == {"tracking_uri": store}
+
+
+def test_a_store_that_cannot_be_used_is_told_before_the_run(
+    handed_over: list[Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///gone/runs.db")
+    assert cli.main(["train"]) == cli.CANNOT_RUN
+    assert "(of MLFLOW_TRACKING_URI) cannot be used" in capsys.readouterr().err
+    assert handed_over == []
+    assert cli.main(["train", "--tracking", "none"]) == cli.main(["train", "--set", "tracking_uri=none"]) == cli.OK
 
 
 def test_several_datasets_are_lists(handed_over: list[Any]) -> None:

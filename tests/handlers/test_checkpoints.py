@@ -29,6 +29,13 @@ def test_nothing_to_resume_from_is_an_error_with_the_remedy(tmp_path: Path) -> N
         latest_checkpoint(str(tmp_path))
 
 
+def test_a_checkpoint_of_a_later_epoch_than_the_training_has_is_refused(tmp_path: Path) -> None:
+    torch.save({}, tmp_path / "checkpoint_epoch=5.pt")
+    assert latest_checkpoint(str(tmp_path), max_epochs=5)
+    with pytest.raises(ValueError, match=r"max_epochs must be at least 5 .*checkpoint_epoch=5\.pt, got 4: give"):
+        latest_checkpoint(str(tmp_path), max_epochs=4)
+
+
 @pytest.mark.parametrize("is_main", [True, False])
 def test_the_best_metric_and_early_stopping_travel_with_the_evaluator(is_main: bool) -> None:
     trainer, evaluator = Engine(lambda *_: None), Engine(lambda *_: None)
@@ -48,3 +55,5 @@ def test_summary_names_every_place() -> None:
     assert all(
         place in text for place in ("out/models", "out/validation", "out/checkpoints", "sqlite:///out/mlruns.db")
     )
+    for none in (None, "none"):
+        assert "MLflow store: none" in training_summary("out", "out/models", none)

@@ -168,6 +168,27 @@ def test_only_the_best_epoch_is_saved(tmp_path: Path) -> None:
     assert torch.load(tmp_path / "model.pt", weights_only=True)["weight"].item() == 2
 
 
+def test_without_a_score_the_last_validation_is_saved_and_said_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As MONAI's evaluator has it: the first score is the best whatever it is, and NaN is no better one."""
+    network = torch.nn.Linear(1, 1, bias=False)
+    collector = PredictionCollector()
+    caplog.set_level("INFO")
+
+    class Undefined(BestAt):
+        def __call__(self, engine: Engine) -> None:
+            super().__call__(engine)
+            engine.state.best_metric = NAN  # type: ignore[attr-defined]
+            torch.nn.init.constant_(network.weight, engine.state.epoch)
+
+    feed([[photograph()]], collector, Undefined(1), saver(tmp_path, network, collector), epochs=3)
+    assert torch.load(tmp_path / "model.pt", weights_only=True)["weight"].item() == 3
+    messages = [record.getMessage() for record in caplog.records if "saved" in record.getMessage()]
+    assert len(messages) == 3
+    assert all(message.startswith("Last validation, without a score") for message in messages)
+
+
 def test_nothing_is_saved_before_there_is_a_best(tmp_path: Path) -> None:
     collector = PredictionCollector()
     feed([[photograph(**SEPARABLE)]], collector, BestAt(), saver(tmp_path, small_network(), collector))

@@ -11,9 +11,10 @@ import pytest
 from ignite.engine import Engine, Events
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
 from monai.handlers import StatsHandler
 
-from vmnet_monai.handlers import LossProgressBar, RunTracker, tracking_uri, unique_run_name
+from vmnet_monai.handlers import LossProgressBar, RunTracker, is_untracked, tracking_uri, unique_run_name
 
 EXPERIMENT = "vmnet"
 
@@ -88,6 +89,25 @@ def test_without_a_given_store_the_environment_variable_names_it(uri: str, monke
     assert tracking_uri("out") == uri
     train(RunTracker(experiment_name=EXPERIMENT, run_name="r", iteration_log=False, close_on_complete=True))
     assert list(runs(uri)) == ["r"]
+
+
+def test_one_process_tracks_and_none_where_no_store_is_named(tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path}/runs.db"
+    assert [is_untracked(store), is_untracked(store, main_process=False)] == [False, True]
+    assert [is_untracked(none) for none in (None, "none")] == [True, True]
+    gone = f"sqlite:///{tmp_path}/gone/runs.db"
+    assert is_untracked(gone, main_process=False)
+    with pytest.raises(OSError, match="cannot be used"):
+        is_untracked(gone)
+
+
+def test_a_store_that_mlflow_cannot_use_is_named_with_the_ways_out(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(*arguments: Any) -> Any:
+        raise MlflowException("API request failed with error code 404 != 200.\nResponse body: ''")
+
+    monkeypatch.setattr(MlflowClient, "get_experiment_by_name", answer)
+    with pytest.raises(OSError, match=rf"{uri} cannot be used .*404 .*`--tracking none`"):
+        train(tracker(uri, "r"))
 
 
 def test_nothing_defined_sends_nothing(uri: str) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -65,3 +68,34 @@ def test_an_engine_ends_with_the_last_photograph(tmp_path: Path, names: tuple[st
 def test_the_name_of_a_dataset_is_refused_with_the_key_that_takes_it(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="'table'.*dataset_name"):
         SkipInvalidDataLoader("table", Manifest(tmp_path, {}, "m", "t"))  # type: ignore[arg-type]
+
+
+def kill(item: dict[str, Any]) -> dict[str, Any]:
+    """A transform that the system ends in the midst of the photograph ``big``, as it is out of memory."""
+    if item["id"] == "big" and torch.utils.data.get_worker_info() is not None:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return load(item)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+def test_a_process_that_is_ended_is_told_with_the_remedy_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    usable = batches(tmp_path, "a", "big", batch_size=1, num_workers=1)
+    usable.dataset.transform = kill
+    with pytest.raises(RuntimeError, match=r"ended from outside .*same command again.*--workers"):
+        list(usable)
+    again = batches(tmp_path / "again", "a", "big", batch_size=1)
+    again.dataset.transform = kill
+    assert [batch["id"] for batch in again] == [["a"], ["big"]]
+
+
+def test_photographs_leave_a_process_without_shared_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container has 64 MB of it; tensors would be sent through it, arrays are not."""
+    usable = batches(tmp_path, "a", num_workers=1)
+    outcome = usable.loader.dataset[0]
+    monkeypatch.setattr(torch.utils.data, "get_worker_info", lambda: SimpleNamespace(id=0))
+    sent = usable.loader.collate_fn([outcome])
+    assert not any(isinstance(value, torch.Tensor) for value in sent.prepared.values())
+    assert isinstance(outcome.prepared["image"], torch.Tensor)
+    monkeypatch.undo()
+    (batch,) = usable
+    assert torch.equal(batch["image"][0], outcome.prepared["image"])

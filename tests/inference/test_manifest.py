@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -254,6 +255,34 @@ def test_a_file_is_no_output_folder(tmp_path: Path) -> None:
     for folder in ("out", "out/below"):
         with pytest.raises(OSError, match=f"must be a folder.*{tmp_path / 'out'}"):
             Manifest(tmp_path / folder, {}, model_version="", thresholds_version="")
+
+
+def test_a_folder_that_links_lead_out_of_is_refused_before_anything_is_touched(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/.vmnet-partial-x.png").touch()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/vessel").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match="leads out of it"):
+        manifest_of(tmp_path)
+    assert (tmp_path / "elsewhere/.vmnet-partial-x.png").exists()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["vessel"]
+
+
+def test_tables_that_cannot_be_written_say_what_is_kept_and_what_to_do(
+    tmp_path: Path, done: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Any) -> Any:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    one = manifest_of(tmp_path)
+    one.start([done, image(tmp_path, "b")])
+    monkeypatch.setattr("vmnet_monai.inference.tables.whole_file", full)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        one.write_tables()
+    message = str(caught.value)
+    for part in (str(one.output_dir), "1 predicted (1 of them by an earlier run)", "1 failed", "kept", "same command"):
+        assert part in message
+    assert "Errno" not in message
 
 
 def test_progress_is_told_at_the_start_and_after_each_input(tmp_path: Path, done: dict[str, str]) -> None:

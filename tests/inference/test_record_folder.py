@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fuzzing import FUZZ
+from hypothesis import given
+from hypothesis import strategies as st
 from report_examples import record
 
-from vmnet_monai.inference.record_folder import RecordFolder
+from vmnet_monai.inference.record_folder import RecordFolder, refuse_links_out
 
 
 @pytest.fixture
@@ -112,3 +115,87 @@ def test_what_is_no_file_is_left_alone(folder: RecordFolder, file: str) -> None:
     assert not folder.has_files(one)
     folder.remove_files([file])
     assert (folder.output_dir / "vessel/a.png").exists()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+"""Whatever a JSON file may hold."""
+
+KEYS = sorted(record("a").model_dump())
+
+
+@FUZZ
+@given(content=JSON)
+def test_whatever_json_a_file_holds_it_is_a_record_or_counts_as_missing(content: Any, tmp_path: Path) -> None:
+    folder = RecordFolder(tmp_path)
+    (tmp_path / "records").mkdir(exist_ok=True)
+    (tmp_path / "records/a.json").write_text(json.dumps(content))
+    assert folder.read("a") is None
+
+
+@FUZZ
+@given(key=st.sampled_from(KEYS), value=JSON)
+def test_whatever_a_value_is_nothing_outside_is_looked_at_or_removed(key: str, value: Any, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    folder = RecordFolder(out)
+    for victim in ("victim", "out/other"):
+        (tmp_path / victim).parent.mkdir(exist_ok=True)
+        (tmp_path / victim).touch()
+    folder.write(record("a"))
+    rewrite(folder, **{key: value})
+    one = folder.read("a")
+    if one is not None:
+        assert folder.has_files(one) is all((out / file).is_file() for file in one.files)
+        folder.remove(one)
+    assert (tmp_path / "victim").exists()
+    assert (tmp_path / "out/other").exists()
+
+
+@pytest.mark.parametrize(
+    "file", ["{}/victim", "../victim", "vessel/../../victim", "./../victim", "linked/victim", "victim.png", ".."]
+)
+def test_a_victim_outside_stays_however_it_is_named(folder: RecordFolder, file: str, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("keep me")
+    (folder.output_dir / "linked").symlink_to(tmp_path)
+    (folder.output_dir / "victim.png").symlink_to(victim)
+    name = file.format(tmp_path)
+    rewrite(folder, files=[name])
+    one = folder.read("a")
+    if one is not None:
+        folder.remove(one)
+    folder.remove_files([name])
+    assert victim.read_text() == "keep me"
+
+
+def test_a_record_that_a_link_leads_out_of_the_folder_is_not_read(folder: RecordFolder, tmp_path: Path) -> None:
+    path = folder.output_dir / "records/a.json"
+    path.rename(tmp_path / "a.json")
+    path.symlink_to(tmp_path / "a.json")
+    assert folder.read("a") is None
+    folder.write(record("a"))
+    assert not path.is_symlink()
+    assert folder.read("a") is not None
+
+
+@pytest.mark.parametrize(
+    "link", ["vessel", "records", "report/pictures", "report/pictures/a", "dicom/a", ".lock", ".vmnet.json"]
+)
+def test_a_link_that_leads_what_is_written_out_of_the_folder_is_refused(link: str, tmp_path: Path) -> None:
+    target = tmp_path / "elsewhere"
+    (target.write_text if link.startswith(".") else lambda _: target.mkdir())("")
+    path = tmp_path / "out" / link
+    path.parent.mkdir(parents=True)
+    path.symlink_to(target)
+    with pytest.raises(ValueError, match=rf"{link} is a symbolic link .*remove the link"):
+        refuse_links_out(tmp_path / "out")
+
+
+def test_the_output_folder_itself_and_links_inside_it_may_be_links(folder: RecordFolder, tmp_path: Path) -> None:
+    (folder.output_dir / "again").symlink_to(folder.output_dir / "vessel")
+    (folder.output_dir / "photo.png").symlink_to(tmp_path / "photo.png")
+    (tmp_path / "linked").symlink_to(folder.output_dir)
+    refuse_links_out(tmp_path / "linked")

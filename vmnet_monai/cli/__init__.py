@@ -16,6 +16,7 @@ from vmnet_monai.cli.datasets import datasets
 from vmnet_monai.cli.models import export, log_model
 from vmnet_monai.cli.predict import predict
 from vmnet_monai.cli.workflows import evaluate, operating_point, train
+from vmnet_monai.errors import error_line, tell_torchrun
 
 __all__ = ["CANNOT_RUN", "INTERRUPTED", "OK", "SOME_BAD", "main", "vmnet"]
 
@@ -62,10 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(f"{error.format_message().removesuffix('.')}. See `{command} --help`.")
     except click.Abort:
         return INTERRUPTED
-    except (OSError, ValueError) as error:
-        return _refuse(str(error))
     except Exception as error:
-        return _refuse(f"{type(error).__name__}: {error}")
+        tell_torchrun(error)
+        print(error_line(error), file=sys.stderr)
+        return CANNOT_RUN
 
 
 def _refuse(reason: str) -> int:

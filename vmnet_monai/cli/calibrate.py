@@ -8,6 +8,8 @@ from typing import Any
 import rich_click as click
 
 from vmnet_monai.cli.base import DEVICE, OK, SOME_BAD, Command, device_expression, model_options, print_table
+from vmnet_monai.cli.checks import announce, check_bundle, check_inputs, check_model, check_output
+from vmnet_monai.io.bundle import literal
 
 __all__ = ["calibrate"]
 
@@ -54,7 +56,10 @@ def calibrate(
     written, calibration.json, is for `vmnet predict --calibration`. It holds for these weights only. Sensitivity and
     specificity are those on the same photographs: measure them on other patients before you rely on them.
     """
-    from vmnet_monai.inference.bundle import literal
+    check_inputs([labels])
+    check_output(output)
+    check_model(check_bundle(bundle, or_file=True), model_dir)
+    announce("Calibrating")
     from vmnet_monai.inference.own_calibration import calibrate_on_own, calibration_table
 
     logging.getLogger("ignite").setLevel(logging.CRITICAL)  # it reports errors that are reported here

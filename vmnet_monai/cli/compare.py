@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from vmnet_monai.cli.base import EXIT_CODES, NAMED_LIST, Command
+from vmnet_monai.cli.checks import announce
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["compare", "read_run"]
+__all__ = ["compare", "read_run", "scores_path"]
 
 System = tuple[str, list[str]]
 SYSTEM = "NAME=RUN[,RUN...]"
@@ -73,6 +74,9 @@ def compare(
     names = [name for name, _ in named]
     if len(set(names)) < len(names):
         raise click.UsageError(f"Each system needs a name of its own, got {', '.join(names)}.")
+    for folder in (folder for _, runs in named for folder in runs):
+        scores_path(folder)
+    announce("Comparing")
     from vmnet_monai.io.tables import write_table
     from vmnet_monai.metrics.comparison import compare_systems, comparison_table
 
@@ -98,10 +102,7 @@ def read_run(folder: str | Path) -> pd.DataFrame:
     """
     from vmnet_monai.io.tables import read_table
 
-    path = Path(folder) / "metrics.csv"
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing: give the output folder of an evaluation, or evaluate first")
-    table = read_table(path)
+    table = read_table(scores_path(folder))
     # Names are text, also "NA" and "007"; only an empty cell is undefined.
     scores = [column for column in table.rows.columns if column not in ("id", "dataset", "patient")]
     rows = table.with_decimal_points(scores).reset_index(drop=True)
@@ -117,3 +118,15 @@ def _numbers(column: pd.Series) -> pd.Series:
         return pd.to_numeric(column)
     except ValueError:
         return column
+
+
+def scores_path(folder: str | Path) -> Path:
+    """Return the path of the scores of an evaluation.
+
+    Raises:
+        FileNotFoundError: when there are none.
+    """
+    path = Path(folder) / "metrics.csv"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: give the output folder of an evaluation, or evaluate first")
+    return path

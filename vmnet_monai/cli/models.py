@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import rich_click as click
 
 from vmnet_monai.cli.base import EXIT_CODES, NAMES, Command, model_options, print_table
+from vmnet_monai.cli.checks import announce, check_bundle, check_inputs, check_model, check_output, check_runtimes
+from vmnet_monai.io.tracking_store import TRACKING_VARIABLE, check_tracking_store
 
 __all__ = ["export", "log_model"]
 
@@ -36,6 +40,12 @@ def export(
     Writes the network for other runtimes, compares each with PyTorch on photographs, and prints the largest
     differences, and sizes and times as ratios.
     """
+    check_output(output)
+    for photograph in photographs:
+        check_inputs([photograph])
+    check_runtimes(runtimes or ())
+    check_model(check_bundle(bundle), model_dir)
+    announce("Exporting")
     from vmnet_monai.export import export_models
 
     print_table(
@@ -58,6 +68,11 @@ def log_model(
     register: str | None, tracking_uri: str | None, experiment: str, bundle: str | None, model_dir: str | None
 ) -> None:
     """The bundle as a model in MLflow, with signature and input example."""
+    check_model(check_bundle(bundle), model_dir)
+    store = tracking_uri or os.environ.get(TRACKING_VARIABLE)
+    if store is not None and not store.startswith("sqlite:"):  # whose folder is made
+        check_tracking_store(store)
+    announce("Logging the model")
     from vmnet_monai import mlflow_model
 
     info = mlflow_model.log_model(

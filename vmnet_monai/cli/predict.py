@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import rich_click as click
 
 from vmnet_monai.cli.base import DEVICE, NAMES, OK, SOME_BAD, THRESHOLD, Command, device_expression, model_options
+from vmnet_monai.cli.checks import (
+    announce,
+    check_bundle,
+    check_inputs,
+    check_model,
+    check_names,
+    check_output,
+    check_runtimes,
+)
 
 __all__ = ["predict"]
 
@@ -119,8 +129,17 @@ def predict(
         raise click.UsageError(
             "DICOM results bear the patient's name and cannot be de-identified: leave out --dicom or --deidentify."
         )
-    from vmnet_monai.inference.bundle import literal
+    check_inputs(inputs)
+    check_inputs([] if calibration is None else [calibration])
+    check_output(output)
+    folder = check_bundle(bundle, or_file=True)
+    check_names(check_model(folder, model_dir), dict(thresholds), explain)
+    runtime = settings["runtime"]
+    if runtime not in (None, "torch") and folder.is_dir():
+        check_runtimes([runtime], folder / "models" if model_dir is None else Path(model_dir))
+    announce("Predicting")
     from vmnet_monai.inference.run import predict_folder
+    from vmnet_monai.io.bundle import literal
 
     logging.getLogger("ignite").setLevel(logging.CRITICAL)  # it reports errors that are reported here
     keywords: dict[tuple[str, ...], str | list[str]] = {("positive",): "positive", ("all",): "all", ("none",): []}

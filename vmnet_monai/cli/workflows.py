@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import rich_click as click
 
 from vmnet_monai.cli.base import DEVICE, EXIT_CODES, Command, Function, bundle_option, device_expression
+from vmnet_monai.cli.checks import (
+    announce,
+    check_bundle,
+    check_datasets,
+    check_keys,
+    check_model,
+    check_output,
+    check_overlays,
+)
+from vmnet_monai.io.bundle import literal
+from vmnet_monai.io.tracking_store import TRACKING_VARIABLE, check_tracking_store
 
 __all__ = ["evaluate", "operating_point", "train"]
 
@@ -72,12 +85,21 @@ def workflow_options(output: str) -> Any:
 @workflow_options("Folder for weights, checkpoints, validation images and tracking")
 @click.option("--max-epochs", type=click.IntRange(1), metavar="N", help="Epochs: key max_epochs [default: 20].")
 @click.option("--resume", is_flag=True, help="Go on from the newest checkpoint in the output folder: key resume.")
-def train(max_epochs: int | None, resume: bool, **options: Any) -> None:
+@click.option(
+    "--tracking",
+    metavar="URI",
+    help="MLflow's store, or none to track nothing: key tracking_uri [default: what MLFLOW_TRACKING_URI names, else "
+    "mlruns.db in the output folder].",
+)
+def train(max_epochs: int | None, resume: bool, tracking: str | None, **options: Any) -> None:
     """Train the network of a bundle: its train.json.
 
     The config as it is run is written to executed_config.json in the output folder.
     """
-    _run("train", {"max_epochs": max_epochs, "resume": resume or None}, **options)
+    own = {"max_epochs": max_epochs, "resume": resume or None, "tracking_uri": _text(tracking)}
+    if not any(setting.startswith("tracking_uri=") for setting in options["settings"]):
+        check_tracking_store(tracking or os.environ.get(TRACKING_VARIABLE))
+    _run("train", own, **options)
 
 
 @click.command(cls=Command, epilog=EXIT_CODES)
@@ -90,6 +112,8 @@ def evaluate(model_dir: str | None, **options: Any) -> None:
 
     Give the same datasets, overlays and settings as for the training.
     """
+    if model_dir is not None:
+        check_model(Path(model_dir), model_dir)
     _run("evaluate", {"model_dir": _text(model_dir)}, **options)
 
 
@@ -106,6 +130,8 @@ def operating_point(pretrained: str | None, **options: Any) -> None:
     It holds the calibration of the scores, the reference eyes and the thresholds of diseases and structures. For
     photographs of your own, `vmnet calibrate` is what you look for.
     """
+    if pretrained is not None and not Path(pretrained).is_file():
+        raise FileNotFoundError(f"the weights {pretrained} are missing: give a file of weights as `--pretrained`.")
     _run("calibrate", {"pretrained": _text(pretrained)}, **options)
 
 
@@ -124,20 +150,27 @@ def _run(
         raise click.UsageError(
             f"Each --dataset needs its --dataset-dir, got {len(datasets)} and {len(dataset_dirs)} of them."
         )
+    pairs = [setting.partition("=") for setting in settings]
+    for setting, (key, equals, _) in zip(settings, pairs, strict=True):
+        if not key or not equals:
+            raise click.UsageError(f"--set must be KEY=VALUE, such as grid_size=576, got {setting!r}.")
+    configs = ["train.json", *([] if name == "train" else [f"{name}.json"])]
+    folder = check_bundle(bundle, f"configs/{configs[0]}") / "configs"
+    check_overlays(overlays)
+    check_keys([folder / config for config in configs], overlays, [key for key, _, _ in pairs])
+    check_datasets(datasets, dataset_dirs)
+    check_output(output)
+    announce({"train": "Training", "evaluate": "Evaluating", "calibrate": "Calibrating"}[name])
+    from fire.parser import DefaultParseValue
+
     given = own | {
         "dataset_name": _one_or_all(datasets),
         "dataset_dir": _one_or_all([_text(folder) for folder in dataset_dirs]),
         "output_dir": _text(output),
         "device": None if device is None else device_expression(device),
     }
-    from fire.parser import DefaultParseValue
-
     overrides = {key: value for key, value in given.items() if value is not None}
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not key or not equals:
-            raise click.UsageError(f"--set must be KEY=VALUE, such as grid_size=576, got {setting!r}.")
-        overrides[key] = DefaultParseValue(value)
+    overrides |= {key: DefaultParseValue(value) for key, _, value in pairs}
     from vmnet_monai.workflows import run_workflow
 
     run_workflow(name, bundle, overlays, overrides)
@@ -145,8 +178,6 @@ def _run(
 
 def _text(text: str | None) -> str | None:
     """A text of the command line as a config holds it."""
-    from vmnet_monai.inference.bundle import literal
-
     return None if text is None else literal(text)
 
 

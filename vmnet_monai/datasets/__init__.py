@@ -5,6 +5,7 @@ from vmnet_monai.datasets.confounding import confounded_labels, mask_confounded_
 from vmnet_monai.datasets.image_files import find_images
 from vmnet_monai.datasets.item import DatasetError, DatasetWarning, Item, repeat_items, select_items
 from vmnet_monai.datasets.prevalence import prevalences
+from vmnet_monai.datasets.selection import items_of_part
 from vmnet_monai.datasets.split import check_disjoint, split_by_patient
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "confounded_labels",
     "find_images",
     "inference_items",
+    "items_of_part",
     "load_datalists",
     "mask_confounded_labels",
     "prevalences",

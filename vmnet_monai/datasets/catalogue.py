@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import warnings
 from collections import Counter
@@ -30,9 +31,12 @@ from vmnet_monai.datasets.image_files import find_images
 from vmnet_monai.datasets.item import COMMON_KEYS, DatasetError, DatasetWarning, Item, mask_keys
 from vmnet_monai.datasets.landmarks import add_landmarks
 from vmnet_monai.datasets.names import same_file_key, slug
+from vmnet_monai.datasets.selection import selection_warnings
 from vmnet_monai.datasets.split import TEST_FRACTION, VAL_FRACTION, split_by_patient
 from vmnet_monai.diseases import VOCABULARY, get_disease
 from vmnet_monai.structures import check_structures
+
+logger = logging.getLogger(__name__)
 
 Reader = Callable[[str | Path, Sequence[str]], list[Item]]
 
@@ -133,7 +137,8 @@ def load_datalists(
     """Read one or several datasets and divide them into ``train``, ``val`` and ``test``.
 
     Arguments and errors are those of :func:`read_datasets` and :func:`vmnet_monai.datasets.split.split_by_patient`.
-    A structure without any mask causes a warning.
+    A structure without any mask causes a warning, and so does a part that cannot tell what it is for, see
+    :func:`vmnet_monai.datasets.selection.selection_warnings`.
     Patients are stratified by the whole vocabulary, so that the split does not depend on the requested ``diseases``
     (except for label columns of a table that are not in the vocabulary).
     """
@@ -149,6 +154,10 @@ def load_datalists(
         for item in part:
             item["disease"] = [item["disease"][column] for column in requested]
     _warn_without_labels(diseases, [item for part in datalists.values() for item in part])
+    for message in selection_warnings(datalists, diseases, structures):
+        warnings.warn(message, DatasetWarning, stacklevel=2)
+    counts = ", ".join(f"{len(part)} for {name}" for name, part in datalists.items())
+    logger.info(f"Photographs: {counts}.")
     return datalists
 
 
@@ -159,6 +168,7 @@ def _read(
     landmarks: str | Path | None,
 ) -> list[Item]:
     names = [dataset] if isinstance(dataset, str) else list(dataset)
+    logger.info(f"Reading {', '.join(names)}.")
     dirs = [Path(d) for d in ([dataset_dir] if isinstance(dataset_dir, str | Path) else dataset_dir)]
     if len(names) != len(dirs) or not names:
         raise DatasetError(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 from PIL import Image
+from tqdm import tqdm
 
 from vmnet_monai.datasets.catalogue import load_datalists
 from vmnet_monai.datasets.item import DatasetWarning, Item, mask_keys
@@ -71,7 +72,11 @@ def check_datasets(
             report.errors.append(str(error))
     told = [str(one.message) for one in caught if issubclass(one.category, DatasetWarning)]
     report.warnings += dict.fromkeys(told)  # a table may be read more than once
-    sizes = {item["id"]: _size(item, report.errors) for items in datalists.values() for item in items}
+    found = [item for items in datalists.values() for item in items]
+    sizes = {
+        item["id"]: _size(item, report.errors)
+        for item in tqdm(found, "Reading headers", unit="photograph", delay=1, leave=False)
+    }
     report.counts = _count(datalists, sizes)
     report.labels = _count_labels(datalists, diseases)
     return report

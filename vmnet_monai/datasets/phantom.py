@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from vmnet_monai.datasets import phantom_drawing as draw
 from vmnet_monai.datasets.item import Item, make_item, read_rows
@@ -190,7 +191,8 @@ def write_phantoms(directory: str | Path, count: int = 160, size_px: int = 512, 
             return index
     with whole_file(parameters_file) as temporary:
         temporary.write_text(json.dumps(parameters), encoding="utf-8")
-    rows = [_write_phantom(directory, i, size_px, seed) for i in range(count)]
+    drawing = tqdm(range(count), "Drawing phantoms", unit="photograph", delay=1)
+    rows = [_write_phantom(directory, i, size_px, seed) for i in drawing]
     write_table(index, pd.DataFrame(rows))
     return index
 

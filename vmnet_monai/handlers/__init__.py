@@ -32,6 +32,7 @@ from vmnet_monai.handlers.tracking import (
     LossProgressBar,
     RunTracker,
     count_parameters,
+    is_untracked,
     tracking_uri,
     unique_run_name,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "distributed_network",
     "end_process",
     "is_better",
+    "is_untracked",
     "latest_checkpoint",
     "local_device",
     "partition_for_process",

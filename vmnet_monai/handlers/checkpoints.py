@@ -10,6 +10,8 @@ from ignite.handlers import EarlyStopping
 from monai.engines import Evaluator, Trainer
 from monai.handlers import CheckpointLoader, CheckpointSaver
 
+from vmnet_monai.io.tracking_store import is_tracked
+
 __all__ = ["attach_checkpoints", "latest_checkpoint", "training_summary"]
 
 
@@ -36,35 +38,46 @@ def attach_checkpoints(
             handler.attach(trainer)
 
 
-def latest_checkpoint(folder: str, resume: bool = True) -> str:
+def latest_checkpoint(folder: str, resume: bool = True, max_epochs: int | None = None) -> str:
     """Return the path of the newest whole checkpoint in a folder, or "" without ``resume``.
 
     Args:
         folder: where ``CheckpointSaver`` wrote ``checkpoint_epoch=*.pt``.
         resume: whether a training is resumed.
+        max_epochs: last epoch of the training; None where it is not known.
 
     Raises:
         FileNotFoundError: if there is none.
+        ValueError: if it is of a later epoch than the training has.
     """
     if not resume:
         return ""
-    found = sorted(Path(folder).glob("checkpoint_epoch=*.pt"), key=lambda path: int(path.stem.rpartition("=")[2]))
+    found = sorted(Path(folder).glob("checkpoint_epoch=*.pt"), key=_epoch)
     whole = [path for path in found if zipfile.is_zipfile(path)]
     if not whole:
         raise FileNotFoundError(
             f"{folder} holds no checkpoint to resume from: give the `--output_dir` of the interrupted training, or "
             "leave out `--resume`."
         )
+    if max_epochs is not None and _epoch(whole[-1]) > max_epochs:
+        raise ValueError(
+            f"max_epochs must be at least {_epoch(whole[-1])} to resume from {whole[-1]}, got {max_epochs}: give the "
+            "number of epochs that the interrupted training had, or start anew in another output folder."
+        )
     return str(whole[-1])
 
 
-def training_summary(output_dir: str, model_dir: str, tracking_uri: str) -> str:
+def _epoch(checkpoint: Path) -> int:
+    return int(checkpoint.stem.rpartition("=")[2])
+
+
+def training_summary(output_dir: str, model_dir: str, tracking_uri: str | None) -> str:
     """Return the text that says where a training wrote its results.
 
     Args:
         output_dir: the training's output folder.
         model_dir: folder of the weights.
-        tracking_uri: MLflow's store.
+        tracking_uri: MLflow's store; None or ``"none"`` where the training is not tracked.
     """
     return "\n".join(
         [
@@ -72,6 +85,6 @@ def training_summary(output_dir: str, model_dir: str, tracking_uri: str) -> str:
             f"Weights and operating point: {model_dir}",
             f"Validation images: {output_dir}/validation",
             f"Checkpoints to resume from: {output_dir}/checkpoints",
-            f"MLflow store: {tracking_uri}",
+            f"MLflow store: {tracking_uri if is_tracked(tracking_uri) else 'none'}",
         ]
     )

@@ -80,6 +80,8 @@ class WithinSourceAUC:
 class BestModelSaver:
     """Saves the weights of the best validation together with the operating point chosen on it.
 
+    Where the score is undefined (NaN) in every validation, those of the last one are kept.
+
     Both files appear whole or not at all: ``model.pt``, a plain state dict, and ``operating_point.json``, see
     :func:`~vmnet_monai.calibration.fit_operating_point`.
 
@@ -122,9 +124,10 @@ class BestModelSaver:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
-        """Save when this validation is the best so far."""
+        """Save when this validation is the best so far, or none has a score."""
         state: Any = engine.state
-        if state.best_metric_epoch != state.epoch:
+        is_undefined = math.isnan(getattr(state, "best_metric", 0.0))
+        if state.best_metric_epoch != state.epoch and not is_undefined:
             return
         probabilities, labels = self.collector.disease_table()
         point = fit_operating_point(
@@ -144,17 +147,19 @@ class BestModelSaver:
         with whole_file(self.model_dir / WEIGHTS_NAME) as path:
             torch.save({key: value.cpu() for key, value in network.state_dict().items()}, path)
         point.save(self.model_dir)
-        logger.info(f"Best validation so far, at epoch {state.epoch}: saved {self.model_dir / WEIGHTS_NAME}")
+        which = "Last validation, without a score" if is_undefined else "Best validation so far"
+        logger.info(f"{which}, at epoch {state.epoch}: saved {self.model_dir / WEIGHTS_NAME}")
 
 
 def is_better(current: float, best: float) -> bool:
-    """Tell whether a validation is better than the best so far; any is better than an undefined one (NaN).
+    """Tell whether a validation is better than the best so far; any with a score is better than one without (NaN).
 
     Example:
-        >>> is_better(0.5, float("nan")), is_better(float("nan"), 0.5)
-        (True, False)
+        >>> nan = float("nan")
+        >>> is_better(0.5, nan), is_better(nan, 0.5), is_better(nan, nan)
+        (True, False, False)
     """
-    return current > best or math.isnan(best)
+    return current > best or (math.isnan(best) and not math.isnan(current))
 
 
 def pooled_auc_metrics(diseases: Sequence[str]) -> dict[str, IgniteMetricHandler]:

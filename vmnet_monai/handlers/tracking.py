@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import shlex
@@ -17,11 +18,21 @@ import torch
 from ignite.engine import Engine, Events
 from ignite.handlers import ProgressBar
 from mlflow.entities import Metric, RunStatus
+from mlflow.exceptions import MlflowException
 from monai.handlers import MLFlowHandler
 
-__all__ = ["LossProgressBar", "RunTracker", "count_parameters", "tracking_uri", "unique_run_name"]
+from vmnet_monai.io.tracking_store import TRACKING_VARIABLE, check_tracking_store, is_tracked, unusable_store
 
-_TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
+__all__ = [
+    "LossProgressBar",
+    "RunTracker",
+    "count_parameters",
+    "is_untracked",
+    "tracking_uri",
+    "unique_run_name",
+]
+
+logger = logging.getLogger(__name__)
 
 
 def unique_run_name(dataset_name: str | list[str]) -> str:
@@ -42,7 +53,26 @@ def tracking_uri(output_dir: str) -> str:
     Args:
         output_dir: the training's output folder.
     """
-    return os.environ.get(_TRACKING_VARIABLE) or f"sqlite:///{os.path.abspath(output_dir)}/mlruns.db"
+    return os.environ.get(TRACKING_VARIABLE) or f"sqlite:///{os.path.abspath(output_dir)}/mlruns.db"
+
+
+def is_untracked(tracking_uri: str | None, main_process: bool = True) -> bool:
+    """Tell whether this process tracks nothing: any but the main one, or where no store is named.
+
+    A store that cannot be reached is told at once.
+
+    Args:
+        tracking_uri: MLflow's store; None or ``"none"`` switches tracking off.
+        main_process: whether this process is the one that tracks.
+
+    Raises:
+        OSError: if the store cannot be reached, see :func:`~vmnet_monai.io.tracking_store.check_tracking_store`.
+    """
+    if not main_process or not is_tracked(tracking_uri):
+        return True
+    logger.info("Opening the MLflow store.")
+    check_tracking_store(tracking_uri)
+    return False
 
 
 def count_parameters(network: torch.nn.Module) -> int:
@@ -61,13 +91,13 @@ class RunTracker(MLFlowHandler):
     """
 
     def __init__(self, tracking_uri: str | None = None, **arguments: Any) -> None:
-        variable = os.environ.pop(_TRACKING_VARIABLE, None) if tracking_uri else None  # which MONAI lets win
+        variable = os.environ.pop(TRACKING_VARIABLE, None) if tracking_uri else None  # which MONAI lets win
         try:
             loggers = {"epoch_logger": self.log_epoch, "iteration_logger": self.log_iteration}
             super().__init__(tracking_uri, **loggers | arguments)
         finally:
             if variable is not None:
-                os.environ[_TRACKING_VARIABLE] = variable
+                os.environ[TRACKING_VARIABLE] = variable
 
     def attach(self, engine: Engine) -> None:
         """Register with a trainer or evaluator."""
@@ -75,8 +105,15 @@ class RunTracker(MLFlowHandler):
         engine.add_event_handler(Events.EXCEPTION_RAISED, self.fail)
 
     def start(self, engine: Engine) -> None:
-        """Start or join the run, and note the command line."""
-        super().start(engine)
+        """Start or join the run, and note the command line.
+
+        Raises:
+            OSError: if MLflow cannot use the store.
+        """
+        try:
+            super().start(engine)
+        except MlflowException as error:
+            raise unusable_store(self.client.tracking_uri, " ".join(str(error).split())) from error
         if self.cur_run is not None:
             self.client.set_tag(self.cur_run.info.run_id, "command", shlex.join(sys.argv))
 

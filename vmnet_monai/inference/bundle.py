@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import sys
 import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
@@ -16,13 +14,13 @@ from monai.bundle import ConfigParser
 
 from vmnet_monai.calibration.operating_point import OperatingPoint
 from vmnet_monai.inference.config_keys import check_keys
-from vmnet_monai.io.bundle import CONFIG_NAME, bundle_path
+from vmnet_monai.io.bundle import CONFIG_NAME, bundle_path, expression, literal
 from vmnet_monai.io.weights import OPERATING_POINT_NAME, TORCHSCRIPT_NAME, torchscript_extra
 
 METADATA_NAME = "configs/metadata.json"
 """What says which bundle it is, in its folder and, without the folder, in a TorchScript export."""
 
-__all__ = ["literal", "model_release", "read_inference_config"]
+__all__ = ["model_release", "read_inference_config"]
 
 
 def read_inference_config(
@@ -64,7 +62,7 @@ def read_inference_config(
         weakref.finalize(config, unpacked.cleanup)
     check_keys(config, overrides)
     if isinstance(overrides.get("thresholds"), Mapping):
-        pairs = [f"({_expression(name)}, float('{value}'))" for name, value in overrides["thresholds"].items()]
+        pairs = [f"({expression(name)}, float('{value}'))" for name, value in overrides["thresholds"].items()]
         overrides["thresholds"] = f"$dict([{', '.join(pairs)}])"
     config.update({"bundle_root": literal(bundle), **overrides})
     return config
@@ -101,22 +99,3 @@ def _unpacked(torchscript: Path) -> tempfile.TemporaryDirectory[str]:
         path.write_bytes(content)
     shutil.copyfile(torchscript, Path(folder.name) / "models" / TORCHSCRIPT_NAME)
     return folder
-
-
-def literal(text: str | Path) -> str:
-    """Write a text such that a config holds it as it is: MONAI evaluates what holds ``$``, ``@`` or ``%``.
-
-    Args:
-        text: any text, such as the name of a file.
-
-    Example:
-        >>> literal("photographs/eye.png")
-        'photographs/eye.png'
-    """
-    text = os.fspath(text)
-    return f"${_expression(text)}" if set(text) & set("$@%") else text
-
-
-def _expression(text: str) -> str:
-    """A Python expression for a text, in which MONAI finds nothing to replace."""
-    return f"bytes.fromhex('{os.fsencode(text).hex()}').decode({sys.getfilesystemencoding()!r}, 'surrogateescape')"

@@ -129,7 +129,13 @@ class Pseudonyms:
         path = self.folder / "links.csv"
         rows = {name: (os.path.abspath(image), reasons.get(name, "")) for name, image in images.items()}
         if path.exists():
-            earlier = read_table(path, required=("id", "image", "reason")).rows
+            try:
+                earlier = read_table(path, required=("id", "image", "reason")).rows
+            except ValueError as error:
+                raise ValueError(
+                    f"{path} must be a table with the columns id, image and reason, and is damaged ({error}): restore "
+                    "it, or move it away, and it lists the photographs of the later runs."
+                ) from error
             columns = (earlier["id"], earlier["image"], earlier["reason"])
             rows = {name: (image, reason) for name, image, reason in zip(*columns, strict=True)} | rows
         table = pd.DataFrame([(name, *rows[name]) for name in sorted(rows)], columns=["id", "image", "reason"])

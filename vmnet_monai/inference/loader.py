@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from monai.data import DataLoader, Dataset
@@ -12,6 +12,7 @@ from monai.data.utils import list_data_collate
 from monai.engines import SupervisedEvaluator
 from monai.engines.utils import IterationEvents
 from monai.utils.enums import CommonKeys as Keys
+from numpy.typing import NDArray
 
 from vmnet_monai.errors import ImageError, root_cause
 from vmnet_monai.inference.manifest import Manifest
@@ -55,7 +56,29 @@ class _Guarded(torch.utils.data.Dataset[_Outcome]):
 
 
 def _only(outcomes: list[_Outcome]) -> _Outcome:
-    return outcomes[0]
+    """The outcome, with arrays for tensors where a process that loads data sends it.
+
+    PyTorch would send tensors through shared memory, of which a container often has 64 MB, less than a few photographs
+    take, and a process that finds it full is killed. Arrays go through a pipe.
+    """
+    (outcome,) = outcomes
+    if outcome.prepared is None or torch.utils.data.get_worker_info() is None:
+        return outcome
+    return outcome._replace(prepared={key: _sent(value) for key, value in outcome.prepared.items()})
+
+
+class _Sent(NamedTuple):
+    """A tensor on its way from one process to another."""
+
+    array: NDArray[Any]
+
+
+def _sent(value: Any) -> Any:
+    return _Sent(value.numpy()) if type(value) is torch.Tensor else value
+
+
+def _received(value: Any) -> Any:
+    return torch.from_numpy(value.array) if isinstance(value, _Sent) else value
 
 
 class SkipInvalidDataLoader:
@@ -89,17 +112,33 @@ class SkipInvalidDataLoader:
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         usable: list[dict[str, Any]] = []
-        for outcome in self.loader:
+        for outcome in self._outcomes():
             if outcome.prepared is None:
-                item = outcome.item
-                self.manifest.add_unpredicted(item["id"], outcome.status, outcome.reason, outcome.seconds)
+                status: Literal["refused", "failed"] = "refused" if outcome.status == "refused" else "failed"
+                self.manifest.add_unpredicted(outcome.item["id"], status, outcome.reason, outcome.seconds)
                 continue
-            usable.append(outcome.prepared | {"seconds": outcome.seconds})
+            prepared = {key: _received(value) for key, value in outcome.prepared.items()}
+            usable.append(prepared | {"seconds": outcome.seconds})
             if len(usable) == self.batch_size:
                 yield list_data_collate(usable)
                 usable = []
         if usable:
             yield list_data_collate(usable)
+
+    def _outcomes(self) -> Iterator[_Outcome]:
+        """What the loader gives.
+
+        Raises:
+            RuntimeError: if a process that reads was ended, such as by a system that is out of memory.
+        """
+        try:
+            yield from self.loader
+        except RuntimeError as error:
+            raise RuntimeError(
+                f"a process that reads photographs was ended from outside ({' '.join(str(error).split())}): run the "
+                f"same command again, which does only what is missing, with fewer than {self.loader.num_workers} of "
+                "them (`--workers`, num_workers), or with more memory."
+            ) from error
 
 
 class SkipFailedIteration:

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from vmnet_monai.inference.deidentification import PRIVATE_REASON, Pseudonyms, mark_output_folder
 from vmnet_monai.inference.progress import Reporter
-from vmnet_monai.inference.record_folder import RecordFolder
+from vmnet_monai.inference.record_folder import RecordFolder, refuse_links_out
 from vmnet_monai.inference.tables import write_tables
 from vmnet_monai.io.files import remove_partial_files
 from vmnet_monai.io.slices import parse_slice_address
@@ -46,7 +46,7 @@ class Manifest:
 
     Raises:
         OSError: if the folder cannot be made, or another run is writing to it.
-        ValueError: if de-identified results and others would lie in one folder.
+        ValueError: if de-identified results and others would lie in one folder, or a symbolic link leads out of it.
 
     Attributes:
         items: id -> input of the run, in the order of the inputs.
@@ -94,6 +94,9 @@ class Manifest:
             raise type(error)(
                 f"the output must be a folder, and {error.filename} is a file or lies in one: name another."
             ) from error
+        except OSError as error:
+            raise _cannot_write(self.output_dir, error) from error
+        refuse_links_out(self.output_dir)
         self._lock = FileLock(self.output_dir / ".lock")
         try:
             self._lock.acquire(timeout=0)
@@ -102,8 +105,13 @@ class Manifest:
                 f"another prediction is writing to {self.output_dir}: wait until it has ended, or choose another "
                 "output folder."
             ) from error
+        except OSError as error:
+            raise _cannot_write(self.output_dir, error) from error
         try:
-            mark_output_folder(self.output_dir, deidentify)
+            try:
+                mark_output_folder(self.output_dir, deidentify)
+            except OSError as error:
+                raise _cannot_write(self.output_dir, error) from error
             self._pseudonyms = Pseudonyms(self.output_dir) if deidentify else None
         except BaseException:
             self._lock.release()
@@ -198,13 +206,38 @@ class Manifest:
         """Write ``manifest.csv`` and ``predictions.csv``, see :func:`~vmnet_monai.inference.tables.write_tables`.
 
         Raises:
-            OSError: if they cannot be written.
+            OSError: if they cannot be written; it says what was kept.
         """
         records = self.ordered()
-        if self._pseudonyms is not None:
-            images = {name: item["image"] for name, item in self.items.items()}
-            self._pseudonyms.write_links(images, self.private_reasons)
-        write_tables(self.output_dir, records)
+        try:
+            if self._pseudonyms is not None:
+                images = {name: item["image"] for name, item in self.items.items()}
+                self._pseudonyms.write_links(images, self.private_reasons)
+            write_tables(self.output_dir, records)
+        except OSError as error:
+            raise self.incomplete("the tables", error) from error
+
+    def incomplete(self, what: str, error: OSError) -> OSError:
+        """Return the error that says what a run leaves that could not be written to its end.
+
+        Args:
+            what: could not be written.
+            error: why.
+        """
+        return type(error)(
+            f"{what} in {self.output_dir} could not be written ({_reason(error)}). {self.counts()} What was predicted "
+            "is kept: free space or mend the folder, and run the same command again, which does only what is missing."
+        )
+
+    def counts(self) -> str:
+        """Say how many photographs there were, and what became of them."""
+        records = self.ordered()
+        counts = Counter(record.status for record in records)
+        before = f" ({self.done_before} of them by an earlier run)" if self.done_before else ""
+        return (
+            f"{len(records)} photograph{'' if len(records) == 1 else 's'}: {counts['ok']} predicted{before}, "
+            f"{counts['refused']} refused, {counts['failed']} failed."
+        )
 
     def close(self) -> None:
         """End the progress and let other runs write to the folder."""
@@ -214,14 +247,8 @@ class Manifest:
 
     def summary(self) -> str:
         """Say how many photographs there were, what became of them, and where to look."""
-        records = self.ordered()
-        noted = [record for record in records if record.reason]
-        counts = Counter(record.status for record in records)
-        before = f" ({self.done_before} of them by an earlier run)" if self.done_before else ""
-        lines = [
-            f"{len(records)} photograph{'' if len(records) == 1 else 's'}: {counts['ok']} predicted{before}, "
-            f"{counts['refused']} refused, {counts['failed']} failed."
-        ]
+        noted = [record for record in self.ordered() if record.reason]
+        lines = [self.counts()]
         for record in noted[:SHOWN]:
             reason = record.reason.removeprefix(f"{record.image}: ")  # errors of reading name the file themselves
             lines.append(f"  {record.status}: {record.image}: {reason}")
@@ -287,6 +314,15 @@ class Manifest:
         is_replaced = record.made_from.get("image", now) != now
         if is_replaced and len(_state(self.items[name]["image"])) > 1:
             self._on_disk.remove(record)
+
+
+def _cannot_write(folder: Path, error: OSError) -> OSError:
+    return type(error)(f"nothing can be written to {folder} ({_reason(error)}): name another output folder.")
+
+
+def _reason(error: OSError) -> str:
+    """What the system says, without the number and the path of a temporary file."""
+    return error.strerror or str(error)
 
 
 def _state(name: str) -> list[int | str]:

@@ -10,10 +10,13 @@ from pathlib import Path
 from vmnet_monai.io.files import whole_file
 from vmnet_monai.reports.record import Record
 
-__all__ = ["RecordFolder"]
+__all__ = ["RecordFolder", "refuse_links_out"]
 
 FOLDER = "records"
 """Folder of the records inside the output folder."""
+
+_WRITTEN = ("*", "report/*", "report/pictures/*", "dicom/*")
+"""Where the folders lie to which a prediction writes, and the files at the top."""
 
 
 class RecordFolder:
@@ -41,6 +44,8 @@ class RecordFolder:
         Args:
             name: id of the image.
         """
+        if not self._is_own_file(f"{FOLDER}/{name}.json"):
+            return None
         try:
             stored = json.loads(self._path(name).read_text(encoding="utf-8"))
             record = Record.model_validate(stored, strict=True)
@@ -81,3 +86,25 @@ class RecordFolder:
     def _is_own_file(self, file: str) -> bool:
         path = self.output_dir / file
         return os.path.isfile(path) and path.resolve().is_relative_to(self._root)
+
+
+def refuse_links_out(output_dir: str | Path) -> None:
+    """Refuse an output folder in which a symbolic link would lead what is written, read or removed out of it.
+
+    Args:
+        output_dir: the output folder, which itself may be a link. Looked at are the folders to which a prediction
+            writes, and the hidden files that it reads.
+
+    Raises:
+        ValueError: naming the link.
+    """
+    folder = Path(output_dir)
+    root = folder.resolve()
+    linked = (path for depth in _WRITTEN for path in folder.glob(depth) if path.is_symlink())
+    for path in linked:
+        is_written = path.is_dir() or path.name.startswith(".")
+        if is_written and not path.resolve().is_relative_to(root):
+            raise ValueError(
+                f"nothing outside the output folder may be written, and {path} is a symbolic link that leads out of "
+                "it: remove the link, or choose another output folder."
+            )

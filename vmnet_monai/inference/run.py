@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from vmnet_monai.errors import plain_errors
-from vmnet_monai.inference.bundle import literal, read_inference_config
+from vmnet_monai.inference.bundle import read_inference_config
 from vmnet_monai.inference.manifest import Manifest
+from vmnet_monai.io.bundle import literal
 
 __all__ = ["predict_folder"]
 
@@ -36,6 +37,7 @@ def predict_folder(
     with plain_errors():
         for key in ("finding_maker", "explainer", "runtime_network"):
             config.get_parsed_content(key)  # what does not fit the weights is told before anything is written
+        config.get_parsed_content("load_weights")()
         manifest: Manifest = config.get_parsed_content("manifest")
         try:
             config.get_parsed_content("initialize")

@@ -8,6 +8,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from vmnet_monai.io.weights import TORCHSCRIPT_NAME, weights_path
+from vmnet_monai.networks.weights import check_weights, read_weights
 
 __all__ = ["WeightsLoader"]
 
@@ -16,13 +17,13 @@ class WeightsLoader:
     """Loads the weights in a folder, from ``model.pt`` or, where there is none, from ``model.ts``; a handler.
 
     Args:
-        network: takes the weights.
-        folder: the folder of the weights.
+        network: takes the weights, wrapped for distributed training or not.
+        folder: the folder of the weights, or a file of them.
         device: where they are loaded to.
     """
 
     def __init__(self, network: torch.nn.Module, folder: str | Path, device: str | torch.device = "cpu") -> None:
-        self.network = network
+        self.network = getattr(network, "module", network)
         self.folder = Path(folder)
         self.device = device
 
@@ -36,10 +37,12 @@ class WeightsLoader:
         Raises:
             FileNotFoundError: if there are no weights.
             RuntimeError: if they do not fit the network.
+            ValueError: if the file holds no weights, or such as are no numbers.
         """
-        path = weights_path(self.folder)
+        path = self.folder if self.folder.is_file() else weights_path(self.folder)
         if path.name == TORCHSCRIPT_NAME:
             state = torch.jit.load(path, map_location=self.device).state_dict()
+            check_weights(state, path)
         else:
-            state = torch.load(path, map_location=self.device, weights_only=True)
+            state = read_weights(path, self.device)
         self.network.load_state_dict(state)

@@ -176,7 +176,10 @@ class PredictionWriter:
         """Write tables and index of all photographs that are done."""
         self.manifest.write_tables()
         if self.report:
-            write_index(self.manifest.output_dir, self.manifest.ordered())
+            try:
+                write_index(self.manifest.output_dir, self.manifest.ordered())
+            except OSError as error:
+                raise self.manifest.incomplete("index.html", error) from error
 
     def fail(self, engine: Engine, error: BaseException) -> None:
         """Write the tables of the photographs that were finished before an error, and hand the error on."""
