@@ -97,6 +97,12 @@ OVER_A_NETWORK = {
 }
 """Overlays that change the overlay of a network."""
 
+OVER_AN_ENCODER = {
+    "configs/experiments/structures.json": ["configs/experiments/vessels.json"],
+    "configs/experiments/diseases.json": [],
+}
+"""Overlays that set a part of the network on an encoder of choice, and what else they change."""
+
 
 def _laid_over(overlay: str) -> list[str]:
     recipe = [TRAIN, "configs/experiments/vessels.json", "configs/experiments/joint.json"]
@@ -104,6 +110,8 @@ def _laid_over(overlay: str) -> list[str]:
         return recipe
     if overlay in OVER_A_NETWORK:
         return [*recipe, f"configs/networks/{OVER_A_NETWORK[overlay]}.json"]
+    if overlay in OVER_AN_ENCODER:
+        return [TRAIN, "configs/networks/efficientnet_lite.json", *OVER_AN_ENCODER[overlay]]
     return recipe[: recipe.index(overlay)] if overlay in recipe else [TRAIN]
 
 

@@ -276,7 +276,7 @@ def test_tables_that_cannot_be_written_say_what_is_kept_and_what_to_do(
 
     one = manifest_of(tmp_path)
     one.start([done, image(tmp_path, "b")])
-    monkeypatch.setattr("vmnet_monai.inference.tables.whole_file", full)
+    monkeypatch.setattr("vmnet_monai.io.tables.whole_file", full)
     with pytest.raises(OSError, match="No space left on device") as caught:
         one.write_tables()
     message = str(caught.value)

@@ -18,7 +18,7 @@ def test_names_and_reasons_that_look_like_formulas_are_marked(tmp_path: Path) ->
     good = record("sum", image="@sum.png", warnings=["+remark"], measures={"tilt": -0.5, "=x": None})
     write_tables(tmp_path, [refused, good])
     manifest = (tmp_path / "manifest.csv").read_text().splitlines()
-    assert manifest[1].startswith("1-1,'=1+1.png,refused,'@SUM(A1),0.000000,m,t")
+    assert manifest[1].startswith("1-1,'=1+1.png,refused,'@SUM(A1),0.000000,,m,t")
     assert ",-0.500000," in (tmp_path / "predictions.csv").read_text(), "a number stays one"
     read = read_table(tmp_path / "predictions.csv").rows.loc[2]
     assert (read["image"], read["warnings"], read["=x"], read["decision_glaucoma"]) == ("@sum.png", "+remark", "", "1")
