@@ -252,6 +252,14 @@ def test_weights_in_the_bundle_belong_to_their_operating_point() -> None:
     OperatingPoint.load(Path(__file__).parents[2] / "bundles/vmnet/models")
 
 
+def test_weights_in_the_bundle_have_reference_eyes_and_their_sources() -> None:
+    point = OperatingPoint.load(Path(__file__).parents[2] / "bundles/vmnet/models")
+    assert point.trained is not None
+    assert all(point.disease_sources)
+    assert [len(table) for table in point.disease_reference] == [101] * len(point.diseases)
+    assert None not in point.percentiles([0.5] * len(point.diseases))
+
+
 def test_network_whose_settings_differ_is_refused_though_its_weights_would_load(folder: Path) -> None:
     parallel, sequential = (
         ResFormer(["amd"], features=(4, 8), num_heads=(2, 4), block=block) for block in ("parallel", "sequential")
