@@ -18,6 +18,10 @@ __all__ = ["channel_medians", "channel_ratios", "colour_freedom", "line_redness"
 LEVELS = 40
 """Classes of brightness, each of as many pixels, within which the colours are compared."""
 
+DARKER_FRACTION = 0.4
+"""Fraction of the pixels, the darkest, whose colours are compared: a bright area that is no retina, as bare sclera or
+opaque fibres, may cover a third of the field of view and has a colour of its own."""
+
 DARKEST_LINES_PERCENTILE = 95
 """The darkest lines are those of a response above this percentile."""
 
@@ -38,15 +42,16 @@ def colour_freedom(square: WorkingSquare) -> float:
     """How freely the colours vary where the brightness is the same: 0 for a colour map or a tint, 1 at most.
 
     The standard deviations of the logarithms of red over green and of green over blue within classes of the same
-    brightness, both combined and divided by those of all pixels.
+    brightness, both combined and divided by those of all classes together; of the darker pixels only.
     """
     smooth = ndimage.gaussian_filter(square.filled, (0, 2, 2), truncate=3)
     red, green, blue = np.log(smooth + DARK_OFFSET)[:, square.inner]
     order = np.argsort(luminance_of(smooth)[square.inner])
-    order = order[: len(order) // LEVELS * LEVELS].reshape(LEVELS, -1)
+    each = max(1, int(DARKER_FRACTION * len(order)) // LEVELS)
+    classes = order[: LEVELS * each].reshape(-1, each)
     ratios = (red - green, green - blue)
-    within = np.hypot(*(ratio[order].std(axis=1).mean() for ratio in ratios))
-    overall = np.hypot(*(ratio.std() for ratio in ratios))
+    within = np.hypot(*(ratio[classes].std(axis=1).mean() for ratio in ratios))
+    overall = np.hypot(*(ratio[classes].std() for ratio in ratios))
     return float(within / max(overall, 1e-3))
 
 

@@ -65,6 +65,8 @@ def quality_remarks(square: WorkingSquare, box: FieldOfViewBox) -> list[str]:
         f"{MIN_SHARPNESS:.0%} is usual.": contrast >= MIN_CONTRAST and sharpness < MIN_SHARPNESS,
         f"The field of view is off-centre by {offset:.0%} of its diameter and at most {MAX_OFF_CENTRE:.0%} is usual: "
         "part of the retina may be missing.": offset > MAX_OFF_CENTRE,
+        "The colours are unusual: red is not the brightest channel or blue not the darkest, as under white light. "
+        "Check that the channels are in order.": not square.is_grey and min(red_green, green_blue) < 0,
         "The colours are unusual: green is nearly as bright as red and blue is all but missing, as in images of "
         "scanning lasers, from which the network did not learn.": (
             red_green < MIN_RED_OVER_GREEN and green_blue > MAX_GREEN_OVER_BLUE

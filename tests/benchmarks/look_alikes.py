@@ -1,18 +1,28 @@
-"""Pictures that resemble fundus photographs without being any, and rare but real eyes, made of a photograph or drawn.
+"""Pictures that resemble fundus photographs without being any, and rare but real eyes: what the image check says.
 
-Each function takes an (H, W, 3) uint8 photograph and a generator of random numbers, and returns such a picture.
+    python tests/benchmarks/look_alikes.py rates FOLDER... [--size_px 896] [--every 5] [--listing]
+    python tests/benchmarks/look_alikes.py draw FOLDER... --output FOLDER
+
+`rates` counts refusals and remarks per kind, `draw` writes the pictures to which the model of the package was refitted.
+Each kind is made of a photograph: a function of an (H, W, 3) uint8 photograph and a generator of random numbers.
 Lengths are in widths of the photograph, so that a kind looks alike at every size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import fire
 import matplotlib
 import numpy as np
+from image_check import outcome
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy import ndimage
+
+from vmnet_monai.io.images import read_image
+from vmnet_monai.metrics.comparison import markdown_table
 
 __all__ = ["LOOK_ALIKES", "REAL_EYES"]
 
@@ -244,3 +254,74 @@ REAL_EYES: dict[str, Change] = {
     "mild blur": _mild_blur,
 }
 """Photographs of one retina, by kind: none is refused."""
+
+
+# --- program ---
+
+SMALL_PX = 1000
+"""Longer side to which photographs are reduced before they are changed."""
+
+DRAWN_FOR_THE_FIT = 600
+"""The same for the pictures of a fit, which measures them on 192 pixels."""
+
+
+def _photographs(folders: tuple[str, ...], side_px: int, every: int = 1) -> Iterator[tuple[str, RGB]]:
+    for folder in folders:
+        for path in sorted(path for path in Path(folder).iterdir() if path.suffix.lower() in (".jpg", ".png"))[::every]:
+            photograph = Image.fromarray(read_image(path))
+            photograph.thumbnail((side_px, side_px), reducing_gap=2)
+            yield path.stem, np.asarray(photograph)
+
+
+def rates(*folders: str, size_px: int = 896, every: int = 5, listing: bool = False) -> str:
+    """Return a Markdown table: per kind the pictures, and how many are refused, remarked on or pass without remark.
+
+    Args:
+        folders: each with fundus photographs directly in it; they are reduced to :data:`SMALL_PX`.
+        size_px: grid of the network.
+        every: take every n-th photograph, as taken all of them.
+        listing: add the real eyes that are refused, and the look-alikes that pass without remark.
+    """
+    counts = {name: {"refused": 0, "remark": 0, "passed": 0} for name in {**REAL_EYES, **LOOK_ALIKES}}
+    wrong = []
+    for position, (name, photograph) in enumerate(_photographs(folders, SMALL_PX)):
+        for kind, change in {**REAL_EYES, **LOOK_ALIKES}.items():
+            if kind != "as taken" and position % every:
+                continue
+            verdict, text = outcome(Image.fromarray(change(photograph, np.random.default_rng(position))), size_px)
+            result = "refused" if verdict == "refused" else "remark" if text else "passed"
+            counts[kind][result] += 1
+            if result == ("refused" if kind in REAL_EYES else "passed"):
+                wrong.append(f"{name}, {kind}: {text}")
+    rows = []
+    for kind, by_result in counts.items():
+        number = sum(by_result.values())
+        fractions = [f"{count} ({count / max(number, 1):.0%})" for count in by_result.values()]
+        rows.append(["real eye" if kind in REAL_EYES else "look-alike", kind, str(number), *fractions])
+    table = markdown_table(["", "kind", "pictures", "refused", "remarked on", "passed without remark"], rows)
+    return "\n\n".join([table, *(wrong if listing else [])])
+
+
+def draw(*folders: str, output: str) -> str:
+    """Write the pictures for a fit: ``fundus`` and ``other`` in the output folder.
+
+    Per photograph one as taken and one as a rare eye, the kinds in turn; to every second one a drawn dermoscopy. The
+    other look-alikes are told by facts before the model is asked, or remarked on.
+    """
+    root, rare = Path(output), [kind for kind in REAL_EYES if kind != "as taken"]
+    for kind in ("fundus", "other"):
+        (root / kind).mkdir(parents=True, exist_ok=True)
+    for position, (name, photograph) in enumerate(_photographs(folders, DRAWN_FOR_THE_FIT)):
+        rng, kind = np.random.default_rng(position), rare[position % len(rare)]
+        Image.fromarray(photograph).save(root / "fundus" / f"{name}.png")
+        Image.fromarray(REAL_EYES[kind](photograph, rng)).save(root / "fundus" / f"{name}_{kind}.png")
+        if position % 4 == 0:
+            grey = np.repeat(photograph[..., 1:2], 3, axis=-1)
+            Image.fromarray(grey).save(root / "fundus" / f"{name}_red-free.png")
+        if position % 2 == 0:
+            Image.fromarray(_dermoscopy(photograph, rng)).save(root / "other" / f"{name}_dermoscopy.png")
+    return f"{root}: fundus, other"
+
+
+if __name__ == "__main__":
+    fire.Fire({"rates": rates, "draw": draw})
