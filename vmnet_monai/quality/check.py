@@ -165,8 +165,9 @@ class CheckFundusImaged(Transform):
         check_size_and_contrast(square, box.side_px)
         item[self.warnings_key] = ""
         if self.expected == "fundus":
+            # The score first: of a portrait, nobody wants to hear that its channels may be swapped.
+            check_fundus(square, self.model)
             if not self.own_camera:
                 check_colours(square)
-            check_fundus(square, self.model)
             item[self.warnings_key] = "\n".join(quality_remarks(square, box))
         return item
