@@ -152,7 +152,7 @@ LOOK_ALIKES: dict[str, Change] = {
     "two eyes apart": _side_by_side(0.05, 1),
     "two eyes, one above the other": _side_by_side(0, 0),
     "four eyes": _four,
-    **{f"false colour, {name}": _false_colour(name) for name in ("viridis", "jet", "inferno")},
+    **{f"false colour, {name}": _false_colour(name) for name in ("viridis", "jet", "inferno", "hot")},
     "dermoscopy with hairs": _dermoscopy,
     "heavy blur": _heavy_blur,
     "scanning laser": _scanning_laser,

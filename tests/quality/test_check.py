@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from images_to_check import OTHER_IMAGES, RGB, cropped, grey, other_image, retina
+from images_to_check import OTHER_IMAGES, RGB, cropped, grey, other_image, retina, square
 from look_alikes import LOOK_ALIKES, REAL_EYES
 from PIL import Image
 from skimage import data
@@ -16,6 +16,7 @@ from skimage import data
 from vmnet_monai.datasets.phantom import generate_phantom
 from vmnet_monai.io.images import to_rgb
 from vmnet_monai.quality import CheckFundusImaged, NotAFundusImageError
+from vmnet_monai.quality.check import check_colours
 from vmnet_monai.quality.model import Curve, FundusModel
 from vmnet_monai.transforms import FieldOfViewError
 
@@ -143,7 +144,7 @@ def test_a_look_alike_made_of_the_retina_is_told(kind: str) -> None:
     [
         ("channels as BGR", "Swap the channels"),
         ("channels as RBG", "Swap the channels"),
-        ("false colour, viridis", "colour map or a tint"),
+        ("false colour, viridis", "of a colour map"),
         ("two eyes touching", "each eye as a photograph"),
         ("two eyes apart", "each eye as a photograph"),
         ("four eyes", "each eye as a photograph"),
@@ -154,11 +155,12 @@ def test_a_fact_refuses_a_look_alike_with_its_remedy(kind: str, remedy: str) -> 
         check(LOOK_ALIKES[kind](retina(), np.random.default_rng(0)))
 
 
-def test_a_tinted_grey_photograph_is_refused_and_a_grey_one_is_not() -> None:
-    """Sepia: the order of the channels is right, and their ratios are those of the brightness."""
-    sepia = (grey(retina()) * [1.0, 0.75, 0.5]).astype(np.uint8)
-    with pytest.raises(NotAFundusImageError, match="colour map or a tint"):
-        check(sepia)
+def test_a_colour_map_whose_channels_are_in_order_is_refused_and_grey_and_sepia_are_told_apart() -> None:
+    """The map "hot" is brightest in red and darkest in blue, as a retina is."""
+    image = LOOK_ALIKES["false colour, hot"](retina(), np.random.default_rng(0))
+    with pytest.raises(NotAFundusImageError, match="of a colour map"):
+        check_colours(square(image))
+    assert refused((grey(retina()) * [1.0, 0.75, 0.5]).astype(np.uint8))
     assert not refused(grey(retina()))
 
 

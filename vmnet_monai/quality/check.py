@@ -84,7 +84,7 @@ def check_colours(square: WorkingSquare) -> None:
         return
     if (freedom := colour_freedom(square)) < MIN_COLOUR_FREEDOM:
         raise NotAFundusImageError(
-            "the colours are not those of a retina but of a colour map or a tint: where the brightness is the same, "
+            "the colours are not those of a retina but of a colour map: where the brightness is the same, "
             f"they vary by {freedom:.0%} of their variation and at least {MIN_COLOUR_FREEDOM:.0%} is needed. Give the "
             'photograph in its own colours, or in grey; to have the image predicted as it is, give expected "any".'
         )

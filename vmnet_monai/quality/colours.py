@@ -39,7 +39,7 @@ def channel_ratios(square: WorkingSquare) -> tuple[float, float]:
 
 
 def colour_freedom(square: WorkingSquare) -> float:
-    """How freely the colours vary where the brightness is the same: 0 for a colour map or a tint, 1 at most.
+    """How freely the colours vary where the brightness is the same: 0 for a colour map, 1 at most.
 
     The standard deviations of the logarithms of red over green and of green over blue within classes of the same
     brightness, both combined and divided by those of all classes together; of the darker pixels only.
