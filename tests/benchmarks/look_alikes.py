@@ -24,7 +24,7 @@ from scipy import ndimage
 from vmnet_monai.io.images import read_image
 from vmnet_monai.metrics.comparison import markdown_table
 
-__all__ = ["LOOK_ALIKES", "REAL_EYES"]
+__all__ = ["LOOK_ALIKES", "REAL_EYES", "false_colour"]
 
 RGB = NDArray[np.uint8]
 Change = Callable[[RGB, np.random.Generator], RGB]
@@ -83,7 +83,7 @@ def _four(rgb: RGB, rng: np.random.Generator) -> RGB:
     return np.concatenate([row, row[:, ::-1]], axis=0)
 
 
-def _false_colour(name: str) -> Change:
+def false_colour(name: str) -> Change:
     """The green channel through a colour map, the frame left black or mapped likewise."""
 
     def change(rgb: RGB, rng: np.random.Generator) -> RGB:
@@ -152,7 +152,7 @@ LOOK_ALIKES: dict[str, Change] = {
     "two eyes apart": _side_by_side(0.05, 1),
     "two eyes, one above the other": _side_by_side(0, 0),
     "four eyes": _four,
-    **{f"false colour, {name}": _false_colour(name) for name in ("viridis", "jet", "inferno", "hot")},
+    **{f"false colour, {name}": false_colour(name) for name in ("viridis", "jet", "inferno", "hot")},
     "dermoscopy with hairs": _dermoscopy,
     "heavy blur": _heavy_blur,
     "scanning laser": _scanning_laser,
