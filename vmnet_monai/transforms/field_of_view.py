@@ -164,7 +164,7 @@ def _shows_several_fields(lit: np.ndarray) -> bool:
 def _has_waist(lit: np.ndarray) -> bool:
     """Whether (H, W) narrows from both sides, somewhere near the middle of its height."""
     height, width = lit.shape
-    some = lit.any(axis=1)
+    some = np.asarray(lit.any(axis=1))
     first = np.where(some, lit.argmax(axis=1), width // 2)
     last = np.where(some, width - lit[:, ::-1].argmax(axis=1), width // 2)
     thirds = slice(round(0.3 * height), max(round(0.7 * height), round(0.3 * height) + 1))
