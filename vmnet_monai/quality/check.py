@@ -36,7 +36,7 @@ MIN_CHANNEL_RATIO = -0.2
 sources are -0.02 and 0.08; 69 of 70 with permuted channels have less than -0.2."""
 
 MIN_COLOUR_FREEDOM = 0.25
-"""Least :func:`~vmnet_monai.quality.colours.colour_freedom`: the least of 200 photographs, as taken and with drawn pale
+"""Least :func:`~vmnet_monai.quality.colours.colour_freedom`: the least of 212 photographs, as taken and with drawn pale
 areas, poor light and blur, is 0.41, the largest of 13 through the colour map viridis 0.11."""
 
 EXPECTED = ("fundus", "any")
