@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from images_to_check import OTHER_IMAGES, RGB, cropped, grey, other_image, retina
+from images_to_check import OTHER_IMAGES, RGB, cropped, grey, other_image, retina, square
+from look_alikes import LOOK_ALIKES, REAL_EYES, false_colour
 from PIL import Image
 from skimage import data
 
 from vmnet_monai.datasets.phantom import generate_phantom
 from vmnet_monai.io.images import to_rgb
 from vmnet_monai.quality import CheckFundusImaged, NotAFundusImageError
+from vmnet_monai.quality.check import check_colours
 from vmnet_monai.quality.model import Curve, FundusModel
 from vmnet_monai.transforms import FieldOfViewError
 
@@ -127,6 +129,63 @@ def test_a_refusal_names_what_speaks_most_against_the_image_and_its_score(tmp_pa
 
 def test_any_image_is_accepted_where_any_is_expected() -> None:
     assert check(other_image("astronaut"), "any") == []
+
+
+@pytest.mark.parametrize("kind", LOOK_ALIKES)
+def test_a_look_alike_made_of_the_retina_is_told(kind: str) -> None:
+    """Refused, or at least remarked on, whatever is drawn at random."""
+    for seed in range(2):
+        image = LOOK_ALIKES[kind](retina(), np.random.default_rng(seed))
+        assert refused(image) or check(image)
+
+
+@pytest.mark.parametrize(
+    ("kind", "remedy"),
+    [
+        ("channels as BGR", "Swap the channels"),
+        ("channels as RBG", "Swap the channels"),
+        ("false colour, viridis", "of a colour map"),
+        ("two eyes touching", "each eye as a photograph"),
+        ("two eyes apart", "each eye as a photograph"),
+        ("four eyes", "each eye as a photograph"),
+    ],
+)
+def test_a_fact_refuses_a_look_alike_with_its_remedy(kind: str, remedy: str) -> None:
+    with pytest.raises((FieldOfViewError, NotAFundusImageError), match=remedy):
+        check(LOOK_ALIKES[kind](retina(), np.random.default_rng(0)))
+
+
+@pytest.mark.parametrize("name", ["gist_heat", "YlOrRd_r"])
+def test_a_colour_map_whose_channels_are_in_order_is_refused(name: str) -> None:
+    """These maps are brightest in red and darkest in blue, as a retina is, and their picture passes the score."""
+    image = false_colour(name)(retina(), np.random.default_rng(0))
+    with pytest.raises(NotAFundusImageError, match="of a colour map"):
+        check_colours(square(image))
+
+
+def test_a_sepia_photograph_is_refused_and_a_grey_one_is_not() -> None:
+    assert refused((grey(retina()) * [1.0, 0.75, 0.5]).astype(np.uint8))
+    assert not refused(grey(retina()))
+
+
+def test_the_colours_of_a_camera_with_a_model_of_its_own_are_free(tmp_path: Path) -> None:
+    FundusModel(1.0, -3.0, {"entropy": Curve((0.0, 9.0), (0.0, 0.0))}).save(tmp_path / "model.json")
+    swapped = np.ascontiguousarray(retina()[..., ::-1])
+    CheckFundusImaged(model_file=tmp_path / "model.json")(cropped(swapped))
+    with pytest.raises(NotAFundusImageError, match="Swap"):
+        CheckFundusImaged()(cropped(swapped))
+
+
+@pytest.mark.parametrize("kind", REAL_EYES)
+def test_a_rare_but_real_eye_is_not_refused(kind: str) -> None:
+    for seed in range(2):
+        check(REAL_EYES[kind](retina(), np.random.default_rng(seed)))
+
+
+@pytest.mark.parametrize("size_px", [224, 400, 1000, 3000])
+def test_the_retina_passes_without_remark_at_every_size(size_px: int) -> None:
+    image = Image.fromarray(data.retina()).resize((size_px, size_px), Image.Resampling.LANCZOS, reducing_gap=2)
+    assert check(np.asarray(image)) == []
 
 
 def test_unknown_expectation_is_refused() -> None:

@@ -13,6 +13,7 @@ from PIL import Image
 from vmnet_monai.datasets.phantom import generate_phantom
 from vmnet_monai.quality import CheckFundusImaged, FundusModel, NotAFundusImageError
 from vmnet_monai.quality.fit import fit_fundus_model, main, measure_images
+from vmnet_monai.quality.model import Curve
 
 SIZE_PX = 160
 
@@ -117,6 +118,19 @@ def test_a_curve_may_fall_on_both_sides_and_is_0_at_the_median_of_fundus_photogr
     assert curve(round(float(np.median(fundus)), 4)) == 0
     assert curve(-2) < -2
     assert curve(2) < -2
+
+
+def test_a_refit_keeps_what_its_images_do_not_speak_against_and_gives_new_features_a_curve() -> None:
+    """No image has a rim above 0: there the curve keeps its rise of 3, below it is moved by the images."""
+    rng = np.random.default_rng(0)
+    start = FundusModel(0.0, -2.0, {"rim": Curve((-2.0, 0.0, 2.0), (0.0, 0.0, 3.0))})
+    fundus = [{"rim": -0.2, "entropy": float(value)} for value in rng.normal(1, 1, 300)]
+    other = [{"rim": -1.8, "entropy": float(value)} for value in rng.normal(-1, 1, 300)]
+    curves = fit_fundus_model(fundus, other, start).model.curves
+    assert curves["rim"].values == (-2.0, 0.0, 2.0)
+    assert curves["rim"].log_odds[2] - curves["rim"].log_odds[1] == pytest.approx(3, abs=1e-3)
+    assert curves["rim"].log_odds[1] - curves["rim"].log_odds[0] > 0.5
+    assert curves["entropy"](1.5) > curves["entropy"](-1.5) + 2
 
 
 def test_an_unknown_colour_counts_as_the_median_and_a_feature_that_never_varies_has_no_curve() -> None:

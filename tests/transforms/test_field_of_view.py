@@ -261,3 +261,40 @@ def test_a_white_page_around_the_photograph_is_no_part_of_the_field_of_view() ->
     on_page[:, :20] = on_page[:, 180:] = 252
     np.testing.assert_array_equal(estimate_field_of_view(on_page), estimate_field_of_view(image))
     assert (estimate_field_of_view(on_page) == disc).mean() > 0.98
+
+
+def ellipse(height: int, width: int, y: float, x: float, down: float, right: float) -> np.ndarray:
+    rows, columns = np.mgrid[0:height, 0:width]
+    return np.hypot((rows - y) / down, (columns - x) / right) < 1
+
+
+@pytest.mark.parametrize(
+    "lit",
+    [
+        ellipse(200, 400, 100, 100, 95, 95) | ellipse(200, 400, 100, 300, 95, 95),
+        ellipse(200, 400, 100, 102, 100, 100) | ellipse(200, 400, 100, 298, 100, 100),
+        ellipse(400, 200, 100, 100, 95, 95) | ellipse(400, 200, 290, 100, 95, 95),
+        # cut by the frame at top and bottom, as HRF's, one above the other
+        np.concatenate([ellipse(200, 300, 100, 150, 140, 140)] * 2),
+        np.tile(ellipse(200, 200, 100, 100, 98, 98), (2, 2)),
+    ],
+    ids=["apart", "overlapping", "above and below", "cut discs touching", "four"],
+)
+def test_several_eyes_in_one_image_are_refused_with_the_remedy(lit: np.ndarray) -> None:
+    with pytest.raises(FieldOfViewError, match="give each eye"):
+        estimate_field_of_view(np.where(lit, 150, 5).astype(np.uint8) * np.ones((3, 1, 1), dtype=np.uint8))
+
+
+@pytest.mark.parametrize(
+    "lit",
+    [
+        ellipse(200, 200, 100, 100, 95, 95) & ~ellipse(200, 200, 100, 0, 30, 60),
+        ellipse(200, 200, 100, 100, 95, 95) & (np.abs(np.arange(200) - 100) > 8)[:, None],
+        ellipse(200, 200, 100, 100, 95, 95) | ellipse(200, 200, 60, 190, 8, 10),
+        np.concatenate([ellipse(200, 300, 100, 150, 140, 140)]),
+        ellipse(300, 200, 150, 100, 140, 90),
+    ],
+    ids=["a shadow from one side", "a dark band across", "a tab", "cut at top and bottom", "oval"],
+)
+def test_one_eye_with_shadows_cut_or_oval_is_one_eye(lit: np.ndarray) -> None:
+    estimate_field_of_view(np.where(lit, 150, 5).astype(np.uint8) * np.ones((3, 1, 1), dtype=np.uint8))

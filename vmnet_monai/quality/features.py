@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from vmnet_monai.quality.colours import colour_freedom, line_redness
 from vmnet_monai.quality.square import DARK_OFFSET, SCALES_PX, THIN_PX, WIDE_PX, WORKING_SIZE_PX, WorkingSquare
 from vmnet_monai.quality.square import luminance as luminance_of
 
@@ -14,6 +15,7 @@ __all__ = ["FEATURES", "image_features"]
 COLOUR_FEATURES = (
     *("blue_fraction", "red_green_spread", "green_blue_spread"),
     *("red_green_uneven", "green_blue_uneven"),
+    *("colour_freedom", "line_redness"),
 )
 """Features that a grey photograph, legal as any other, does not have."""
 
@@ -38,6 +40,7 @@ FEATURES: dict[str, str] = {
     ),
     **dict.fromkeys(("shading", "uneven_skew", "uneven_high", "uneven_low"), "its light does not fall as on a retina"),
     **dict.fromkeys(COLOUR_FEATURES, "its colours do not vary as those of a retina do"),
+    "line_redness": "its dark lines are not those of a retina, which are darker in green than in red",
     **dict.fromkeys(("entropy", "flat_fraction"), "its brightness is not distributed as in a photograph of a retina"),
 }
 """Each feature, and what is said of an image in which it speaks against a fundus photograph."""
@@ -144,6 +147,8 @@ def _colour(square: WorkingSquare) -> dict[str, float]:
         "green_blue_spread": float(np.log(other.std() + 0.02)),
         "red_green_uneven": float(np.log(_quadratic_residual(red_green, square.inner).std() + 0.01)),
         "green_blue_uneven": float(np.log(_quadratic_residual(green_blue, square.inner).std() + 0.01)),
+        "colour_freedom": colour_freedom(square),
+        "line_redness": line_redness(square),
     }
 
 

@@ -1,9 +1,10 @@
 """Fits the model that tells fundus photographs from other images.
 
-    python -m vmnet_monai.quality.fit --fundus PATH... --other PATH... --output FILE
+    python -m vmnet_monai.quality.fit --fundus PATH... --other PATH... [--start FILE] --output FILE
 
 Each PATH is an image, or a folder whose images are taken. The file written is a ``model_file`` of
-:class:`~vmnet_monai.quality.CheckFundusImaged`.
+:class:`~vmnet_monai.quality.CheckFundusImaged`. With ``--start`` a model is refitted: it keeps what it learned from its
+own images as far as the new ones do not speak against it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
+from scipy.optimize import minimize
+from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import SplineTransformer
@@ -38,8 +40,12 @@ __all__ = ["FundusFit", "fit_fundus_model", "measure_images"]
 KNOT_QUANTILES = (0.0, 0.02, 0.15, 0.85, 0.98, 1.0)
 """Quantiles of a feature at which its curve may bend; it also bends at the median of fundus photographs."""
 
-INVERSE_PENALTY = 1.0
-"""``C`` of scikit-learn's LogisticRegression."""
+PENALTY = 1.0
+"""Weight of the ridge penalty, half the sum of the squared differences between neighbouring bends, in the negative log
+likelihood."""
+
+START_PENALTY = 4.0
+"""The same for differences from the model that a fit starts from: it was fitted to more images than are given."""
 
 FOLDS = 5
 """Folds of the cross-validation."""
@@ -102,7 +108,9 @@ def _square(file: Path) -> WorkingSquare | None:
     return square
 
 
-def fit_fundus_model(fundus: Sequence[Mapping[str, float]], other: Sequence[Mapping[str, float]]) -> FundusFit:
+def fit_fundus_model(
+    fundus: Sequence[Mapping[str, float]], other: Sequence[Mapping[str, float]], start: FundusModel | None = None
+) -> FundusFit:
     """Fit a generalised additive logistic model, and choose its limit by cross-validation.
 
     Each curve is a spline of degree 1 with a ridge penalty on the differences between neighbouring bends (P-splines:
@@ -116,6 +124,8 @@ def fit_fundus_model(fundus: Sequence[Mapping[str, float]], other: Sequence[Mapp
     Args:
         fundus: features of fundus photographs, from :func:`measure_images`.
         other: features of other images.
+        start: a model to refit. Its curves bend where they did, and the penalty is on their change
+            (:data:`START_PENALTY`); features that it has no curve of get one.
 
     Raises:
         ValueError: if there are fewer than :data:`MIN_IMAGES` of either.
@@ -129,39 +139,70 @@ def fit_fundus_model(fundus: Sequence[Mapping[str, float]], other: Sequence[Mapp
     is_fundus = np.arange(len(table)) < len(fundus)
     held_out = np.empty(len(table))
     for train, test in StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(table, is_fundus):
-        model = _fit(table.iloc[train], is_fundus[train])
+        model = _fit(table.iloc[train], is_fundus[train], start)
         held_out[test] = [model.log_odds(row) for row in table.iloc[test].to_dict("records")]
     limit = round(float(np.quantile(held_out[is_fundus], REFUSED_FRACTION)), 2)
     return FundusFit(
-        model=replace(_fit(table, is_fundus), min_log_odds=limit),
+        model=replace(_fit(table, is_fundus, start), min_log_odds=limit),
         auc=float(roc_auc_score(is_fundus, held_out)),
         refused=float((held_out[is_fundus] < limit).mean()),
         accepted=float((held_out[~is_fundus] >= limit).mean()),
     )
 
 
-def _fit(table: pd.DataFrame, is_fundus: NDArray[np.bool_]) -> FundusModel:
+def _fit(table: pd.DataFrame, is_fundus: NDArray[np.bool_], start: FundusModel | None) -> FundusModel:
     """The model of a table, a row per image and a column per feature; its limit is even odds."""
-    bends, columns = {}, []
+    known = {} if start is None else start.curves
+    bends, columns, starts, penalties = {}, [], [], []
     medians = table[is_fundus].median().round(4).dropna().to_dict()
     for name, median in medians.items():
         values = table[name].fillna(median).to_numpy()
+        curve = known.get(str(name))
         knots = np.unique(np.round([*np.quantile(values, KNOT_QUANTILES), median], 4))
+        if curve is not None:
+            knots = np.array(curve.values)
         if len(knots) > 1:
             spline = SplineTransformer(degree=1, knots=knots[:, np.newaxis], extrapolation="constant")
             hats = spline.fit_transform(values[:, np.newaxis])
             # The weight of such a sum is the difference of the curve between two neighbouring bends.
             columns.append(hats[:, :0:-1].cumsum(axis=1)[:, ::-1])
+            starts.append(np.zeros(len(knots) - 1) if curve is None else np.diff(curve.log_odds))
+            penalties.append(np.full(len(knots) - 1, PENALTY if curve is None else START_PENALTY))
             bends[str(name)] = knots
-    regression = LogisticRegression(C=INVERSE_PENALTY, class_weight="balanced", max_iter=1000)
-    regression.fit(np.hstack(columns), is_fundus)
-    intercept, curves, weights = float(regression.intercept_[0]), {}, iter(regression.coef_[0])
+    intercept, differences = _logistic_regression(
+        np.hstack(columns), is_fundus, np.concatenate(starts), np.concatenate(penalties)
+    )
+    curves, weights = {}, iter(differences)
     for name, knots in bends.items():
         rises = np.array([0.0, *itertools.islice(weights, len(knots) - 1)]).cumsum()
         at_median = float(np.interp(medians[name], knots, rises))
         intercept += at_median
         curves[name] = Curve(tuple(knots.tolist()), tuple(np.round(rises - at_median, 4).tolist()))
     return FundusModel(round(intercept, 4), 0.0, curves)
+
+
+def _logistic_regression(
+    design: NDArray[np.floating],
+    positive: NDArray[np.bool_],
+    start: NDArray[np.floating],
+    penalty: NDArray[np.floating],
+) -> tuple[float, NDArray[np.floating]]:
+    """Intercept and weights of least negative log likelihood plus penalty; both classes weigh the same.
+
+    As scikit-learn's with ``class_weight="balanced"``, whose penalty is always on the distance of the weights from 0.
+    """
+    signs = np.where(positive, 1.0, -1.0)
+    importance = len(positive) / (2 * np.where(positive, positive.sum(), (~positive).sum()))
+
+    def objective(parameters: NDArray[np.floating]) -> tuple[float, NDArray[np.floating]]:
+        margins = signs * (parameters[0] + design @ parameters[1:])
+        away = parameters[1:] - start
+        slopes = -importance * signs * expit(-margins)
+        loss = importance @ np.logaddexp(0, -margins) + penalty @ away**2 / 2
+        return float(loss), np.array([slopes.sum(), *(design.T @ slopes + penalty * away)])
+
+    found = minimize(objective, np.array([0.0, *start]), jac=True, method="L-BFGS-B", options={"maxiter": 5000})
+    return float(found.x[0]), found.x[1:]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -171,11 +212,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--fundus", nargs="+", required=True, metavar="PATH", help="fundus photographs, or folders")
     parser.add_argument("--other", nargs="+", required=True, metavar="PATH", help="other images, or folders")
+    parser.add_argument("--start", metavar="FILE", help="a model to refit; without it, the fit starts from nothing")
     parser.add_argument("--output", required=True, metavar="FILE", help="the model, as JSON")
     given = parser.parse_args(arguments)
     try:
+        start = None if given.start is None else FundusModel.load(given.start)
         fundus, other = measure_images(given.fundus), measure_images(given.other)
-        fit = fit_fundus_model(fundus, other)
+        fit = fit_fundus_model(fundus, other, start)
     except (OSError, ValueError) as error:
         parser.error(str(error))
     fit.model.save(given.output)

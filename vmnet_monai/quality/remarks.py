@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from vmnet_monai.quality.colours import channel_ratios
 from vmnet_monai.quality.square import THIN_PX, WIDEST_PX, WORKING_SIZE_PX, WorkingSquare
 from vmnet_monai.transforms.field_of_view import FieldOfViewBox
 
@@ -27,6 +28,13 @@ MAX_OFF_CENTRE = 0.10
 USUAL_SIDE_PX = 200
 """Width of the field of view from which on thin vessels can be seen."""
 
+MIN_RED_OVER_GREEN, MAX_GREEN_OVER_BLUE = 0.25, 1.5
+"""Usual logarithms of the medians' ratios of a photograph under white light. Where both are beyond, green is about as
+bright as red and blue is all but missing, as under the two lasers of wide-field cameras."""
+
+MAX_ASPECT = 1.75
+"""Largest usual ratio of the field of view's sides: a disc of which the frame cuts off a fifth at top and bottom."""
+
 
 def quality_remarks(square: WorkingSquare, box: FieldOfViewBox) -> list[str]:
     """Say what in a fundus photograph may make its results less reliable.
@@ -42,7 +50,8 @@ def quality_remarks(square: WorkingSquare, box: FieldOfViewBox) -> list[str]:
     brightest = float(np.percentile(square.luminance[square.inner], 90))
     thin, wide = (np.percentile(square.lines[px][:, ::2], 97, axis=1) for px in (THIN_PX, WIDEST_PX))
     contrast, sharpness = float(wide[2]), float(thin[0] / max(wide[0], 1e-6))
-    offset = _off_centre(square, box)
+    offset, aspect = _off_centre(square, box), _aspect(square)
+    red_green, green_blue = channel_ratios(square)
     remarks = {
         "The photograph is grey: the network learned from colour, and its probabilities of diseases are less reliable "
         "for red-free photographs and angiograms.": square.is_grey,
@@ -56,10 +65,24 @@ def quality_remarks(square: WorkingSquare, box: FieldOfViewBox) -> list[str]:
         f"{MIN_SHARPNESS:.0%} is usual.": contrast >= MIN_CONTRAST and sharpness < MIN_SHARPNESS,
         f"The field of view is off-centre by {offset:.0%} of its diameter and at most {MAX_OFF_CENTRE:.0%} is usual: "
         "part of the retina may be missing.": offset > MAX_OFF_CENTRE,
+        "The colours are unusual: red is not the brightest channel or blue not the darkest, as under white light. "
+        "Check that the channels are in order.": not square.is_grey and min(red_green, green_blue) < 0,
+        "The colours are unusual: green is nearly as bright as red and blue is all but missing, as in images of "
+        "scanning lasers, from which the network did not learn.": (
+            red_green < MIN_RED_OVER_GREEN and green_blue > MAX_GREEN_OVER_BLUE
+        ),
+        f"The field of view is {aspect:.1f} times as long as wide and at most {MAX_ASPECT} is usual: the image may "
+        "show two eyes, or half of one.": aspect > MAX_ASPECT,
         f"The photograph is small: its field of view is {box.side_px} pixels wide and at least {USUAL_SIDE_PX} are "
         "needed to show thin vessels.": box.side_px < USUAL_SIDE_PX,
     }
     return [sentence for sentence, applies in remarks.items() if applies]
+
+
+def _aspect(square: WorkingSquare) -> float:
+    """Longer over shorter side of the field of view."""
+    sides = [int(square.fov.any(axis=axis).sum()) for axis in (0, 1)]
+    return max(sides) / max(min(sides), 1)
 
 
 def _off_centre(square: WorkingSquare, box: FieldOfViewBox) -> float:

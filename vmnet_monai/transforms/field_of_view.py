@@ -49,8 +49,21 @@ MIN_AREA_FRACTION = 0.15
 """Least fraction of the image that a field of view covers."""
 
 
+NEIGHBOUR_FRACTION = 0.5
+"""Least area of a lit part, as a fraction of the largest one's, that may be the field of view of another eye."""
+
+WAIST = 0.93
+"""A field of view that narrows to less than this fraction between two wider halves is two: however a frame cuts a disc,
+it is convex and widest in its middle. HRF's photographs, cut at top and bottom, one above the other have a waist of
+0.7, discs that touch one of 0."""
+
+NEIGHBOURS_LENGTH = 1.25
+"""Least length of two fields of view together, in widths of one: 1.4 for two of HRF's one above the other, 2 for discs.
+A disc with a shadow across, which has a waist too, has a length of 1."""
+
+
 class FieldOfViewError(ImageError):
-    """Raised when a photograph shows no field of view, or its mask has another size."""
+    """Raised when a photograph shows no field of view or several, or its mask has another size."""
 
 
 class FieldOfViewBox(NamedTuple):
@@ -86,7 +99,7 @@ def estimate_field_of_view(image: np.ndarray) -> np.ndarray:
         (H, W) bool.
 
     Raises:
-        FieldOfViewError: if the image is constant or dark, or its lit part is too small.
+        FieldOfViewError: if the image is constant or dark, its lit part is too small, or several eyes lie side by side.
 
     Example:
         >>> rows, columns = np.ogrid[:100, :100]
@@ -118,8 +131,8 @@ def estimate_field_of_view(image: np.ndarray) -> np.ndarray:
     if frame_is_lit:
         return np.ones((height, width), dtype=bool)
     lit = small > dark + DARK_FRACTION * (bright - dark)
-    lit = ndimage.binary_opening(lit, iterations=4)
-    parts = regionprops(label(lit))
+    labels = label(ndimage.binary_opening(lit, iterations=4))
+    parts = regionprops(labels)
     area = max((part.area for part in parts), default=0)
     if area < MIN_AREA_FRACTION * small.size:
         raise FieldOfViewError(
@@ -127,10 +140,44 @@ def estimate_field_of_view(image: np.ndarray) -> np.ndarray:
             f"{MIN_AREA_FRACTION:.0%} is needed. Check that it is a fundus photograph, or give its mask as `fov`."
         )
     largest = max(parts, key=lambda part: part.area)
+    neighbours = [part.label for part in parts if part.area >= NEIGHBOUR_FRACTION * largest.area]
+    if _shows_several_fields(np.isin(labels, neighbours)):
+        raise FieldOfViewError(
+            "no single field of view: the image shows several fields of view beside one another and one is needed. Cut "
+            "it, and give each eye as a photograph of its own."
+        )
     disc = np.zeros(small_shape, dtype=np.float32)
     top, left, bottom, right = largest.bbox
     disc[top:bottom, left:right] = largest.image_filled
     return resize(disc, (height, width), order=1) > 0.5
+
+
+def _shows_several_fields(lit: np.ndarray) -> bool:
+    """Whether (H, W) are fields of view of several eyes: of two, long with a waist, or of four, with one both ways."""
+    rows, columns = np.flatnonzero(lit.any(axis=1)), np.flatnonzero(lit.any(axis=0))
+    lit = lit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    waists = [_has_waist(lit), _has_waist(lit.T)]
+    long = [len(side) >= NEIGHBOURS_LENGTH * side.sum(axis=1).max() for side in (lit, lit.T)]
+    return all(waists) or any(waist and is_long for waist, is_long in zip(waists, long, strict=True))
+
+
+def _has_waist(lit: np.ndarray) -> bool:
+    """Whether (H, W) narrows from both sides, somewhere near the middle of its height."""
+    height, width = lit.shape
+    some = np.asarray(lit.any(axis=1))
+    first = np.where(some, lit.argmax(axis=1), width // 2)
+    last = np.where(some, width - lit[:, ::-1].argmax(axis=1), width // 2)
+    thirds = slice(round(0.3 * height), max(round(0.7 * height), round(0.3 * height) + 1))
+    extent = np.where(some, last - first, 0)
+    at = thirds.start + int(extent[thirds].argmin())
+    halves = (slice(0, at + 1), slice(at, height))
+    narrows = (1 - WAIST) / 4 * width  # a notch at one side alone, as a shadow makes, is no waist
+    return all(
+        extent[at] < WAIST * extent[half].max()
+        and first[at] - first[half][some[half]].min() > narrows
+        and last[half][some[half]].max() - last[at] > narrows
+        for half in halves
+    )
 
 
 def _white_surround(image: np.ndarray) -> np.ndarray:
