@@ -131,3 +131,8 @@ def test_file_that_is_called_like_the_digits_of_others_however_often() -> None:
         made = unique_names(names, origins)
         assert len(set(map(same_file_key, made))) == len(made)
         names, origins = [*names, made[0]], [*origins, str(len(origins) + 1)]
+
+
+def test_a_photograph_that_is_named_twice_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"named once, got a\.png"):
+        names_from_paths([Path("a.png"), Path("a.png")])

@@ -179,3 +179,9 @@ def test_wrong_value_is_refused_with_its_row(tmp_path: Path, lines: list[str], m
     path = write_table(tmp_path, lines, images=AB)
     with pytest.raises(DatasetError, match=message):
         read(path, [])
+
+
+def test_a_photograph_in_two_rows_is_refused_with_both(tmp_path: Path) -> None:
+    table = write_table(tmp_path, ["image,amd", "a.png,1", "b.png,0", "./a.png,0"], images=AB)
+    with pytest.raises(DatasetError, match=r"rows 2, 4: each photograph must have one row, got a\.png"):
+        read(table, ["amd"])

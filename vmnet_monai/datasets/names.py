@@ -105,11 +105,17 @@ def unique_names(names: Sequence[str], *origins: Sequence[str]) -> list[str]:
         origins: for each name texts such as its path: the first of them that differ are hashed. Of the last, no two are
             the same.
 
+    Raises:
+        ValueError: if two of the last are.
+
     Example:
         >>> unique_names(["a.b", "a.b", "c"], ["a.b.jpg", "a.b.png", "c.png"])
         ['a.b-28f177c1', 'a.b-151c8788', 'c']
     """
     slugs = [slug(name) for name in names]
+    twice = [text for text, number in Counter(origins[-1]).items() if number > 1]
+    if twice:
+        raise ValueError(f"each photograph must be named once, got {twice[0]} more than once: remove the others.")
     unique = [name if _is_short(name) and not _RESERVED.fullmatch(name) else "" for name in slugs]
     for origin, digits in _hashed(origins):
         seen = Counter(map(same_file_key, unique))

@@ -58,7 +58,9 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
     _check_mask_names(path, rows)
     _check_splits(path, rows)
     _check_files(path, rows)
-    names = names_from_paths([_relative(value) for value in rows["image"]])
+    paths = rows["image"].map(_relative)
+    _check_repeated(path, paths)
+    names = names_from_paths(paths.tolist())
     records: list[dict[str, str]] = rows.to_dict("records")  # type: ignore[assignment]
     items = []
     for row_number, row, from_path in zip(rows.index, records, names, strict=True):
@@ -88,6 +90,17 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
         )
         items.append(item | {"id": name, "dataset": row.get("dataset") or NAME})
     return items
+
+
+def _check_repeated(path: Path, paths: pd.Series) -> None:
+    """Refuse a photograph that two rows name: it would be trained on, or scored, twice."""
+    repeated = paths[paths.duplicated(keep=False)]
+    if len(repeated):
+        first = repeated.iloc[0]
+        numbers = ", ".join(str(row) for row in repeated.index[repeated == first])
+        raise DatasetError(
+            f"{path}, rows {numbers}: each photograph must have one row, got {first.as_posix()} in several; keep one."
+        )
 
 
 def label_columns(dataset_dir: str | Path) -> list[str]:
