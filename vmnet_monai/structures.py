@@ -107,9 +107,11 @@ def check_structures(structures: Sequence[str], diseases: Sequence[str] = ()) ->
 
 
 def is_file_safe(name: str) -> bool:
-    """Tell whether a key can be a part of file names: it begins with a letter or digit and holds no path separator.
+    """Tell whether a key can be a part of file names: it begins with a letter or digit and holds nothing unfit there.
+
+    Unfit are path separators, control characters, and what Windows forbids.
 
     >>> is_file_safe("optic disc"), is_file_safe("../disc")
     (True, False)
     """
-    return name[:1].isalnum() and not {"/", "\\", "\0"} & set(name)
+    return name[:1].isalnum() and name.isprintable() and not set('/\\:*?"<>|') & set(name)

@@ -64,9 +64,9 @@ def _quantile_table(values: tuple[float, ...]) -> tuple[float, ...]:
 
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 QuantileTable = Annotated[tuple[Fraction, ...], AfterValidator(_quantile_table)]
-Side = Annotated[int, Field(ge=1)]
-Scale = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Shift = Annotated[float, Field(allow_inf_nan=False)]
+Side = Annotated[int, Field(ge=1, le=16384)]
+Scale = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
+Shift = Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))

@@ -53,7 +53,7 @@ def quality_remarks(square: WorkingSquare, box: FieldOfViewBox) -> list[str]:
     offset, aspect = _off_centre(square, box), _aspect(square)
     red_green, green_blue = channel_ratios(square)
     remarks = {
-        "The photograph is grey: the network learned from colour, and its probabilities of diseases are less reliable "
+        "The photograph is grey: the network learned from colour, and its scores of diseases are less reliable "
         "for red-free photographs and angiograms.": square.is_grey,
         f"The photograph is dark: its median brightness is {brightness:.0f} of 255 and at least {MIN_BRIGHTNESS} is "
         "usual.": brightness < MIN_BRIGHTNESS,
