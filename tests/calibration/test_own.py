@@ -9,23 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from feeding import operating_point
 from sklearn.metrics import roc_auc_score
 
-from vmnet_monai.calibration.operating_point import OperatingPoint
 from vmnet_monai.calibration.own import MIN_EACH, OwnCalibration, fit_own_calibration, threshold_at_sensitivity
 
-POINT = OperatingPoint(
-    diseases=("normal", "glaucoma"),
-    grid_size=64,
-    disease_size=None,
-    contrast="none",
-    field_of_view="estimate",
-    network="VMNet()",
-    structures=("vessel",),
-    structure_thresholds=(0.5,),
-    disease_calibration=((1 / 3, -0.2), (2.0, 0.0)),
-    disease_thresholds=(0.5, 0.5),
-)
+POINT = dataclasses.replace(operating_point(0.5, 0.5), disease_calibration=((1 / 3, -0.2), (2.0, 0.0)))
 
 
 def labelled(count: int = 200, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

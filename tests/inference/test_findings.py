@@ -8,22 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from feeding import operating_point
 
 from vmnet_monai.calibration import fit_own_calibration, weights_version
-from vmnet_monai.calibration.operating_point import OperatingPoint
 from vmnet_monai.inference.findings import FindingMaker
 
-POINT = OperatingPoint(
-    diseases=("normal", "glaucoma"),
-    grid_size=64,
-    disease_size=None,
-    contrast="none",
-    field_of_view="estimate",
-    network="VMNet()",
-    structures=("vessel",),
-    structure_thresholds=(0.5,),
-    disease_calibration=((1.0, 0.0), (1.0, 0.0)),
-    disease_thresholds=(0.6, 0.3),
+POINT = dataclasses.replace(
+    operating_point(0.6, 0.3),
     disease_sources=(("odir5k",), ("odir5k", "hrf")),
     disease_reference=(tuple(np.linspace(0, 1, 101).round(6).tolist()), ()),
 )
