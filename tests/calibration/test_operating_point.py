@@ -252,6 +252,13 @@ def test_weights_in_the_bundle_belong_to_their_operating_point() -> None:
     OperatingPoint.load(Path(__file__).parents[2] / "bundles/vmnet/models")
 
 
+def test_a_calibration_of_scores_that_hardly_differ_is_accepted_and_one_that_overflows_is_not() -> None:
+    dataclasses.replace(POINT, disease_calibration=((7067.8, 5000.0),) * len(POINT.diseases))
+    for scale, shift in ((1e308, 0.0), (1.0, -1e308)):
+        with pytest.raises(ValueError, match="disease_calibration"):
+            dataclasses.replace(POINT, disease_calibration=((scale, shift),) * len(POINT.diseases))
+
+
 def test_weights_in_the_bundle_have_reference_eyes_and_their_sources() -> None:
     point = OperatingPoint.load(Path(__file__).parents[2] / "bundles/vmnet/models")
     assert point.trained is not None

@@ -65,8 +65,9 @@ def _quantile_table(values: tuple[float, ...]) -> tuple[float, ...]:
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 QuantileTable = Annotated[tuple[Fraction, ...], AfterValidator(_quantile_table)]
 Side = Annotated[int, Field(ge=1, le=16384)]
-Scale = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
-Shift = Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False)]
+# A fit to scores that hardly differ gives scales of thousands; the bounds keep the arithmetic from overflowing.
+Scale = Annotated[float, Field(gt=0, le=1e12, allow_inf_nan=False)]
+Shift = Annotated[float, Field(ge=-1e12, le=1e12, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
