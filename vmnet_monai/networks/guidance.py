@@ -16,71 +16,6 @@ GUIDANCE_MODES = ("none", "gate", "concat")
 """Forms of guidance: none, multiplicative gate, and residual from the concatenated maps."""
 
 
-class VesselGuidance(nn.Module):
-    r"""Lets the vessel map and the vessel decoder's features modulate the encoder's features of one level.
-
-    With encoder features :math:`e`, and decoder features :math:`d` and the vessel probability :math:`v` averaged down
-    to the level's size:
-
-    - ``"none"``: :math:`e`
-    - ``"gate"``: :math:`e \cdot 2\sigma(W[d, v])`
-    - ``"concat"``: :math:`e + W[e, d, v]`
-
-    :math:`W` is a 1x1 convolution that starts at zero, so that every form is the identity before training. The form
-    of the paper's guidance (doi 10.3389/fmed.2026.1799745) is not known here; these are this project's own.
-
-    Args:
-        channels: channels of the encoder's features at this level.
-        mode: one of :data:`GUIDANCE_MODES`.
-        cut_gradient: if true, no gradient flows through the guidance into the vessel branch.
-        structures: number S of structures whose maps guide; one, the vessels, by default.
-        decoded_channels: channels of the decoder's features; those of the encoder's by default.
-
-    Raises:
-        ValueError: if ``mode`` is unknown.
-    """
-
-    def __init__(
-        self,
-        channels: int,
-        mode: str = "gate",
-        cut_gradient: bool = False,
-        structures: int = 1,
-        decoded_channels: int | None = None,
-    ) -> None:
-        super().__init__()
-        if mode not in GUIDANCE_MODES:
-            raise ValueError(f"guidance must be one of {', '.join(GUIDANCE_MODES)}, got {mode!r}.")
-        self.mode = mode
-        self.cut_gradient = cut_gradient
-        guides = (channels if decoded_channels is None else decoded_channels) + structures
-        sources = {"none": 0, "gate": guides, "concat": channels + guides}[mode]
-        self.mix = nn.Conv2d(sources, channels, kernel_size=1) if sources else nn.Identity()
-        for parameter in self.mix.parameters():
-            nn.init.zeros_(parameter)
-
-    def forward(self, encoded: torch.Tensor, decoded: torch.Tensor, vessel_logits: torch.Tensor) -> torch.Tensor:
-        """Return the guided encoder features.
-
-        Args:
-            encoded: (B, C, h, w), the encoder's features of the level.
-            decoded: (B, C', H', W'), the vessel decoder's features, H' and W' the same multiple of h and w.
-            vessel_logits: (B, S, H, W), vessel logits at the image's resolution, H and W the same multiple of h and w.
-
-        Returns:
-            (B, C, h, w).
-        """
-        if self.mode == "none":
-            return encoded
-        if self.cut_gradient:
-            decoded, vessel_logits = decoded.detach(), vessel_logits.detach()
-        decoded = averaged(decoded, encoded.shape[-1])
-        vessel = averaged(torch.sigmoid(vessel_logits), encoded.shape[-1])
-        if self.mode == "gate":
-            return encoded * (2.0 * torch.sigmoid(self.mix(torch.cat([decoded, vessel], dim=1))))
-        return encoded + self.mix(torch.cat([encoded, decoded, vessel], dim=1))
-
-
 class GuideEncoder(nn.Module):
     """Maps probabilities of structures to features at several resolutions, by a strided convolution for each.
 
@@ -140,11 +75,68 @@ class MapGuidance(nn.Module):
 
     def forward(self, encoded: torch.Tensor, guide: torch.Tensor) -> torch.Tensor:
         """Return the guided features (B, C, h, w) of ``encoded``, of its size, given ``guide`` (B, C', h, w)."""
+        return self.modulate(encoded, guide)
+
+    def modulate(self, encoded: torch.Tensor, guide: torch.Tensor) -> torch.Tensor:
+        """Apply the form of the guidance."""
         if self.mode == "gate":
             return encoded * (2.0 * torch.sigmoid(self.mix(guide)))
         if self.mode == "concat":
             return encoded + self.mix(torch.cat([encoded, guide], dim=1))
         return encoded
+
+
+class VesselGuidance(MapGuidance):
+    r"""Lets the vessel map and the vessel decoder's features modulate the encoder's features of one level.
+
+    With encoder features :math:`e`, and decoder features :math:`d` and the vessel probability :math:`v` averaged down
+    to the level's size:
+
+    - ``"none"``: :math:`e`
+    - ``"gate"``: :math:`e \cdot 2\sigma(W[d, v])`
+    - ``"concat"``: :math:`e + W[e, d, v]`
+
+    :math:`W` is a 1x1 convolution that starts at zero, so that every form is the identity before training. The form
+    of the paper's guidance (doi 10.3389/fmed.2026.1799745) is not known here; these are this project's own.
+
+    Args:
+        channels: channels of the encoder's features at this level.
+        mode: one of :data:`GUIDANCE_MODES`.
+        cut_gradient: if true, no gradient flows through the guidance into the vessel branch.
+        structures: number S of structures whose maps guide; one, the vessels, by default.
+
+    Raises:
+        ValueError: if ``mode`` is unknown.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        mode: str = "gate",
+        cut_gradient: bool = False,
+        structures: int = 1,
+    ) -> None:
+        super().__init__(channels, channels + structures, mode)
+        self.cut_gradient = cut_gradient
+
+    def forward(self, encoded: torch.Tensor, decoded: torch.Tensor, vessel_logits: torch.Tensor) -> torch.Tensor:
+        """Return the guided encoder features.
+
+        Args:
+            encoded: (B, C, h, w), the encoder's features of the level.
+            decoded: (B, C, H', W'), the vessel decoder's features, H' and W' the same multiple of h and w.
+            vessel_logits: (B, S, H, W), vessel logits at the image's resolution, H and W the same multiple of h and w.
+
+        Returns:
+            (B, C, h, w).
+        """
+        if self.mode == "none":
+            return encoded
+        if self.cut_gradient:
+            decoded, vessel_logits = decoded.detach(), vessel_logits.detach()
+        decoded = averaged(decoded, encoded.shape[-1])
+        vessel = averaged(torch.sigmoid(vessel_logits), encoded.shape[-1])
+        return self.modulate(encoded, torch.cat([decoded, vessel], dim=1))
 
 
 def averaged(maps: torch.Tensor, width: int) -> torch.Tensor:

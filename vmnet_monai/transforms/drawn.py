@@ -19,8 +19,9 @@ class DrawStructuresd(Transform):
     what was drawn. The transform is not random, so that MONAI's cached datasets run the network once for each image.
 
     Args:
-        network: maps images (1, 3, H, W) to ``{structure: logits (1, 1, H, W)}``; it draws in evaluation mode.
-        structures: keys of the structures.
+        network: its ``draw`` maps images (1, 3, H, W) to the structures' probabilities (1, S, H, W), such as
+            :class:`~vmnet_monai.networks.FineVMNet`; it draws in evaluation mode.
+        structures: keys of the S structures in the network's order.
     """
 
     def __init__(self, network: torch.nn.Module, structures: Sequence[str]) -> None:
@@ -32,8 +33,8 @@ class DrawStructuresd(Transform):
         image = torch.as_tensor(item["image"])[None]
         device = next(self.network.parameters()).device
         with eval_mode(self.network):
-            logits = self.network(image.to(device))
-        for structure in self.structures:
-            item[structure] = logits[structure][0].float().sigmoid().cpu()
+            maps = self.network.draw(image.to(device))[0].float().cpu()
+        for structure, drawn in zip(self.structures, maps.split(1), strict=True):
+            item[structure] = drawn
             item[f"has_{structure}"] = torch.tensor(False)
         return item
