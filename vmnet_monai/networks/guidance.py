@@ -43,7 +43,38 @@ class GuideEncoder(nn.Module):
         return features
 
 
-class MapGuidance(nn.Module):
+class Modulation(nn.Module):
+    """Mixes guiding features into the encoder's by a 1x1 convolution that starts at zero.
+
+    Args:
+        channels: channels of the encoder's features.
+        guide_channels: channels of the guiding features.
+        mode: one of :data:`GUIDANCE_MODES`.
+
+    Raises:
+        ValueError: if ``mode`` is unknown.
+    """
+
+    def __init__(self, channels: int, guide_channels: int, mode: str) -> None:
+        super().__init__()
+        if mode not in GUIDANCE_MODES:
+            raise ValueError(f"guidance must be one of {', '.join(GUIDANCE_MODES)}, got {mode!r}.")
+        self.mode = mode
+        sources = {"none": 0, "gate": guide_channels, "concat": channels + guide_channels}[mode]
+        self.mix = nn.Conv2d(sources, channels, kernel_size=1) if sources else nn.Identity()
+        for parameter in self.mix.parameters():
+            nn.init.zeros_(parameter)
+
+    def modulate(self, encoded: torch.Tensor, guide: torch.Tensor) -> torch.Tensor:
+        """Return ``encoded`` (B, C, h, w) guided by ``guide`` (B, C', h, w)."""
+        if self.mode == "gate":
+            return encoded * (2.0 * torch.sigmoid(self.mix(guide)))
+        if self.mode == "concat":
+            return encoded + self.mix(torch.cat([encoded, guide], dim=1))
+        return encoded
+
+
+class MapGuidance(Modulation):
     r"""Lets features of the structures' maps modulate the encoder's features of one level.
 
     With encoder features :math:`e` and features :math:`g` of the maps, see :class:`GuideEncoder`:
@@ -63,30 +94,12 @@ class MapGuidance(nn.Module):
         ValueError: if ``mode`` is unknown.
     """
 
-    def __init__(self, channels: int, guide_channels: int, mode: str = "gate") -> None:
-        super().__init__()
-        if mode not in GUIDANCE_MODES:
-            raise ValueError(f"guidance must be one of {', '.join(GUIDANCE_MODES)}, got {mode!r}.")
-        self.mode = mode
-        sources = {"none": 0, "gate": guide_channels, "concat": channels + guide_channels}[mode]
-        self.mix = nn.Conv2d(sources, channels, kernel_size=1) if sources else nn.Identity()
-        for parameter in self.mix.parameters():
-            nn.init.zeros_(parameter)
-
     def forward(self, encoded: torch.Tensor, guide: torch.Tensor) -> torch.Tensor:
         """Return the guided features (B, C, h, w) of ``encoded``, of its size, given ``guide`` (B, C', h, w)."""
         return self.modulate(encoded, guide)
 
-    def modulate(self, encoded: torch.Tensor, guide: torch.Tensor) -> torch.Tensor:
-        """Apply the form of the guidance."""
-        if self.mode == "gate":
-            return encoded * (2.0 * torch.sigmoid(self.mix(guide)))
-        if self.mode == "concat":
-            return encoded + self.mix(torch.cat([encoded, guide], dim=1))
-        return encoded
 
-
-class VesselGuidance(MapGuidance):
+class VesselGuidance(Modulation):
     r"""Lets the vessel map and the vessel decoder's features modulate the encoder's features of one level.
 
     With encoder features :math:`e`, and decoder features :math:`d` and the vessel probability :math:`v` averaged down

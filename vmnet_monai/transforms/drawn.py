@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from monai.networks.utils import eval_mode
@@ -33,7 +33,7 @@ class DrawStructuresd(Transform):
         image = torch.as_tensor(item["image"])[None]
         device = next(self.network.parameters()).device
         with eval_mode(self.network):
-            maps = self.network.draw(image.to(device))[0].float().cpu()
+            maps = cast(Any, self.network).draw(image.to(device))[0].float().cpu()
         for structure, drawn in zip(self.structures, maps.split(1), strict=True):
             item[structure] = drawn
             item[f"has_{structure}"] = torch.tensor(False)
