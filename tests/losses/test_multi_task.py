@@ -377,6 +377,31 @@ def test_parts_are_told_apart_where_drawn_unless_their_whole_is_known(has_vessel
     assert plain.item() == pytest.approx(4 * math.log(2), abs=1e-5)
 
 
+def test_structures_weigh_as_they_are_told_where_they_are_known() -> None:
+    """By hand: log 2 for an undecided pixel, log(1 + e) for one that is wrong by a logit of 1."""
+    weights = {"vessel": 3.0, "disc": 0.0}
+    structures = ("vessel", "artery", "disc")
+    target = {key: torch.zeros(1, 1, 1, 1) for key in structures} | {"fov": torch.ones(1, 1, 1, 1)}
+    target |= {f"has_{key}": torch.tensor([True]) for key in structures}
+    logits = {"vessel": torch.zeros(1, 1, 1, 1), "artery": torch.ones(1, 1, 1, 1), "disc": torch.ones(1, 1, 1, 1)}
+    bce = torch.nn.BCEWithLogitsLoss()
+    loss = MultiTaskLoss(bce, bce, structures=structures, structure_weights=weights)
+    expected = (3 * math.log(2) + math.log(1 + math.e)) / 4
+    assert loss(logits, target).item() == pytest.approx(expected, abs=1e-5)
+    only_disc = MultiTaskLoss(bce, bce, structures=("disc",), structure_weights={"disc": 0.0})
+    assert only_disc({"disc": logits["disc"]}, target).item() == 0
+
+
+@pytest.mark.parametrize(
+    ("weights", "changes"),
+    [({"cup": 1.0}, {}), ({"vessel": -1.0}, {}), ({"vessel": 1.0}, {"segmentation_activation": "softmax"})],
+)
+def test_weights_that_mean_nothing_are_refused(weights: dict[str, float], changes: dict[str, Any]) -> None:
+    bce = torch.nn.BCEWithLogitsLoss()
+    with pytest.raises(ValueError, match="structure_weights"):
+        MultiTaskLoss(bce, bce, structure_weights=weights, **changes)
+
+
 @pytest.mark.parametrize(
     "changes", [{"parts": {"artery": "vessel"}}, {"structures": ("vessel",), "parts": {"cup": "vessel"}}]
 )

@@ -16,9 +16,11 @@ from stored_weights import assert_stored_weights_carry_over
 from torch.nn.functional import avg_pool2d
 
 from vmnet_monai.networks import GUIDANCE_MODES, EfficientNetLite, Encoder, FineVMNet, UNetEncoder
+from vmnet_monai.networks.fine_vmnet import part_logits
 
 DISEASES = ("normal", "glaucoma", "amd")
 STRUCTURES = ("vessel", "artery", "vein", "disc")
+PARTS = {"artery": "vessel", "vein": "vessel"}
 LEARNING_MODES = ("gate", "concat")
 
 
@@ -97,6 +99,8 @@ def test_indivisible_size_is_refused_with_the_size_to_pad_to(height: int, width:
         ({"shared_stages": 3}, "shared_stages must lie between 0 and 2, got 3"),
         ({"guidance": "film"}, "guidance must be one of"),
         ({"structures": ()}, "structures must be one or more different names"),
+        ({"parts": {"artery": "vessel"}}, "parts must map structures out of vessel to their whole"),
+        ({"structures": STRUCTURES, "parts": {"artery": "vessel", "vessel": "vein"}}, "their whole, which is no part"),
         ({"disease_size": 0}, "disease_size must be at least 1 pixel, got 0"),
     ],
 )
@@ -107,8 +111,40 @@ def test_wrong_arguments_are_refused(changes: dict[str, Any], rule: str) -> None
         FineVMNet(**{**arguments, "guided_levels": 2, **changes})
 
 
-def test_settings_name_the_encoder() -> None:
+def test_settings_name_what_the_weights_do_not() -> None:
     assert lite().settings == {"encoder": "efficientnet_lite0"}
+    parted = lite(structures=STRUCTURES, parts=PARTS)
+    assert parted.settings == {"encoder": "efficientnet_lite0", "parts": "artery:vessel+vein:vessel"}
+
+
+def test_a_part_is_given_as_its_share_of_the_whole() -> None:
+    network, plain = small(structures=STRUCTURES, parts=PARTS).eval(), small(structures=STRUCTURES).eval()
+    image = 3 * torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        maps, own = ({key: torch.sigmoid(net(image)[key]) for key in STRUCTURES} for net in (network, plain))
+    for key in ("artery", "vein"):
+        torch.testing.assert_close(maps[key], own[key] * own["vessel"])
+    for key in ("vessel", "disc"):
+        torch.testing.assert_close(maps[key], own[key])
+
+
+def test_the_loss_of_a_part_does_not_reach_its_whole() -> None:
+    network = small(structures=("vessel", "artery"), parts={"artery": "vessel"})
+    network(torch.rand(2, 3, 32, 32))["artery"].sum().backward()
+    weight = network.structure_head.conv_block.weight
+    vessel, artery = weight.grad.abs().flatten(1).sum(1).chunk(2)
+    assert vessel.max() == 0 < artery.min()
+
+
+@pytest.mark.parametrize("logit", [-100.0, -20.0, 0.0, 20.0, 100.0])
+def test_logits_of_certain_parts_and_wholes_stay_finite_and_correctable(logit: float) -> None:
+    for whole in (-100.0, 0.0, 100.0):
+        part = torch.tensor([logit], requires_grad=True)
+        value = part_logits(part, torch.tensor([whole]))
+        value.backward()
+        assert value.isfinite().all()
+        assert part.grad.isfinite().all()
+    assert torch.sigmoid(part_logits(torch.tensor([100.0]), torch.tensor([100.0]))) > 0.9999
 
 
 @pytest.mark.parametrize("mode", LEARNING_MODES)
@@ -215,7 +251,7 @@ def test_training_leaves_frozen_structures_alone() -> None:
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 @pytest.mark.parametrize("guidance", GUIDANCE_MODES)
 def test_torchscript_equals_eager(guidance: str) -> None:
-    network = with_learnt_guidance(lite(guidance=guidance, structures=STRUCTURES, disease_size=32)).eval()
+    network = with_learnt_guidance(lite(guidance=guidance, structures=STRUCTURES, parts=PARTS, disease_size=32)).eval()
     scripted = torch.jit.script(network)
     for size in (64, 128):
         image = torch.rand(1, 3, size, size)
@@ -227,7 +263,7 @@ def test_torchscript_equals_eager(guidance: str) -> None:
 
 @pytest.mark.filterwarnings("ignore:.*onnx|.*Python", "ignore:Constant folding")
 def test_onnx_equals_eager(tmp_path: Path) -> None:
-    network = with_learnt_guidance(lite(structures=STRUCTURES, disease_size=32)).eval()
+    network = with_learnt_guidance(lite(structures=STRUCTURES, parts=PARTS, disease_size=32)).eval()
     image = torch.rand(1, 3, 64, 64)
     names = [*STRUCTURES, "disease"]
     torch.onnx.export(network, (image,), tmp_path / "model.onnx", dynamo=False, output_names=names, opset_version=17)

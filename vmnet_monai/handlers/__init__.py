@@ -13,6 +13,7 @@ from vmnet_monai.handlers.distributed import (
     start_process,
 )
 from vmnet_monai.handlers.model_selection import (
+    BestDice,
     BestModelSaver,
     MeanScore,
     WithinSourceAUC,
@@ -39,6 +40,7 @@ from vmnet_monai.handlers.tracking import (
 from vmnet_monai.handlers.validation_images import ValidationImages
 
 __all__ = [
+    "BestDice",
     "BestModelSaver",
     "EpochSeed",
     "LossProgressBar",

@@ -14,14 +14,14 @@ from ignite.engine import Engine, Events
 from ignite.metrics import Metric
 from monai.handlers import IgniteMetricHandler
 
-from vmnet_monai.calibration import fit_operating_point, network_settings
+from vmnet_monai.calibration import best_dice_threshold, fit_operating_point, network_settings
 from vmnet_monai.handlers.collector import PredictionCollector
 from vmnet_monai.handlers.multi_task import disease_pairs
 from vmnet_monai.io.files import whole_file
 from vmnet_monai.io.weights import WEIGHTS_NAME
-from vmnet_monai.metrics import DiseaseROCAUC, mean_defined, within_source_auc
+from vmnet_monai.metrics import DiseaseROCAUC, histogram_scores, mean_defined, within_source_auc
 
-__all__ = ["BestModelSaver", "MeanScore", "WithinSourceAUC", "is_better", "pooled_auc_metrics"]
+__all__ = ["BestDice", "BestModelSaver", "MeanScore", "WithinSourceAUC", "is_better", "pooled_auc_metrics"]
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +75,36 @@ class WithinSourceAUC:
         probabilities, labels = self.collector.disease_table()
         mean, _ = within_source_auc(probabilities, labels, self.collector.datasets(), self.min_count)
         engine.state.metrics[name] = mean
+
+
+class BestDice:
+    """The mean over the structures of the highest Dice that any threshold gives, as a metric of an evaluator.
+
+    The pixels inside the field of view are pooled over all images, as for the threshold of the operating point
+    (:func:`~vmnet_monai.calibration.best_dice_threshold`). At a fixed threshold, a structure whose probabilities are
+    low, such as a small one early in training, would not count.
+
+    Args:
+        collector: gathers the predictions; attached here if it is not yet.
+    """
+
+    def __init__(self, collector: PredictionCollector) -> None:
+        self.collector = collector
+
+    def attach(self, engine: Engine, name: str) -> None:
+        """Write the mean under ``name``, and each structure's as ``<name>_<structure>``; NaN without any mask."""
+        self.collector.attach(engine)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.completed, name)
+
+    def completed(self, engine: Engine, name: str) -> None:
+        """Compute the values."""
+        scores: dict[str, float] = {}
+        for structure in self.collector.structures:
+            histogram = self.collector.pooled_histogram(structure)
+            if histogram[1].any():
+                scores[structure] = histogram_scores(histogram, best_dice_threshold(histogram))["dice"]
+                engine.state.metrics[f"{name}_{structure}"] = scores[structure]
+        engine.state.metrics[name] = mean_defined(list(scores.values()))
 
 
 class BestModelSaver:

@@ -19,13 +19,17 @@ LEAST_BACKGROUND = 1e-12
 """Probability of the background below which it counts as this one, so that its logarithm stays finite."""
 
 
+MIN_TOTAL_WEIGHT = 1e-12
+"""Sum of weights below which it counts as this one: structures that all weigh nothing add nothing."""
+
+
 class MultiTaskLoss(nn.Module):
     r"""Adds a weighted segmentation loss and a weighted classification loss, each on known references only.
 
     - Structures: images without mask are left out. Pixels outside the field of view are set to certain background in
       prediction and reference, so that they add nothing to any MONAI segmentation loss on logits that scores the
       structures only. A loss that averages over pixels, such as cross-entropy, still divides by all of them; a Dice of
-      the background, as with softmax, counts them as hits. The losses of several structures are averaged.
+      the background, as with softmax, counts them as hits. The losses of several structures are averaged with weights.
     - Diseases: each label is scored on the images where it is known (not NaN); the losses of the labels are averaged
       with the number of known images as weight, which for a mean-reduced loss equals the mean over all known labels.
 
@@ -51,12 +55,14 @@ class MultiTaskLoss(nn.Module):
         structures: keys of the structures.
         segmentation_activation: ``"sigmoid"``, or ``"softmax"`` where a pixel belongs to one structure at most.
         disease_activation: ``"sigmoid"``, or ``"softmax"`` where an image has exactly one of the labels.
+        structure_weights: structure -> weight in that average; 1 where it is left out.
         parts: part -> whole, such as ``{"artery": "vessel", "vein": "vessel"}``. Where an image has masks of parts but
             not of their whole, the parts are scored on the pixels of any part only: what is drawn tells one part from
             the other, and not where the whole ends. For datasets that draw vessels too wide, such as AVRDB.
 
     Raises:
-        ValueError: if an activation is neither, or ``parts`` names other structures or comes with softmax.
+        ValueError: if an activation is neither, ``parts`` or ``structure_weights`` names other structures or comes with
+            softmax, or a weight is negative.
 
     Example:
         >>> from monai.losses import DiceCELoss
@@ -83,6 +89,7 @@ class MultiTaskLoss(nn.Module):
         segmentation_activation: str = "sigmoid",
         disease_activation: str = "sigmoid",
         parts: Mapping[str, str] | None = None,
+        structure_weights: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
         for name, activation in (
@@ -104,6 +111,15 @@ class MultiTaskLoss(nn.Module):
                 f"parts must map structures out of {', '.join(self.structures)} to their whole, without softmax, got "
                 f"{self.parts}: name both, or leave parts out."
             )
+        weights = dict(structure_weights or {})
+        if not set(weights) <= set(self.structures) or min(weights.values(), default=0) < 0:
+            raise ValueError(
+                f"structure_weights must map structures out of {', '.join(self.structures)} to weights of at least 0, "
+                f"got {weights}: leave others out."
+            )
+        if weights and self.exclusive_structures:
+            raise ValueError("structure_weights need sigmoid: with softmax the structures have one loss together.")
+        self.structure_weights = [float(weights.get(key, 1.0)) for key in self.structures]
         self.exclusive_diseases = disease_activation == "softmax"
 
     def forward(self, prediction: Mapping[str, torch.Tensor], target: Mapping[str, torch.Tensor]) -> torch.Tensor:
@@ -139,12 +155,20 @@ class MultiTaskLoss(nn.Module):
         if present:
             groups = [present] if self.exclusive_structures else [(key,) for key in present]
             losses = [self._segmentation(group, prediction, target) for group in groups]
-            terms.append(self.segmentation_weight * torch.stack(losses).mean())
+            terms.append(self.segmentation_weight * self._average(present, losses))
         if "disease" in prediction:
             logits = prediction["disease"].float()
             loss = self._one_disease if self.exclusive_diseases else self._diseases
             terms.append(self.disease_weight * loss(logits, target["disease"]))
         return torch.stack(terms).sum()
+
+    def _average(self, structures: tuple[str, ...], losses: list[torch.Tensor]) -> torch.Tensor:
+        """Average the losses with the weights of the structures; those that exclude one another have one."""
+        if self.exclusive_structures:
+            return losses[0]
+        weights = [self.structure_weights[self.structures.index(key)] for key in structures]
+        total = torch.stack([weight * loss for weight, loss in zip(weights, losses, strict=True)]).sum()
+        return total / max(sum(weights), MIN_TOTAL_WEIGHT)
 
     def _segmentation(
         self, group: tuple[str, ...], prediction: Mapping[str, torch.Tensor], target: Mapping[str, torch.Tensor]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from monai.networks.blocks import Convolution, SubpixelUpsample
@@ -66,7 +66,7 @@ class ResidualClassifier(nn.Module):
 class FineVMNet(nn.Module):
     """Maps a fundus photograph to logits of structures and of diseases: V-MNet on an encoder of choice.
 
-    As :class:`~vmnet_monai.networks.VMNet`, with four differences:
+    As :class:`~vmnet_monai.networks.VMNet`, with five differences:
 
     - the encoder is a part of its own, such as one that starts from ImageNet's weights;
     - the decoder runs once, on the fine grid. Where the disease head sees the image smaller, the encoder alone runs
@@ -76,12 +76,16 @@ class FineVMNet(nn.Module):
       for each photograph, kept, and moved with it through the augmentation, and whoever sees them sees all that guides;
     - the decoder ends at the resolution of the encoder's first map, and a sub-pixel convolution (Shi et al., CVPR 2016,
       arXiv 1609.05158) draws the structures at the image's own: no convolution runs there if the encoder's stem has a
-      stride.
+      stride;
+    - a structure that is a part of another, as arteries are of vessels, is given as the probability that a pixel is of
+      the part if it is of the whole, times that of the whole: no part is more probable than its whole.
 
     Args:
         label_names: keys of the K diseases, in the order of the logits.
         encoder: an :class:`~vmnet_monai.networks.encoders.Encoder`.
         structures: keys of the structures that are segmented, each with a map of logits of its own.
+        parts: part -> whole, such as ``{"artery": "vessel", "vein": "vessel"}``, both of the structures. The loss of a
+            part does not reach its whole.
         decoder_channels: channels of the decoder's levels from deep to shallow, one fewer than the encoder has.
         shared_stages: how many of the encoder's stages both tasks share; the disease head has the further ones as
             copies of its own, which cost nothing where it sees the image smaller, so that each task can be trained
@@ -99,7 +103,7 @@ class FineVMNet(nn.Module):
     Raises:
         ValueError: if ``label_names`` is empty, ``decoder_channels``, ``guide_channels``, ``shared_stages`` or
             ``guided_levels`` do not fit the encoder, :func:`~vmnet_monai.structures.check_structures` refuses the
-            structures, or ``disease_size`` is below 1.
+            structures, ``parts`` names others or the part of a part, or ``disease_size`` is below 1.
 
     Example:
         >>> from vmnet_monai.networks.encoders import EfficientNetLite
@@ -113,6 +117,7 @@ class FineVMNet(nn.Module):
         label_names: Sequence[str],
         encoder: Encoder,
         structures: Sequence[str] = ("vessel",),
+        parts: Mapping[str, str] | None = None,
         decoder_channels: Sequence[int] = (64, 48, 32, 24),
         shared_stages: int | None = None,
         guided_levels: int = 4,
@@ -145,7 +150,16 @@ class FineVMNet(nn.Module):
             )
         self.label_names = list(label_names)
         self.structures = check_structures(structures, label_names)
+        parts = dict(parts or {})
+        if not {*parts, *parts.values()} <= set(self.structures) or set(parts) & set(parts.values()):
+            raise ValueError(
+                f"parts must map structures out of {', '.join(self.structures)} to their whole, which is no part, got "
+                f"{parts}: name both, or leave parts out."
+            )
+        self.wholes = [self.structures.index(parts[key]) if key in parts else -1 for key in self.structures]
         self.settings = {"encoder": encoder.name}
+        if parts:
+            self.settings["parts"] = "+".join(f"{part}:{whole}" for part, whole in parts.items())
         self.guided = guidance != "none"
         self.cut_gradient = cut_gradient
         self.freeze_structures = freeze_structures
@@ -211,7 +225,12 @@ class FineVMNet(nn.Module):
         x = encoded[-1]
         for index, up in enumerate(self.decoder):
             x = up(x, encoded[len(encoded) - 2 - index])
-        return self.structure_head(x)
+        drawn = self.structure_head(x)
+        logits: list[torch.Tensor] = []
+        for index, whole in enumerate(self.wholes):
+            own = drawn[:, index : index + 1]
+            logits.append(own if whole < 0 else part_logits(own, drawn[:, whole : whole + 1]))
+        return torch.cat(logits, dim=1)
 
     def classify(self, encoded: list[torch.Tensor], guide: torch.Tensor) -> torch.Tensor:
         """Return the logits (B, K) of the diseases.
@@ -249,3 +268,10 @@ class FineVMNet(nn.Module):
         self.guide_encoder = GuideEncoder(len(self.structures), (), 1)
         self.guidance = nn.ModuleList(MapGuidance(1, 1, mode="none") for _ in self.guidance)
         self.guided = False
+
+
+def part_logits(part: torch.Tensor, whole: torch.Tensor) -> torch.Tensor:
+    """Return the logits of the product of two probabilities given as logits: of a part given its whole, and of that."""
+    logs = nn.functional.logsigmoid(part) + nn.functional.logsigmoid(whole.detach())
+    logs = logs.clamp(max=-1e-6)  # closer to 0 the logit would not be finite in float32
+    return logs - torch.log(1.0 - torch.exp(logs))
