@@ -114,7 +114,10 @@ ON_UNET: dict[str, Any] = {
 def test_diseases_are_learnt_from_drawn_maps_and_leave_the_structures_as_they_are(
     train: Callable[..., Path], phantoms: Path, tmp_path: Path
 ) -> None:
-    crops = {"crop_size": 32, "batch_size": 4, "train#items#times": {"phantom": 2}, "loss#structure_weights": {"vessel": 2.0}}
+    crops = {
+        **{"crop_size": 32, "batch_size": 4},
+        **{"train#items#times": {"phantom": 2}, "loss#structure_weights": {"vessel": 2.0}},
+    }
     files = [TRAIN, LITE, VESSELS, STRUCTURES]
     structures = train(tmp_path / "structures", 1, files, ON_UNET, **crops)
     weights = str(structures / "models/model.pt")
