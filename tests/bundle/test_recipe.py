@@ -127,12 +127,11 @@ def test_diseases_are_learnt_from_drawn_maps_and_leave_the_structures_as_they_ar
     before, after = (torch.load(folder / "models/model.pt") for folder in (structures, diseases))
     for name, value in before.items():
         if name.startswith(("encoder.", "decoder.", "structure_head.")):
-            assert torch.equal(after[name], value), name
-    assert torch.equal(
-        after["disease_encoder.levels.1.convs.conv_0.conv.weight"], before["encoder.levels.1.convs.conv_0.conv.weight"]
-    )
-    own = "disease_encoder.levels.2.convs.conv_0.conv.weight"
-    assert not torch.equal(after[own], before[own.removeprefix("disease_")])
+            # an average of equal weights differs from them by roundings
+            torch.testing.assert_close(after[name], value, rtol=1e-5, atol=1e-6)
+    shared, own = (f"disease_encoder.levels.{level}.convs.conv_0.conv.weight" for level in (1, 2))
+    torch.testing.assert_close(after[shared], before[shared.removeprefix("disease_")], rtol=1e-5, atol=1e-6)
+    assert not torch.allclose(after[own], before[own.removeprefix("disease_")], rtol=1e-3)
 
     overrides = {**ON_UNET, "dataset_name": "phantom", "dataset_dir": str(phantoms)}
     for task, overlay in (("calibrating", CALIBRATE), ("evaluating", EVALUATE)):
