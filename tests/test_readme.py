@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -37,7 +38,12 @@ def _run(command: str) -> None:
     if command.startswith("vmnet "):  # here, because each process takes ten seconds to start
         assert cli.main(shlex.split(command)[1:]) == cli.OK
         return
-    words = [{"python": sys.executable, ".venv/bin/python": sys.executable}.get(w, w) for w in shlex.split(command)]
+    if command.startswith("python -m "):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", shlex.split(command)[2:])
+            runpy.run_module(sys.argv[0], run_name="__main__")
+        return
+    words = [{".venv/bin/python": sys.executable}.get(word, word) for word in shlex.split(command)]
     if words[0] == "torchrun":
         words = [sys.executable, "-m", "torch.distributed.run", *words[1:]]
     result = subprocess.run(

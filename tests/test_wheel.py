@@ -82,9 +82,7 @@ def test_the_command_and_monai_predict_the_same(run: Run, tmp_path: Path) -> Non
     assert (tmp_path / "out/index.html").exists()
 
 
-def test_export_and_model_of_mlflow_are_made_from_it(site: Path, run: Run, tmp_path: Path) -> None:
-    run("vmnet export --runtimes torchscript --output export")
-    assert (tmp_path / "export/model.ts").exists()
+def test_the_model_of_mlflow_is_made_from_it(site: Path, run: Run, tmp_path: Path) -> None:
     run("vmnet log-model --tracking-uri sqlite:///runs.db")
     (metadata,) = tmp_path.rglob("artifacts/bundle/configs/metadata.json")
     inside = site / "vmnet_monai/bundle/configs/metadata.json"
