@@ -49,6 +49,15 @@ def test_error_leaves_the_earlier_file_and_nothing_else(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [final]
 
 
+def test_a_folder_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    final = tmp_path / "a.txt"
+    final.mkdir()
+    with pytest.raises(IsADirectoryError, match=f"{final} must be a file"), whole_file(final):
+        pass
+    assert list(tmp_path.iterdir()) == [final]
+    assert list(final.iterdir()) == []
+
+
 @pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
 def test_file_has_the_permissions_of_an_ordinary_one(tmp_path: Path) -> None:
     """Temporary files are private; what others should read must not stay so."""

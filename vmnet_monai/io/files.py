@@ -27,8 +27,15 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Args:
         path: the final name.
+
+    Raises:
+        IsADirectoryError: if a folder has that name; what is in it is not removed.
     """
     final = Path(path)
+    if final.is_dir():
+        raise IsADirectoryError(
+            f"{final} must be a file, and a folder has that name: move it away, and run the same command again."
+        )
     final.parent.mkdir(parents=True, exist_ok=True)
     # Without the final stem: names may already be as long as a file system allows.
     handle, name = tempfile.mkstemp(prefix=PARTIAL_PREFIX, suffix=final.suffix, dir=final.parent)
