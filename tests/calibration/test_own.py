@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +134,15 @@ def test_highest_threshold_with_a_sensitivity_lies_between_two_photographs() -> 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     OWN.save(tmp_path / "calibration.json")
     assert OwnCalibration.load(tmp_path / "calibration.json", POINT, "0a1b2c", SETTINGS) == OWN
+
+
+def test_a_full_disk_is_told_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, text: str, **_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match=r"calibration\.json could not be written \(No space.*kept: free space"):
+        OWN.save(tmp_path / "calibration.json")
 
 
 def test_a_threshold_of_ones_own_decides_in_place_of_the_files() -> None:

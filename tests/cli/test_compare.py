@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -36,6 +38,22 @@ def test_command_reads_output_folders_and_writes_table_and_csv(
     written = pd.read_csv(tmp_path / "comparison.csv").set_index("system")
     assert written["mean"].to_dict() == pytest.approx({"a": 0.6, "b": 0.8})
     assert written.loc["b", "difference"] == pytest.approx(0.2)
+
+
+def test_a_full_disk_is_told_with_the_file_after_the_table_is_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    photographs(vessel_inside_fov_dice=[0.5, 0.6]).to_csv(tmp_path / "metrics.csv", index=False)
+    monkeypatch.setattr(Path, "write_bytes", full)
+    words = ["compare", "--reference", f"a={tmp_path}", "--bootstrap-samples", "20"]
+    assert cli.main([*words, "--output", f"{tmp_path}/comparison.csv"]) == cli.CANNOT_RUN
+    printed = capsys.readouterr()
+    assert printed.out.startswith("| score | dataset |")
+    last = printed.err.splitlines()[-1]
+    assert f"error: {tmp_path / 'comparison.csv'} could not be written (No space left on device)" in last
 
 
 def test_scores_that_a_spreadsheet_saved_are_read(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from vmnet_monai.errors import unwritten
 from vmnet_monai.inference.record_folder import RecordFolder
 from vmnet_monai.io.files import whole_file
 from vmnet_monai.io.tables import read_table, table_text
@@ -130,7 +131,10 @@ class Pseudonyms:
 
     def __init__(self, output_dir: str | Path) -> None:
         self.folder = private_folder(output_dir)
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise unwritten(self.folder, error) from error
         self.key = _key(self.folder / KEY_NAME)
 
     def hashed(self, text: str) -> str:
