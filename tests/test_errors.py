@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
@@ -73,6 +74,11 @@ def test_of_two_errors_of_the_package_the_outer_one_explains_the_inner() -> None
         (ImageError("It is a cat.\nTake a photograph."), "error: It is a cat. Take a photograph."),
         (KeyError("no such key"), "error: KeyError: 'no such key'"),
         (ValueError(), "error: ValueError"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "models/model.pt", None, "/tmp/model.pt"),
+            "error: /tmp/model.pt could not be written (No space left on device). What was finished before is kept: "
+            "free space or mend the folder, and run the same command again.",
+        ),
         (
             ImageError(
                 "Caught ImageError in DataLoader worker process 0.\nOriginal Traceback: ...\n  raise x\nE: a: b\n"

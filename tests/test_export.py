@@ -13,6 +13,7 @@ import skimage.data
 import torch
 from monai.data import load_net_with_metadata
 from small_bundle import SIZE_PX, small_bundle
+from tqdm import tqdm
 
 from vmnet_monai import Prediction, Predictor, export
 from vmnet_monai.calibration.operating_point import OperatingPoint, network_settings
@@ -45,6 +46,22 @@ def test_torchscript_brings_config_metadata_and_operating_point(bundle: Path, tm
         (bundle / "models/operating_point.json").read_text()
     )
     assert [path.name for path in (tmp_path / "new/folder").iterdir()] == ["model.ts"]
+
+
+@pytest.mark.parametrize("runtimes", [["torchscript"], ["openvino"]])
+def test_a_bar_shows_from_the_start_how_far_the_export_is(
+    bundle: Path,
+    tmp_path: Path,
+    runtimes: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    bars = []
+    monkeypatch.setattr("vmnet_monai.export.tqdm", lambda **settings: bars.append(tqdm(**settings)) or bars[-1])
+    export_models(bundle, tmp_path / "new", runtimes=runtimes, images=[RETINA, RETINA])
+    assert "Exporting:   0%" in capfd.readouterr().err
+    (bar,) = bars
+    assert bar.n == bar.total
 
 
 def test_weights_of_another_folder_are_exported_into_it(bundle: Path, tmp_path: Path) -> None:

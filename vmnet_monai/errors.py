@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import os
@@ -26,6 +27,7 @@ __all__ = [
     "renamed_arguments",
     "root_cause",
     "tell_torchrun",
+    "unwritten",
 ]
 
 MAX_PIXELS = 100_000_000
@@ -34,6 +36,9 @@ makes of it, such an image takes 1.2 GB. A 60-megapixel camera stays well below.
 
 TOO_LARGE = f"the image has more than {MAX_PIXELS:,} pixels, the most that is read: scale it down"
 """Message about such an image."""
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+"""What the system says of a disk that is full, or a quota that is used up."""
 
 _PACKAGE = __name__.partition(".")[0]
 
@@ -92,7 +97,7 @@ def _is_own(error: BaseException) -> bool:
 
 
 def error_line(error: BaseException) -> str:
-    """Say an error in one line, as every door says it last.
+    """Say an error in one line, as every door says it last; that of a full disk with the remedy.
 
     Args:
         error: from :func:`root_cause`. The class is left out where it says nothing: of what a user can mend, which is
@@ -104,11 +109,28 @@ def error_line(error: BaseException) -> str:
         >>> error_line(MemoryError("out of memory"))
         'error: MemoryError: out of memory'
     """
+    if isinstance(error, OSError) and error.errno in _FULL:
+        error = unwritten(error.filename2 or error.filename or "a file", error)
     text = str(error)
     if _WORKER in text:  # PyTorch puts the traceback of a loading process into the message; its last line is the error
         text = text.rstrip().rpartition("\n")[2].partition(": ")[2]
     named = "" if text and isinstance(error, OSError | ValueError) else f"{type(error).__name__}: "
     return f"error: {named}{' '.join(text.split())}".removesuffix(": ")
+
+
+def unwritten(path: str | os.PathLike[str], error: OSError) -> OSError:
+    """Return the error that names a file or folder that cannot be written, what is kept, and the remedy.
+
+    Args:
+        path: the file or folder.
+        error: of the system, which names no file where a disk is full, or a temporary one.
+    """
+    named = type(error)(
+        f"{os.fspath(path)} could not be written ({error.strerror}). What was finished before is kept: free space or "
+        "mend the folder, and run the same command again."
+    )
+    named.strerror = error.strerror  # for those that say it in their own sentence
+    return named
 
 
 def tell_torchrun(error: BaseException) -> None:

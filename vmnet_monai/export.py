@@ -9,7 +9,7 @@ import statistics
 import tempfile
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from monai.bundle import ConfigParser
 from monai.data import save_net_with_metadata
 from monai.networks.utils import convert_to_onnx, convert_to_torchscript
 from numpy.typing import ArrayLike
+from tqdm import tqdm
 
 from vmnet_monai.calibration.operating_point import OperatingPoint
 from vmnet_monai.inference.predictor import ImageInput, Predictor
@@ -102,16 +103,24 @@ def export_models(
         raise ImportError(" ".join(remarks.values()))
     chosen = [runtime for runtime in EXPORTED if runtime in (runtimes or EXPORTED) and runtime not in remarks]
     operating_point = OperatingPoint.load(source)
-    with tempfile.TemporaryDirectory(prefix="vmnet-export-") as temporary:
+    photographs = images or [skimage.data.retina()]
+    opened = 1 + len(chosen)
+    steps = len(chosen) + opened * (1 + len(photographs) + WARM_UP + REPEATS)
+    with (
+        tempfile.TemporaryDirectory(prefix="vmnet-export-") as temporary,
+        tqdm(total=steps, desc="Exporting", unit="step", leave=False) as bar,
+    ):
         folder = Path(temporary)
         for name in (WEIGHTS_NAME, OPERATING_POINT_NAME):
             shutil.copyfile(source / name, folder / name)
         predictors = {"torch": _predictor(bundle, overlays, folder, "torch")}
+        bar.update()
         extras = _extras(bundle, overlays, folder)
-        _write_exports(predictors["torch"].network, operating_point.grid_size, extras, folder, chosen)
+        _write_exports(predictors["torch"].network, operating_point.grid_size, extras, folder, chosen, bar.update)
         for runtime in chosen:
             predictors[runtime] = _predictor(bundle, overlays, folder, runtime)
-        table = _measure(predictors, images or [skimage.data.retina()])
+            bar.update()
+        table = _measure(predictors, photographs, bar.update)
         _check(table)
         sizes = {
             runtime: sum((folder / name).stat().st_size for name in _files(runtime)) / 1e6 for runtime in predictors
@@ -165,17 +174,24 @@ def _extras(bundle: Path, overlays: Sequence[str | Path], folder: Path) -> dict[
 
 
 def _write_exports(
-    network: torch.nn.Module, size_px: int, extras: Mapping[str, str], folder: Path, runtimes: Sequence[str]
+    network: torch.nn.Module,
+    size_px: int,
+    extras: Mapping[str, str],
+    folder: Path,
+    runtimes: Sequence[str],
+    advance: Callable[[], object],
 ) -> None:
-    """Write the files of some runtimes into a folder."""
+    """Write the files of some runtimes into a new folder."""
+    onnx_path = folder / EXPORTED["onnx"]
     with _quiet():
-        if "torchscript" in runtimes:
-            _write_torchscript(network, size_px, extras, folder / EXPORTED["torchscript"])
-        if {"onnx", "openvino"} & set(runtimes):
-            onnx_path = folder / EXPORTED["onnx"]
-            _write_onnx(network, size_px, extras[WEIGHTS_SHA256], onnx_path)
-            if "openvino" in runtimes:
-                _write_openvino(onnx_path, extras[WEIGHTS_SHA256], folder / EXPORTED["openvino"])
+        for runtime in runtimes:
+            if runtime == "torchscript":
+                _write_torchscript(network, size_px, extras, folder / EXPORTED[runtime])
+            elif not onnx_path.exists():
+                _write_onnx(network, size_px, extras[WEIGHTS_SHA256], onnx_path)
+            if runtime == "openvino":
+                _write_openvino(onnx_path, extras[WEIGHTS_SHA256], folder / EXPORTED[runtime])
+            advance()
 
 
 def _write_torchscript(network: torch.nn.Module, size_px: int, extras: Mapping[str, str], path: Path) -> None:
@@ -244,17 +260,22 @@ def _quiet() -> Iterator[None]:
         onnx_logger.setLevel(level)
 
 
-def _measure(predictors: Mapping[str, Predictor], images: Sequence[ImageInput]) -> pd.DataFrame:
+def _measure(
+    predictors: Mapping[str, Predictor], images: Sequence[ImageInput], advance: Callable[[], object]
+) -> pd.DataFrame:
     """Differences to PyTorch over all photographs, and seconds on the first, one row per runtime."""
     per_image = []
     for image in images:
-        predictions = {runtime: predictor(image) for runtime, predictor in predictors.items()}
+        predictions = {}
+        for runtime, predictor in predictors.items():
+            predictions[runtime] = predictor(image)
+            advance()
         rows = {runtime: _differences(prediction, predictions["torch"]) for runtime, prediction in predictions.items()}
         per_image.append(pd.DataFrame.from_dict(rows, orient="index"))
     by_runtime = pd.concat(per_image).groupby(level=0, sort=False)
     table = by_runtime.max()
     table["mask_pixels"] = by_runtime["mask_pixels"].sum()
-    table["seconds"] = pd.Series(_seconds(predictors, images[0]))
+    table["seconds"] = pd.Series(_seconds(predictors, images[0], advance))
     return table
 
 
@@ -284,7 +305,7 @@ def _largest_difference(values: ArrayLike, reference: ArrayLike) -> float:
     return float(np.nan_to_num(differences, nan=np.inf).max()) if differences.size else np.nan
 
 
-def _seconds(predictors: Mapping[str, Predictor], image: ImageInput) -> dict[str, float]:
+def _seconds(predictors: Mapping[str, Predictor], image: ImageInput, advance: Callable[[], object]) -> dict[str, float]:
     """Median time of each network alone; they run in turn, so that a busy machine slows all alike."""
     grid = predictors["torch"].prepare(image)["image"][None]
     times: dict[str, list[float]] = {runtime: [] for runtime in predictors}
@@ -294,6 +315,7 @@ def _seconds(predictors: Mapping[str, Predictor], image: ImageInput) -> dict[str
             with torch.no_grad():
                 predictor.network(grid)
             times[runtime].append(time.perf_counter() - started)
+            advance()
     return {runtime: statistics.median(taken[WARM_UP:]) for runtime, taken in times.items()}
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pandas as pd
 import pytest
+from tqdm import tqdm
 
 from vmnet_monai import cli
 from vmnet_monai.cli.compare import read_run
@@ -36,6 +40,42 @@ def test_command_reads_output_folders_and_writes_table_and_csv(
     written = pd.read_csv(tmp_path / "comparison.csv").set_index("system")
     assert written["mean"].to_dict() == pytest.approx({"a": 0.6, "b": 0.8})
     assert written.loc["b", "difference"] == pytest.approx(0.2)
+
+
+def test_a_full_disk_is_told_with_the_file_after_the_table_is_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    photographs(vessel_inside_fov_dice=[0.5, 0.6]).to_csv(tmp_path / "metrics.csv", index=False)
+    monkeypatch.setattr(Path, "write_bytes", full)
+    words = ["compare", "--reference", f"a={tmp_path}", "--bootstrap-samples", "20"]
+    assert cli.main([*words, "--output", f"{tmp_path}/comparison.csv"]) == cli.CANNOT_RUN
+    printed = capsys.readouterr()
+    assert printed.out.startswith("| score | dataset |")
+    last = printed.err.splitlines()[-1]
+    assert f"error: {tmp_path / 'comparison.csv'} could not be written (No space left on device)" in last
+
+
+def test_a_bar_shows_how_far_a_comparison_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photographs(vessel_inside_fov_dice=[0.5, 0.6]).to_csv(tmp_path / "metrics.csv", index=False)
+    bars = []
+
+    def at_once(**settings: Any) -> tqdm[NoReturn]:
+        assert settings["delay"] == 1
+        bars.append(tqdm(**settings | {"delay": 0, "mininterval": 0}))
+        return bars[-1]
+
+    monkeypatch.setattr("vmnet_monai.metrics.comparison.tqdm", at_once)
+    words = ["compare", "--reference", f"a={tmp_path}", "--candidate", f"b={tmp_path}", "--bootstrap-samples", "20"]
+    assert cli.main(words) == cli.OK
+    printed = capsys.readouterr()
+    assert "Resampling: 100%" in printed.err and "60/60" in printed.err
+    assert "Resampling" not in printed.out
+    assert bars[0].disable, "closed"
 
 
 def test_scores_that_a_spreadsheet_saved_are_read(tmp_path: Path) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from layouts import write_drive, write_hrf, write_isic2017, write_landmarks
+from PIL import Image
 
 from vmnet_monai import cli
 
@@ -51,6 +55,24 @@ def test_command_fails_on_a_dataset_that_cannot_be_read(tmp_path: Path, capsys: 
 def test_odd_number_of_names_and_folders_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["datasets", "check", "hrf"]) == cli.CANNOT_RUN
     assert "NAME DIR pairs" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_told_with_the_file_and_the_next_call_completes_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(image: Image.Image, path: Path, **_: Any) -> None:
+        if path.parent.name == "fov":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        save(image, path, **_)
+
+    save = Image.Image.save
+    monkeypatch.setattr(Image.Image, "save", full)
+    command = ["datasets", "phantom", str(tmp_path), "--size", "64", "--count", "1"]
+    assert cli.main(command) == cli.CANNOT_RUN
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert f"error: {tmp_path / 'fov/0000.png'} could not be written (No space left on device)" in last
+    monkeypatch.undo()
+    assert cli.main(command) == cli.OK
 
 
 def test_phantom_command_writes_once_and_refuses_other_parameters(

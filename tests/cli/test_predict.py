@@ -356,6 +356,28 @@ def test_a_full_disk_fails_a_photograph_and_the_next_run_mends_it(
     assert manifest()["status"].tolist() == ["ok", "ok"]
 
 
+def test_a_full_disk_is_told_of_a_single_photograph_with_the_file_and_the_way_out(
+    predict: Callable[..., int],
+    manifest: Callable[[], pd.DataFrame],
+    retina: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def full(image: Image.Image, path: Any, **_: Any) -> None:
+        if Path(path).parent.name == "vessel":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        save(image, path, **_)
+
+    save = Image.Image.save
+    monkeypatch.setattr(Image.Image, "save", full)
+    assert predict(retina) == cli.SOME_BAD
+    for told in (manifest()["reason"][0], capfd.readouterr().out):
+        assert f"{tmp_path / 'out/vessel/retina.png'} could not be written (No space left on device)" in told
+        assert "is kept: free space" in told and "run the same command again" in told
+        assert "Errno" not in told
+
+
 def test_output_inside_the_input_folder_is_not_read_as_photographs(bundle: Path, retina: Path, tmp_path: Path) -> None:
     for _ in range(2):
         assert (

@@ -191,3 +191,28 @@ def test_a_damaged_marker_closes_a_folder_with_results(tmp_path: Path, content: 
         manifest_of(tmp_path, deidentify)
     (tmp_path / "out/vessel").rmdir()
     manifest_of(tmp_path, deidentify).close()
+
+
+@pytest.mark.parametrize("name", ["", "key", "links.csv"])
+def test_a_private_folder_that_links_lead_out_of_is_refused_before_anything_is_written(
+    tmp_path: Path, name: str
+) -> None:
+    private = private_folder(tmp_path / "out")
+    elsewhere = tmp_path / "elsewhere"
+    if name:
+        private.mkdir()
+        elsewhere.touch()
+    else:
+        elsewhere.mkdir()
+    (private / name).symlink_to(elsewhere)
+    with pytest.raises(ValueError, match=r"out-private\S* is a symbolic link: remove the link, or choose another"):
+        manifest_of(tmp_path)
+    assert list((tmp_path / "out").iterdir()) == []
+    assert elsewhere.read_bytes() == b"" if name else list(elsewhere.iterdir()) == []
+    manifest_of(tmp_path, deidentify=False).close()
+
+
+def test_a_file_in_the_place_of_the_private_folder_is_named(tmp_path: Path) -> None:
+    private_folder(tmp_path / "out").touch()
+    with pytest.raises(NotADirectoryError, match="out-private is a file: move it, or choose another"):
+        manifest_of(tmp_path)

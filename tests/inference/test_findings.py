@@ -39,6 +39,7 @@ def calibration(folder: Path) -> Path:
         patients=list(map(str, range(80))),
         model_version=weights_version(folder),
         scores_version=POINT.scores_version,
+        score_settings={"flips": False},
         samples=10,
     )
     own.save(folder / "calibration.json")
@@ -63,7 +64,7 @@ def test_a_decision_that_is_asked_for_is_that_at_the_threshold() -> None:
 def test_a_calibration_of_ones_own_gives_probability_and_decision_of_its_diseases(
     folder: Path, calibration: Path
 ) -> None:
-    maker = FindingMaker(POINT, calibration, model_dir=folder)
+    maker = FindingMaker(POINT, calibration, score_settings={"flips": False}, model_dir=folder)
     (normal, glaucoma), reached = maker(torch.tensor([0.9, 0.15]))
     assert (normal.probability, normal.decision, normal.calibration) == (None, None, "")
     assert glaucoma.score == pytest.approx(0.15)
@@ -76,7 +77,9 @@ def test_a_calibration_of_ones_own_gives_probability_and_decision_of_its_disease
 
 
 def test_an_explicit_threshold_decides_in_place_of_the_calibrations(folder: Path, calibration: Path) -> None:
-    maker = FindingMaker(POINT, calibration, model_dir=folder, thresholds={"glaucoma": 1.0})
+    maker = FindingMaker(
+        POINT, calibration, score_settings={"flips": False}, model_dir=folder, thresholds={"glaucoma": 1.0}
+    )
     (_, glaucoma), _ = maker(torch.tensor([0.9, 0.19]))
     assert (glaucoma.threshold, glaucoma.decision) == (1.0, 0)
 

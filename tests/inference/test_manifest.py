@@ -92,6 +92,41 @@ def test_a_damaged_record_is_made_again(tmp_path: Path, done: dict[str, str], co
     assert manifest_of(tmp_path).start([done]) == [done]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"findings": []},
+        {"findings": [{"disease": "amd", "score": 0.25}]},
+        {"findings": [{"disease": "glaucoma", "score": 0.5, "percentile": 50.0, "threshold": 0.2, "decision": 1}]},
+        {"findings": [{"disease": "glaucoma", "score": 0.25, "percentile": 50.0, "threshold": 0.2, "decision": 0}]},
+        {"files": []},
+        {"structures": []},
+        {"structures": ["../../x"]},
+        {"heat_maps": ["glaucoma"]},
+        {"warnings": []},
+        {"sha256": ""},
+    ],
+)
+def test_a_record_that_does_not_say_what_the_run_said_is_made_again(
+    tmp_path: Path, done: dict[str, str], change: dict[str, Any]
+) -> None:
+    path = tmp_path / "out/records/a.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    assert manifest_of(tmp_path).start([done]) == [done]
+
+
+def test_a_folder_in_the_place_of_a_record_is_named_with_the_way_out(tmp_path: Path, done: dict[str, str]) -> None:
+    path = tmp_path / "out/records/a.json"
+    path.unlink()
+    path.mkdir()
+    one = manifest_of(tmp_path)
+    assert one.start([done]) == [done]
+    assert one.begin_replacing("a") == []
+    with pytest.raises(IsADirectoryError, match=rf"{path} must be a file, and a folder has that name: move it away"):
+        one.add(predicted(one, done))
+    assert path.is_dir()
+
+
 def test_a_photograph_is_predicted_again_when_the_mask_of_its_field_of_view_changes(tmp_path: Path) -> None:
     mask = image(tmp_path, "mask")["image"]
     item = image(tmp_path, "a") | {"fov": mask}

@@ -38,14 +38,17 @@ def few_are_enough() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def clinic(once: Callable[..., Path]) -> Path:
-    """A bundle, and a table of labelled photographs of which those with glaucoma are darker, and one is no retina."""
+    """A bundle, and a table of labelled photographs of which those without glaucoma are darker, and one is no retina.
+
+    The bundle's weights are random, and give brighter photographs higher scores.
+    """
 
     def make(folder: Path) -> None:
         small_bundle(folder / "bundle")
         rows = []
         for number in range(COUNT):
             with_it = number % 2
-            pixels = (RETINA * (1.0 - 0.004 * number - 0.2 * with_it)).astype(np.uint8)
+            pixels = (RETINA * (1.0 - 0.004 * number - 0.2 * (1 - with_it))).astype(np.uint8)
             Image.fromarray(pixels).save(folder / f"eye {number}.png")
             rows.append([f"eye {number}.png", f"p{number // 2}", with_it, "" if number else 1])
         Image.new("RGB", (300, 300), (10, 200, 10)).save(folder / "cat.png")
@@ -103,6 +106,49 @@ def test_predict_takes_the_file(
     assert "calibrated for " in page
     assert cli.main(words) == cli.OK, "without the file all is made anew"
     assert "decision_glaucoma" not in pd.read_csv(tmp_path / "predictions.csv")
+
+
+def test_where_no_scores_tell_the_photographs_apart_nothing_is_written(
+    calibrated: tuple[Path, int], clinic: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    output, _ = calibrated
+    before = (output / "calibration.json").read_bytes()
+    rows = "".join(f"eye {number}.png,p{number // 2},{1 - number % 2}\n" for number in range(COUNT))
+    (clinic / "inverted.csv").write_text(f"image,patient,glaucoma\n{rows}")
+    words = ["calibrate", clinic / "inverted.csv", "--output", output, "--bundle", clinic / "bundle", "--device", "cpu"]
+    assert cli.main(list(map(str, words))) == cli.CANNOT_RUN
+    last = capfd.readouterr().err.splitlines()[-1]
+    assert "glaucoma: the 95 % interval of its AUC must lie above 0.5" in last and "label more photographs" in last
+    assert (output / "calibration.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("setting", "difference"),
+    [
+        ({"flips": True}, "made with flips = False, not with flips = True"),
+        ({"grid_size": 128}, "made with grid_size = 256, not with grid_size = 128"),
+        ({"contrast": "clahe"}, "made with contrast = none, not with contrast = clahe"),
+    ],
+)
+def test_a_prediction_with_other_settings_does_not_take_the_file(
+    calibrated: tuple[Path, int], clinic: Path, setting: dict[str, Any], difference: str
+) -> None:
+    output, _ = calibrated
+    with pytest.raises(ValueError, match=f"{difference}: predict with the same, or make it anew"):
+        Predictor(clinic / "bundle", calibration=str(output / "calibration.json"), **setting)
+
+
+def test_a_calibration_for_flips_is_made_with_flips(clinic: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+
+    def calibrate(*_: Any, **overrides: Any) -> None:
+        given.update(overrides)
+        raise ValueError
+
+    monkeypatch.setattr(own_calibration, "calibrate_on_own", calibrate)
+    words = ["calibrate", clinic / "labels.csv", "--output", clinic / "out", "--bundle", clinic / "bundle", "--flips"]
+    assert cli.main(list(map(str, words))) == cli.CANNOT_RUN
+    assert given["flips"] is True
 
 
 def test_too_few_labels_are_refused_before_anything_is_predicted(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -47,6 +48,36 @@ def test_error_leaves_the_earlier_file_and_nothing_else(tmp_path: Path) -> None:
         raise OSError("disk full")
     assert final.read_text() == "earlier"
     assert list(tmp_path.iterdir()) == [final]
+
+
+def test_a_folder_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    final = tmp_path / "a.txt"
+    final.mkdir()
+    with pytest.raises(IsADirectoryError, match=f"{final} must be a file"), whole_file(final):
+        pass
+    assert list(tmp_path.iterdir()) == [final]
+    assert list(final.iterdir()) == []
+
+
+def test_a_file_that_cannot_be_written_is_named_with_what_is_kept_and_the_way_out(tmp_path: Path) -> None:
+    final = tmp_path / "a.txt"
+    final.write_text("earlier")
+    with pytest.raises(OSError, match="could not be written") as caught, whole_file(final):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert str(caught.value) == (
+        f"{final} could not be written (No space left on device). What was finished before is kept: free space or mend "
+        "the folder, and run the same command again."
+    )
+    assert final.read_text() == "earlier"
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=f"{tmp_path / 'file/a.txt'} could not be written"):
+        write_png(tmp_path / "file/a.txt", np.zeros((2, 2), dtype=np.uint8))
+
+
+def test_what_the_writer_could_not_read_is_told_as_it_is(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught, whole_file(tmp_path / "a.txt"):
+        (tmp_path / "source.txt").read_text()
+    assert caught.value.filename == str(tmp_path / "source.txt")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,9 +38,15 @@ sensitivity of 0.9 is then already 0.26 wide."""
 STATED_SENSITIVITY = 0.90
 """Sensitivity of the second threshold that is stated."""
 
+CHANCE = 0.5
+"""AUC of scores that tell nothing."""
+
 BOOTSTRAP_SAMPLES = 1000
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+
+ScoreSettings = Mapping[str, bool | int | str | None]
+"""Name -> value of each setting that changes the scores of the same weights, such as ``grid_size`` and ``flips``."""
 
 
 class _Checked(BaseModel):
@@ -92,6 +98,8 @@ class OwnCalibration(_Checked):
     """See :func:`~vmnet_monai.calibration.weights_version`: it holds for no other weights."""
     scores_version: str
     """See :attr:`OperatingPoint.scores_version`: it holds for no other scores of theirs."""
+    score_settings: dict[str, bool | int | str | None]
+    """The settings with which the scores were made: it holds for no others."""
     diseases: dict[str, DiseaseCalibration]
     uncalibrated: dict[str, str]
     """Disease that could not be calibrated -> why."""
@@ -130,22 +138,30 @@ class OwnCalibration(_Checked):
             temporary.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
     @classmethod
-    def load(cls, path: str | Path, operating_point: OperatingPoint, model_version: str) -> OwnCalibration:
-        """Read the file, and check that it was made with these weights.
+    def load(
+        cls, path: str | Path, operating_point: OperatingPoint, model_version: str, score_settings: ScoreSettings
+    ) -> OwnCalibration:
+        """Read the file, and check that it was made with these weights and settings.
 
         Args:
             path: the file.
             operating_point: that of the weights.
             model_version: their version.
+            score_settings: what else changes the scores.
 
         Raises:
             OSError: if it cannot be read.
-            ValueError: if it is no calibration, or one of other weights.
+            ValueError: if it is no calibration, or one of other weights or settings.
         """
         try:
             own = cls.model_validate_json(Path(path).read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise FileNotFoundError(f"the calibration {path} is missing: make it with `vmnet calibrate`.") from None
+        except OSError as error:
+            kind = "is a folder" if Path(path).is_dir() else f"cannot be read ({error.strerror})"
+            raise type(error)(
+                f"the calibration must be a file of `vmnet calibrate`, and {path} {kind}: give its calibration.json."
+            ) from None
         except (ValidationError, UnicodeDecodeError) as error:
             first = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "it is no text"
             raise ValueError(
@@ -156,6 +172,21 @@ class OwnCalibration(_Checked):
                 f"a calibration holds for the weights with which it was made, and {path} was made with "
                 f"{own.model_version} (scores {own.scores_version}), not with {model_version} (scores "
                 f"{operating_point.scores_version}): make it anew with `vmnet calibrate`."
+            )
+        differing = [
+            name
+            for name in {**own.score_settings, **score_settings}
+            if own.score_settings.get(name, "unknown") != score_settings.get(name, "unknown")
+        ]
+        if differing:
+            made, used = (
+                ", ".join(f"{name} = {settings.get(name, 'unknown')}" for name in differing)
+                for settings in (own.score_settings, score_settings)
+            )
+            raise ValueError(
+                f"a calibration holds for the settings with which it was made, and {path} was made with {made}, not "
+                f"with {used}: predict with the same, or make it anew by `vmnet calibrate` with those of the "
+                "prediction."
             )
         unknown = sorted({*own.diseases, *own.uncalibrated} - {*operating_point.diseases})
         if unknown:
@@ -175,10 +206,14 @@ def fit_own_calibration(
     patients: Sequence[str],
     model_version: str,
     scores_version: str,
+    score_settings: ScoreSettings,
     seed: int = 0,
     samples: int = BOOTSTRAP_SAMPLES,
 ) -> OwnCalibration:
     """Calibrate each disease on labelled photographs, by Platt scaling of its scores.
+
+    A disease stays uncalibrated with fewer than :data:`MIN_EACH` photographs with it or without, and where the 95 %
+    interval of its AUC does not lie above 0.5: a probability and a decision would say what its scores cannot tell.
 
     Intervals are those of :func:`~vmnet_monai.metrics.bootstrap.patient_bootstrap_interval` at the chosen thresholds.
     Thresholds are chosen on the same photographs, so that sensitivity and specificity elsewhere are rather lower.
@@ -191,6 +226,7 @@ def fit_own_calibration(
         patients: N identifiers.
         model_version: that of the weights.
         scores_version: see :attr:`OperatingPoint.scores_version`.
+        score_settings: what else changes the scores.
         seed: of the resamples.
         samples: number of resamples of each interval.
     """
@@ -204,13 +240,22 @@ def fit_own_calibration(
                 f"{positives} with it and {negatives} without were given, at least {MIN_EACH} photographs of each are "
                 "needed"
             )
+            continue
+        data = _Labelled(score[known], label[known] == 1, who[known], seed, samples)
+        auc = data.estimate(auc_of_rows(data.scores, data.present.astype(np.float64)))
+        if auc.low is None or auc.low <= CHANCE:
+            left_out[disease] = (
+                f"the 95 % interval of its AUC must lie above {CHANCE}, that of chance, for its scores to tell these "
+                f"photographs apart, and it is {_interval(auc)}"
+            )
         else:
-            fitted[disease] = _fit(score[known], label[known] == 1, who[known], seed, samples)
+            fitted[disease] = _fit(data, auc)
     return OwnCalibration(
         name=name,
         made=date.today().isoformat(),
         model_version=model_version,
         scores_version=scores_version,
+        score_settings=dict(score_settings),
         diseases=fitted,
         uncalibrated=left_out,
     )
@@ -238,17 +283,32 @@ def threshold_at_sensitivity(
     return float((lowest + (below.max() if below.size else 0.0)) / 2)
 
 
-def _fit(
-    scores: NDArray[np.float64], present: NDArray[np.bool_], patients: NDArray[np.str_], seed: int, samples: int
-) -> DiseaseCalibration:
-    scale, shift = platt_scaling(scores, present.astype(np.float64))
-    probabilities = platt_scaled(scores[:, np.newaxis], [(scale, shift)])[:, 0]
+class _Labelled(NamedTuple):
+    """The photographs of one disease, and how intervals over their patients are estimated."""
 
-    def estimate(statistic: Callable[[NDArray[np.intp]], float]) -> Estimate:
-        low, high = patient_bootstrap_interval(statistic, patients.tolist(), samples, seed)
-        value = statistic(np.arange(present.size))
+    scores: NDArray[np.float64]
+    present: NDArray[np.bool_]
+    patients: NDArray[np.str_]
+    seed: int
+    samples: int
+
+    def estimate(self, statistic: Callable[[NDArray[np.intp]], float]) -> Estimate:
+        low, high = patient_bootstrap_interval(statistic, self.patients.tolist(), self.samples, self.seed)
+        value = statistic(np.arange(self.present.size))
         defined = not math.isnan(low)
         return Estimate(value=value, low=low if defined else None, high=high if defined else None)
+
+
+def _interval(auc: Estimate) -> str:
+    if auc.low is None or auc.high is None:
+        return "undefined, as with a single patient"
+    return f"{auc.low:.2f} to {auc.high:.2f} ({auc.value:.2f})"
+
+
+def _fit(data: _Labelled, auc: Estimate) -> DiseaseCalibration:
+    present, truth = data.present, data.present.astype(np.float64)
+    scale, shift = platt_scaling(data.scores, truth)
+    probabilities = platt_scaled(data.scores[:, np.newaxis], [(scale, shift)])[:, 0]
 
     def cut(threshold: float) -> Cut:
         reached = probabilities >= threshold
@@ -257,7 +317,7 @@ def _fit(
             def among(rows: NDArray[np.intp]) -> float:
                 return float(right[rows][of[rows]].mean()) if of[rows].any() else math.nan
 
-            return estimate(among)
+            return data.estimate(among)
 
         return Cut(
             threshold=threshold, sensitivity=fraction(present, reached), specificity=fraction(~present, ~reached)
@@ -266,10 +326,10 @@ def _fit(
     return DiseaseCalibration(
         positives=int(present.sum()),
         negatives=int((~present).sum()),
-        patients=len(np.unique(patients)),
+        patients=len(np.unique(data.patients)),
         scale=scale,
         shift=shift,
-        auc=estimate(auc_of_rows(probabilities, present.astype(np.float64))),
-        youden=cut(best_threshold(probabilities, present.astype(np.float64))),
+        auc=auc,
+        youden=cut(best_threshold(probabilities, truth)),
         at_stated_sensitivity=cut(threshold_at_sensitivity(probabilities, present, STATED_SENSITIVITY)),
     )

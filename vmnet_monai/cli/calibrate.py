@@ -33,12 +33,13 @@ __all__ = ["calibrate"]
     help="For what it holds, such as camera and clinic; stands on every page [default: the table's name].",
 )
 @model_options
+@click.option("--flips", is_flag=True, help="For predictions with --flips, which average over four mirror images.")
 @click.option("--device", type=DEVICE, metavar="DEVICE", help="cpu, cuda or cuda:1 [default: the GPU if there is one].")
 @click.option("--batch-size", type=click.IntRange(1), default=1, metavar="N", help="Photographs at once.")
 @click.option(
     "--workers", type=click.IntRange(0), default=0, metavar="N", help="Processes that read photographs; 0 for none."
 )
-@click.option_panel("Model", options=["--bundle", "--model-dir"])
+@click.option_panel("Model", options=["--bundle", "--model-dir", "--flips"])
 @click.option_panel("Machine", options=["--device", "--batch-size", "--workers"])
 def calibrate(
     labels: str,
@@ -46,14 +47,16 @@ def calibrate(
     name: str,
     bundle: str | None,
     model_dir: str | None,
+    flips: bool,
     device: str | None,
     workers: int,
     batch_size: int,
 ) -> int:
     """Calibrate the diseases for your own camera and patients, on photographs that you have labelled.
 
-    Each disease needs at least 20 photographs with it and 20 without; one with fewer stays a score. The file that is
-    written, calibration.json, is for `vmnet predict --calibration`. It holds for these weights only. Sensitivity and
+    Each disease needs at least 20 photographs with it and 20 without; one with fewer stays a score, and so does one
+    whose scores do not tell your photographs apart. The file that is written, calibration.json, is for `vmnet predict
+    --calibration`. It holds for these weights only, with --flips or without, as it was made. Sensitivity and
     specificity are those on the same photographs: measure them on other patients before you rely on them.
     """
     check_inputs([labels])
@@ -63,7 +66,7 @@ def calibrate(
     from vmnet_monai.inference.own_calibration import calibrate_on_own, calibration_table
 
     logging.getLogger("ignite").setLevel(logging.CRITICAL)  # it reports errors that are reported here
-    overrides: dict[str, Any] = {"batch_size": batch_size, "num_workers": workers}
+    overrides: dict[str, Any] = {"batch_size": batch_size, "num_workers": workers, "flips": flips}
     if model_dir is not None:
         overrides["model_dir"] = literal(model_dir)
     if device is not None:

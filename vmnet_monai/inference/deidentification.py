@@ -14,11 +14,12 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from vmnet_monai.errors import unwritten
 from vmnet_monai.inference.record_folder import RecordFolder
 from vmnet_monai.io.files import whole_file
 from vmnet_monai.io.tables import read_table, table_text
 
-__all__ = ["PRIVATE_REASON", "Pseudonyms", "mark_output_folder", "private_folder"]
+__all__ = ["PRIVATE_REASON", "Pseudonyms", "check_private_folder", "mark_output_folder", "private_folder"]
 
 DIGITS = 16
 """Hexadecimal digits of a hashed id: of a million ids of 64 bits, two are equal with probability 3e-8."""
@@ -28,6 +29,9 @@ KEY_BYTES = 32
 
 PRIVATE_REASON = "The reason is in links.csv of the private folder beside the results, because it may name the file."
 """What results say in place of a reason, which may quote the name of a file."""
+
+KEY_NAME, LINKS_NAME = "key", "links.csv"
+"""Files in the private folder."""
 
 MARKER = ".vmnet.json"
 """File in an output folder that says whether its results are de-identified."""
@@ -45,6 +49,30 @@ def private_folder(output_dir: str | Path) -> Path:
     """Return the folder beside an output folder that holds what leads from hashed ids back to the images."""
     output = Path(os.path.abspath(output_dir))
     return output.with_name(f"{output.name}-private")
+
+
+def check_private_folder(output_dir: str | Path) -> None:
+    """Refuse a private folder that is a symbolic link or holds one, or is a file.
+
+    Args:
+        output_dir: folder of the predictions.
+
+    Raises:
+        NotADirectoryError: if it is a file.
+        ValueError: naming the link.
+    """
+    folder = private_folder(output_dir)
+    for path in (folder, folder / KEY_NAME, folder / LINKS_NAME):
+        if path.is_symlink():
+            raise ValueError(
+                f"what leads back to the names must lie beside the output folder itself, and {path} is a symbolic "
+                "link: remove the link, or choose another output folder."
+            )
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(
+            f"what leads back to the names needs a folder, and {folder} is a file: move it, or choose another output "
+            "folder."
+        )
 
 
 def mark_output_folder(output_dir: Path, deidentify: bool) -> None:
@@ -103,8 +131,11 @@ class Pseudonyms:
 
     def __init__(self, output_dir: str | Path) -> None:
         self.folder = private_folder(output_dir)
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.key = _key(self.folder / "key")
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise unwritten(self.folder, error) from error
+        self.key = _key(self.folder / KEY_NAME)
 
     def hashed(self, text: str) -> str:
         """Return the HMAC-SHA-256 of a text, 64 hexadecimal digits."""
@@ -126,7 +157,7 @@ class Pseudonyms:
             images: id -> image.
             reasons: id -> why it was refused or failed; those that are missing have none.
         """
-        path = self.folder / "links.csv"
+        path = self.folder / LINKS_NAME
         rows = {name: (os.path.abspath(image), reasons.get(name, "")) for name, image in images.items()}
         if path.exists():
             try:

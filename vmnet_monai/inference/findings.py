@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from vmnet_monai.calibration.operating_point import OperatingPoint, weights_version
-from vmnet_monai.calibration.own import OwnCalibration
+from vmnet_monai.calibration.own import OwnCalibration, ScoreSettings
 from vmnet_monai.reports.record import DiseaseFinding
 
 __all__ = ["FindingMaker"]
@@ -28,10 +28,12 @@ class FindingMaker:
         decide: whether to decide on scores as well, by the thresholds of the operating point.
         model_dir: folder of the weights, which the calibration must be made for.
         thresholds: thresholds by name that replace those of the calibration; the operating point has its own already.
+        score_settings: name -> value of what else changes the scores, such as ``flips``; the calibration must be made
+            with the same.
 
     Raises:
         OSError: if the calibration cannot be read.
-        ValueError: if it is no calibration, or one of other weights.
+        ValueError: if it is no calibration, or one of other weights or settings.
     """
 
     def __init__(
@@ -41,14 +43,16 @@ class FindingMaker:
         decide: bool = False,
         model_dir: str | Path | None = None,
         thresholds: Mapping[str, float] | None = None,
+        score_settings: ScoreSettings | None = None,
     ) -> None:
         self.operating_point = operating_point
         self.decide = decide
+        self.score_settings = dict(score_settings or {})
         self.calibration: OwnCalibration | None = None
         if calibration is not None:
             if model_dir is None:
                 raise ValueError("a calibration needs the folder of the weights that it was made with: give model_dir.")
-            own = OwnCalibration.load(calibration, operating_point, weights_version(model_dir))
+            own = OwnCalibration.load(calibration, operating_point, weights_version(model_dir), self.score_settings)
             self.calibration = own.with_thresholds(thresholds or {})
 
     @property

@@ -11,7 +11,12 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from vmnet_monai.inference.deidentification import PRIVATE_REASON, Pseudonyms, mark_output_folder
+from vmnet_monai.inference.deidentification import (
+    PRIVATE_REASON,
+    Pseudonyms,
+    check_private_folder,
+    mark_output_folder,
+)
 from vmnet_monai.inference.progress import Reporter
 from vmnet_monai.inference.record_folder import RecordFolder, refuse_links_out
 from vmnet_monai.inference.tables import write_tables
@@ -29,9 +34,9 @@ class Manifest:
     """Keeps one record per input, those of predicted images on disk, so that a stopped run goes on where it stood.
 
     The record of an image is its last file: where it exists, the others are whole. An image counts as done when its
-    record was made from the same file with the same settings, and all files of the record are there; whatever else is
-    missing, damaged, refused or failed is tried again. Nothing is deleted but the partial files of a killed run, and
-    the results of an image in whose place a file lies now that is refused.
+    record was made from the same file with the same settings, is as the run wrote it, and all its files are there;
+    whatever else is missing, damaged, altered, refused or failed is tried again. Nothing is deleted but the partial
+    files of a killed run, and the results of an image in whose place a file lies now that is refused.
 
     Args:
         output_dir: the output folder; it is made, and locked against a second run while this object lives.
@@ -46,7 +51,8 @@ class Manifest:
 
     Raises:
         OSError: if the folder cannot be made, or another run is writing to it.
-        ValueError: if de-identified results and others would lie in one folder, or a symbolic link leads out of it.
+        ValueError: if de-identified results and others would lie in one folder, or a symbolic link leads out of it
+            or out of the private folder.
 
     Attributes:
         items: id -> input of the run, in the order of the inputs.
@@ -97,6 +103,8 @@ class Manifest:
         except OSError as error:
             raise _cannot_write(self.output_dir, error) from error
         refuse_links_out(self.output_dir)
+        if deidentify:
+            check_private_folder(self.output_dir)
         self._lock = FileLock(self.output_dir / ".lock")
         try:
             self._lock.acquire(timeout=0)
@@ -286,9 +294,10 @@ class Manifest:
         return InputRecord(**self._known(name), status=status, reason=reason, seconds=round(seconds, 3))
 
     def _is_done(self, record: Record) -> bool:
-        """Whether an earlier record is that of the same files and settings, and its own files are there."""
+        """Whether an earlier record is a whole one of the same files and settings, and its own files are there."""
         return (
-            record.image == self._image(record.id)
+            record.sha256 != ""
+            and record.image == self._image(record.id)
             and record.made_from == self.made_from[record.id]
             and self._on_disk.has_files(record)
         )

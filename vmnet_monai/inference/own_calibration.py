@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from vmnet_monai.calibration.operating_point import OperatingPoint, weights_version
+from vmnet_monai.calibration.operating_point import weights_version
 from vmnet_monai.calibration.own import (
     MIN_EACH,
     STATED_SENSITIVITY,
@@ -22,6 +22,7 @@ from vmnet_monai.calibration.own import (
 from vmnet_monai.datasets import table
 from vmnet_monai.errors import plain_errors
 from vmnet_monai.inference.bundle import read_inference_config
+from vmnet_monai.inference.findings import FindingMaker
 from vmnet_monai.inference.run import predict_folder
 from vmnet_monai.reports.record import Record
 
@@ -57,12 +58,13 @@ def calibrate_on_own(
 
     Raises:
         OSError: if something cannot be read or written.
-        ValueError: if the table is wrong, or no disease has enough photographs; the file is then not written.
+        ValueError: if the table is wrong, or no disease can be calibrated; the file is then not written.
     """
     config = read_inference_config(bundle, **overrides)
     with plain_errors():
-        point: OperatingPoint = config.get_parsed_content("operating_point")
+        finding_maker: FindingMaker = config.get_parsed_content("finding_maker")
         model_version = weights_version(config.get_parsed_content("model_dir"))
+    point = finding_maker.operating_point
     items = table.read(labels, point.diseases)
     _check_labels(items, point.diseases, labels)
     folder = Path(output_dir)
@@ -84,10 +86,13 @@ def calibrate_on_own(
         patients=[item["patient"] for item in used],
         model_version=model_version,
         scores_version=point.scores_version,
+        score_settings=finding_maker.score_settings,
     )
     if not calibration.diseases:
         reasons = "; ".join(f"{disease}: {reason}" for disease, reason in calibration.uncalibrated.items())
-        raise ValueError(f"no disease could be calibrated ({reasons}): label more photographs.")
+        raise ValueError(
+            f"no disease could be calibrated ({reasons}): label more photographs, or use weights that tell them apart."
+        )
     calibration.save(folder / CALIBRATION_NAME)
     return CalibrationRun(calibration, folder / CALIBRATION_NAME, len(items) - len(used))
 

@@ -39,7 +39,7 @@ class RecordFolder:
         return (record for record in map(self.read, names) if record is not None)
 
     def read(self, name: str) -> Record | None:
-        """Read the record of an image; None where there is none or it is damaged.
+        """Read the record of an image; None where there is none, or it is damaged or was altered.
 
         Args:
             name: id of the image.
@@ -51,7 +51,8 @@ class RecordFolder:
             record = Record.model_validate(stored, strict=True)
         except (OSError, ValueError, RecursionError):
             return None
-        return record if record.id == name else None
+        is_altered = record.sha256 not in ("", record.digest())  # versions before 0.6.0 wrote no digest
+        return None if is_altered or record.id != name else record
 
     def write(self, record: Record) -> None:
         """Write a record, whole or not at all.
@@ -59,8 +60,9 @@ class RecordFolder:
         Raises:
             OSError: if it cannot be written.
         """
+        stored = record.model_dump() | {"sha256": record.digest()}
         with whole_file(self._path(record.id)) as temporary:
-            temporary.write_text(json.dumps(record.model_dump(), indent=1) + "\n", encoding="utf-8")
+            temporary.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
 
     def remove(self, record: Record) -> None:
         """Remove a record, and then its files."""

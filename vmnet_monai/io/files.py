@@ -12,6 +12,8 @@ from typing import Any
 from numpy.typing import NDArray
 from PIL import Image
 
+from vmnet_monai.errors import unwritten
+
 __all__ = ["remove_partial_files", "whole_file", "write_png"]
 
 PARTIAL_PREFIX = ".vmnet-partial-"
@@ -27,11 +29,22 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Args:
         path: the final name.
+
+    Raises:
+        IsADirectoryError: if a folder has that name; what is in it is not removed.
+        OSError: if the file cannot be written, as on a full disk; see :func:`~vmnet_monai.errors.unwritten`.
     """
     final = Path(path)
-    final.parent.mkdir(parents=True, exist_ok=True)
-    # Without the final stem: names may already be as long as a file system allows.
-    handle, name = tempfile.mkstemp(prefix=PARTIAL_PREFIX, suffix=final.suffix, dir=final.parent)
+    if final.is_dir():
+        raise IsADirectoryError(
+            f"{final} must be a file, and a folder has that name: move it away, and run the same command again."
+        )
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        # Without the final stem: names may already be as long as a file system allows.
+        handle, name = tempfile.mkstemp(prefix=PARTIAL_PREFIX, suffix=final.suffix, dir=final.parent)
+    except OSError as error:
+        raise unwritten(final, error) from error
     os.close(handle)
     temporary = Path(name)
     try:
@@ -40,6 +53,11 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         temporary.replace(final)
+    except OSError as error:
+        is_of_another = error.filename is not None and name not in (str(error.filename), str(error.filename2))
+        if error.errno is None or is_of_another:
+            raise
+        raise unwritten(final, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 

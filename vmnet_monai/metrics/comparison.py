@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from vmnet_monai.metrics.bootstrap import patient_bootstrap_interval
 from vmnet_monai.metrics.disease import auc_of_rows, within_source_auc
@@ -93,8 +94,12 @@ def compare_systems(
     patients = every_run[0]["patient"].to_numpy(dtype=str)
 
     rows: list[dict[str, object]] = []
-    for score in [*_structure_scores(every_run), *_disease_scores(every_run[0], labels, pairs, min_count)]:
-        interval = partial(_interval, score.images, patients, bootstrap_samples, seed)
+    scores = [*_structure_scores(every_run), *_disease_scores(every_run[0], labels, pairs, min_count)]
+    draws = (2 * len(order) - 1) * bootstrap_samples  # of a score, at most
+    bar = tqdm(total=len(scores) * draws, desc="Resampling", unit="resample", delay=1, leave=False)
+    for number, score in enumerate(scores):
+        bar.update(number * draws - bar.n)
+        interval = partial(_interval, score.images, patients, bootstrap_samples, seed, bar.update)
         statistics = {name: [score.of(run) for run in runs[name]] for name in order}
         values = {name: pd.Series([of_run(score.images) for of_run in statistics[name]]) for name in order}
         own = {name: _mean(statistics[name]) for name in order if values[name].notna().all()}
@@ -108,6 +113,7 @@ def compare_systems(
                 row["difference"] = values[name].mean() - values[reference].mean()
                 row["difference_lower"], row["difference_upper"] = interval(_difference(own[name], own[reference]))
             rows.append(row)
+    bar.close()
     if not rows:
         raise ValueError(
             f"there is nothing to score: no scores of masks, and no disease with {min_count} photographs of each class "
@@ -217,9 +223,18 @@ def _difference(own: _Statistic, reference: _Statistic) -> _Statistic:
 
 
 def _interval(
-    images: NDArray[np.intp], patients: NDArray[np.str_], samples: int, seed: int, statistic: _Statistic
+    images: NDArray[np.intp],
+    patients: NDArray[np.str_],
+    samples: int,
+    seed: int,
+    advance: Callable[[], object],
+    statistic: _Statistic,
 ) -> tuple[float, float]:
-    return patient_bootstrap_interval(lambda drawn: statistic(images[drawn]), patients[images].tolist(), samples, seed)
+    def scored(drawn: NDArray[np.intp]) -> float:
+        advance()
+        return statistic(images[drawn])
+
+    return patient_bootstrap_interval(scored, patients[images].tolist(), samples, seed)
 
 
 def _column(run: pd.DataFrame, name: str) -> pd.Series:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -107,3 +109,10 @@ class Record(Description, InputRecord):  # pydantic takes the fields of the last
     """The input's file and all settings that change the outputs; made with others, they are made anew."""
     files: list[Annotated[str, AfterValidator(_check_inside)]]
     """Every file written for this image, relative to the output folder and inside it."""
+    sha256: str = ""
+    """Of all the rest but ``seconds``, as :meth:`digest` gives it, where it is kept on disk; empty otherwise."""
+
+    def digest(self) -> str:
+        """SHA-256 of the record: what is not as the run said it, but for the time that it took, has another."""
+        content = self.model_dump(exclude={"seconds", "sha256"})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
