@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,15 @@ def test_names_that_would_collide_get_a_digest(other: str) -> None:
         ('../a\\b:c*d?e"f<g>h|i', "a-b-c-d-e-f-g-h-i"),
         ("v1.2_x-y", "v1.2_x-y"),
         ("...", ""),
+        ("\U0001f441\ufe0f", ""),
+        ("_-_", ""),
+        ("\u0301\u0301", ""),
+        ("\u3164\u115f", ""),
+        ("eye \U0001f441\ufe0f 1", "eye-1"),
+        ("\u845b\U000e0100", "\u845b"),
+        ("a\u200b\u202eb", "a-b"),
+        ("- \u0301a", "a"),
+        ("\u0939\u093f\u0928\u094d\u0926\u0940", "\u0939\u093f\u0928\u094d\u0926\u0940"),
     ],
 )
 def test_letters_of_every_script_stay(text: str, expected: str) -> None:
@@ -65,7 +75,11 @@ def test_devices_of_windows_are_no_names(name: str) -> None:
     assert made.startswith(f"{name[:3]}")
 
 
-@pytest.mark.parametrize("name", ["", "-a", ".a", "a.", "a b", "a/b", "Mu\u0308ller", "x" * 151, "甲" * 51])
+@pytest.mark.parametrize(
+    "name",
+    ["", "-a", ".a", "a.", "a b", "a/b", "Mu\u0308ller", "x" * 151, "甲" * 51]
+    + ["_", "\ufe0f", "a\ufe0f", "\u0301", "_\u0301a", "\u3164", "a\u200b", "a\u202e"],
+)
 def test_unsafe_id_is_told(name: str) -> None:
     assert not is_safe_id(name)
 
@@ -108,7 +122,10 @@ def test_next_origin_is_hashed_where_the_first_is_the_same() -> None:
 
 
 NAMES = st.one_of(
-    st.text(max_size=12), st.text("aA.-_ éÉe\u0301ßs甲", max_size=4), st.text("甲x", min_size=40, max_size=200)
+    st.text(max_size=12),
+    st.text("aA.-_ éÉe\u0301ßs甲", max_size=4),
+    st.text("a\u0301\ufe0f\u200d\u3164\U0001f441- ", max_size=5),
+    st.text("甲x", min_size=40, max_size=200),
 )
 
 
@@ -119,6 +136,8 @@ def test_any_names_become_safe_distinct_and_independent_of_order(names: list[str
     origins = [f"{number}/{name}" for number, name in enumerate(names)]
     made = unique_names(names, names, origins)
     assert all(map(is_safe_id, made))
+    assert all(any(unicodedata.category(sign)[0] in "LN" for sign in name) for name in made)
+    assert not set("".join(made)) & set("\ufe0f\u200d\u3164")
     assert len(set(map(same_file_key, made))) == len(made)
     assert unique_names(names[::-1], names[::-1], origins[::-1]) == made[::-1]
     added = "another photograph"

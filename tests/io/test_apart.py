@@ -5,16 +5,22 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import struct
+import subprocess
 import sys
+import zlib
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from bombs import BOMBS, write_bomb
+from dicom_files import photograph_dataset, save
 from PIL import Image
+from pydicom.uid import RLELossless
 
 from vmnet_monai.errors import UnreadableImageError
-from vmnet_monai.io import apart
+from vmnet_monai.io import apart, decoding
 from vmnet_monai.io.apart import decode_apart
 from vmnet_monai.io.decoding import REMARKS, decode
 from vmnet_monai.io.images import read_image
@@ -134,6 +140,102 @@ def test_bomb_is_refused_and_takes_no_memory(kind: str, tmp_path: Path) -> None:
     assert np.array_equal(read_image(tmp_path / "good.tif"), PIXELS)
     assert peak_mib() - here < MOST_MEMORY_MIB
     assert peak_mib(process_id()) - there < MOST_MEMORY_MIB
+
+
+HERE = ("a.jpg", "a.png", "a.bmp", "a.ppm", "a.dcm")
+"""Files of which the header bounds what decoding takes."""
+
+
+def write_every_kind(folder: Path) -> set[str]:
+    """Write a photograph in each format and depth whose time or memory may differ; the names."""
+    picture = Image.fromarray(PIXELS)
+    for name in ("a.jpg", "a.png", "a.bmp", "a.ppm", "a.dib", "a.gif", "a.webp", "a.tif", "a.jp2"):
+        picture.save(folder / name)
+    Image.fromarray(PIXELS[..., 0].astype(np.uint16) * 257).save(folder / "grey16.png")
+    (folder / "colour16.png").write_bytes(png(b"", depth=16))
+    save(photograph_dataset(PIXELS), folder / "a.dcm")
+    compressed = photograph_dataset(PIXELS)
+    compressed.compress(RLELossless)
+    save(compressed, folder / "rle.dcm")
+    return {path.name for path in folder.iterdir()}
+
+
+def chunk(kind: bytes, content: bytes = b"") -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def png(before: bytes, after: bytes = b"", depth: int = 8) -> bytes:
+    """A black PNG of 4 x 4 pixels with further chunks before and after its pixels."""
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 4, depth, 2, 0, 0, 0))
+    pixels = chunk(b"IDAT", zlib.compress(bytes(4 * (1 + 12 * depth // 8))))
+    return b"\x89PNG\r\n\x1a\n" + header + before + pixels + after + chunk(b"IEND")
+
+
+def jpeg(parts: bytes) -> bytes:
+    stream = BytesIO()
+    Image.new("RGB", (4, 4)).save(stream, "JPEG")
+    return stream.getvalue()[:2] + parts + stream.getvalue()[2:]
+
+
+@pytest.fixture
+def apart_names(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the files that are decoded apart, which are decoded here in its place."""
+    names: list[str] = []
+
+    def record(name: str) -> Image.Image:
+        names.append(Path(name).name)
+        return decode(name)
+
+    monkeypatch.setattr("vmnet_monai.io.images.decode_apart", record)
+    return names
+
+
+def test_what_no_header_bounds_is_decoded_apart(apart_names: list[str], tmp_path: Path) -> None:
+    names = write_every_kind(tmp_path)
+    for name in names:
+        assert read_image(tmp_path / name).ndim == 3
+    assert set(apart_names) == names - set(HERE)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        png(before=500 * chunk(b"abCd")),
+        png(b"", after=500 * chunk(b"IDAT")),
+        png(before=chunk(b"abCd", bytes(5000))),
+        jpeg(500 * b"\xff\xe1\0\x0cExif\0\0MM\0\0"),
+        jpeg(500 * b"\xff"),
+        b"P6 #" + bytes(500) + b"\n4 4 255\n" + bytes(48),
+        png(b"") + bytes(5000),
+    ],
+    ids=["chunks", "pixel chunks", "large chunk", "EXIF parts", "fill bytes", "comment", "larger than its pixels"],
+)
+def test_file_of_many_parts_is_decoded_apart(
+    content: bytes, apart_names: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "many").write_bytes(content)
+    assert read_image(tmp_path / "many").shape == (4, 4, 3)
+    assert not apart_names
+    for limit in ("_HEADER_READS", "_HEADER_BYTES", "_LOADING_READS"):
+        monkeypatch.setattr(decoding, limit, 400)
+    (tmp_path / "few").write_bytes(png(b""))
+    assert read_image(tmp_path / "few").shape == (4, 4, 3)
+    assert not apart_names
+    assert read_image(tmp_path / "many").shape == (4, 4, 3)
+    assert apart_names == ["many"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such timer on Windows")
+def test_counting_of_frames_is_ended(tmp_path: Path) -> None:
+    Image.fromarray(PIXELS).save(tmp_path / "a.gif")
+    frame = b"," + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\0"
+    content = (tmp_path / "a.gif").read_bytes()
+    (tmp_path / "a.gif").write_bytes(content[:-1] + 200_000 * frame + b";")
+    program = (
+        "from vmnet_monai.io import budget, decoding; budget._FIXED_SECONDS = 0.2; budget.limit_this_process(); "
+        f"decoding.decode({str(tmp_path / 'a.gif')!r})"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == -signal.SIGPROF
 
 
 def test_remarks_come_along(tmp_path: Path) -> None:

@@ -812,10 +812,10 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files whose pixels are read from the disk from now on, in their order."""
     names: list[str] = []
 
-    def reading(path: Path, **options: Any) -> FileDataset:
+    def reading(file: Any, **options: Any) -> FileDataset:
         if not options.get("stop_before_pixels"):
-            names.append(Path(path).name)
-        return dcmread(path, **options)
+            names.append(Path(file.name).name)
+        return dcmread(file, **options)
 
     monkeypatch.setattr("vmnet_monai.io.dicom._kept", {})
     monkeypatch.setattr("vmnet_monai.io.dicom.dcmread", reading)
@@ -884,3 +884,14 @@ def test_frame_that_is_not_there_is_told_from_the_header() -> None:
     check_image_object(header, 1)
     with pytest.raises(UnreadableImageError, match="0 to 1.* 2"):
         check_image_object(header, 2)
+
+
+def test_header_of_very_many_elements_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = save(photograph_dataset(COLOUR), tmp_path / "a.dcm").read_bytes()
+    pixels = content.rindex(b"\xe0\x7f\x10\0")
+    blank = struct.pack("<HH2sH", 0x6001, 1, b"LO", 0)
+    (tmp_path / "a.dcm").write_bytes(content[:pixels] + 1000 * blank + content[pixels:])
+    assert np.array_equal(read_image(tmp_path / "a.dcm"), COLOUR)
+    monkeypatch.setattr("vmnet_monai.io.dicom.MAX_HEADER_READS", 1000)
+    with pytest.raises(UnreadableImageError, match="too many"):
+        read_image(tmp_path / "a.dcm")

@@ -594,7 +594,7 @@ def test_file_that_may_not_be_read_is_refused(tmp_path: Path, monkeypatch: pytes
     """The superuser may read all, so the system's answer is made up."""
     (tmp_path / "a.png").write_bytes(b"x")
 
-    def forbid(*args: object) -> None:
+    def forbid(*args: object, **options: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("builtins.open", forbid)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime
 import io
+import re
 import zipfile
 from pathlib import Path
 
@@ -126,6 +127,57 @@ def test_workbook_is_known_by_its_content_and_read_as_csv_would_be(name: str, tm
     assert table.rows.loc[2].tolist() == ["a.png", "1", "0.5", "2", "true", "", "2026-01-02", "007", "=1+1"]
     assert table.rows.loc[4].tolist() == ["b.png", *[""] * 8]
     assert table.remarks == [f"{path}: blank rows were skipped (1): 3."]
+
+
+@pytest.mark.parametrize(
+    ("value", "number_format", "shown"),
+    [(7, "000", "007"), (7.0, "00000", "00007"), (12345, "000", "12345"), (0, "00", "00"), (7, "000;-000", "007")]
+    + [(1234, "00-00-00", "00-12-34"), (7, '"P"000', "P007"), (1234, "\\P0-00", "P12-34"), (7, "000\\-0", "000-7")]
+    + [(7, "0", "7"), (7, "General", "7"), (7, '0" mm"', "7"), (7, "0.00", "7"), (7, "#,##0", "7"), (7, "00E+00", "7")]
+    + [(-7, "000", "-7"), (7.5, "000", "7.5"), (7, "@", "7"), (True, "000", "true")],
+)
+def test_zeros_that_a_format_shows_in_front_are_read(
+    value: float, number_format: str, shown: str, tmp_path: Path
+) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["id"])
+    book.active.append([value])
+    book.active["A2"].number_format = number_format
+    book.save(tmp_path / "t.xlsx")
+    assert read_table(tmp_path / "t.xlsx").rows["id"].tolist() == [shown]
+
+
+def test_formula_without_its_result_is_refused(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "t.xlsx", [["id", "image"], ["1", "a.png"], ["2", '="b"&".png"']])
+    with pytest.raises(TableError, match=r"t\.xlsx.* cell B3; open .* in Excel and save it, or export it as CSV"):
+        read_table(path)
+
+
+@pytest.mark.parametrize(("kind", "result", "read"), [("str", "b.png", "b.png"), ("str", "", ""), ("n", "3", "3")])
+def test_result_of_a_formula_is_read_also_where_it_is_an_empty_text(
+    kind: str, result: str, read: str, tmp_path: Path
+) -> None:
+    path = workbook(tmp_path / "t.xlsx", [["id", "image"], ["1", "=A2"]])
+    with zipfile.ZipFile(path) as packed:
+        members = {name: packed.read(name) for name in packed.namelist()}
+    sheet = "xl/worksheets/sheet1.xml"
+    members[sheet] = re.sub(
+        rb'<c r="B2"[^>]*>.*?</c>', f'<c r="B2" t="{kind}"><f>A2</f><v>{result}</v></c>'.encode(), members[sheet]
+    )
+    assert b"<f>A2</f><v>" in members[sheet]
+    with zipfile.ZipFile(path, "w") as packed:
+        for name, content in members.items():
+            packed.writestr(name, content)
+    assert read_table(path).rows["image"].tolist() == [read]
+
+
+def test_cell_with_nothing_but_a_style_is_blank(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["id", "image"])
+    book.active.append(["1"])
+    book.active["B2"].number_format = "000"
+    book.save(tmp_path / "t.xlsx")
+    assert read_table(tmp_path / "t.xlsx").rows["image"].tolist() == [""]
 
 
 def test_first_sheet_that_is_shown_is_read_and_named(tmp_path: Path) -> None:

@@ -27,6 +27,9 @@ MAX_NAME_BYTES = 150
 _KEPT = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 """Of ASCII: what has no meaning in paths, URLs, shells and formulas of spreadsheets."""
 
+_INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+"""Letters and marks that show nothing: those of Unicode's Default_Ignorable_Code_Point."""
+
 _RESERVED = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9\u00b9\u00b2\u00b3])(\..*)?", re.IGNORECASE)
 """Names of devices, which no file may have on Windows, with any suffix:
 https://learn.microsoft.com/windows/win32/fileio/naming-a-file."""
@@ -35,15 +38,20 @@ https://learn.microsoft.com/windows/win32/fileio/naming-a-file."""
 def slug(text: str) -> str:
     """Replace every run of characters that is unsafe in a file name by one hyphen; Unicode's form NFC.
 
-    Kept are letters, marks and numbers of every script, and ``.``, ``_`` and ``-`` inside. Spaces, punctuation and
-    symbols are replaced: file systems forbid some, and URLs, shells, or spreadsheets give a meaning to others.
+    Kept are letters and numbers of every script with their marks, and ``.``, ``_`` and ``-`` inside. Spaces,
+    punctuation and symbols are replaced: file systems forbid some, and URLs, shells, or spreadsheets give a meaning to
+    others. So is what cannot be seen, such as variation selectors, and a mark without a letter or number before it. The
+    result is empty where no letter or number remains.
 
     Example:
         >>> slug("患者甲 (left)"), slug("Müller_OD"), slug("=1+1")
         ('患者甲-left', 'Müller_OD', '1-1')
     """
     composed = unicodedata.normalize("NFC", text)
-    return re.sub("\0+", "-", "".join(sign if _is_kept(sign) else "\0" for sign in composed)).strip("-.")
+    kept = re.sub(
+        "\0+", "-", "".join(sign if stays else "\0" for sign, stays in zip(composed, _kept(composed), strict=True))
+    )
+    return kept.strip("-.") if any(map(_is_visible, kept)) else ""
 
 
 def is_safe_id(name: str) -> bool:
@@ -56,7 +64,8 @@ def is_safe_id(name: str) -> bool:
     return (
         name[:1] not in ("", "-", ".")
         and not name.endswith(".")
-        and all(map(_is_kept, name))
+        and all(_kept(name))
+        and any(map(_is_visible, name))
         and unicodedata.is_normalized("NFC", name)
         and _is_short(name)
         and not _RESERVED.fullmatch(name)
@@ -143,8 +152,23 @@ def _with_digest(name: str, origin: str, digits: int) -> str:
     return longer.replace(".", "-") if _RESERVED.fullmatch(longer) else longer
 
 
-def _is_kept(sign: str) -> bool:
-    return sign in _KEPT if sign.isascii() else unicodedata.category(sign)[0] in "LMN"
+def _kept(text: str) -> list[bool]:
+    """For each character whether it may stand in a name; a mark only behind a letter or number, or another mark."""
+    kept, may_be_marked = [], False
+    for sign in text:
+        stays = may_be_marked if _is_mark(sign) else _is_visible(sign) or sign in _KEPT
+        kept.append(stays)
+        may_be_marked = stays and (_is_visible(sign) or _is_mark(sign))
+    return kept
+
+
+def _is_mark(sign: str) -> bool:
+    return unicodedata.category(sign)[0] == "M" and not _INVISIBLE.match(sign)
+
+
+def _is_visible(sign: str) -> bool:
+    """Whether a character is a letter or number that is seen."""
+    return unicodedata.category(sign)[0] in "LN" and not _INVISIBLE.match(sign)
 
 
 def _is_short(name: str) -> bool:

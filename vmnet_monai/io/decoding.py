@@ -27,6 +27,7 @@ from vmnet_monai.io.budget import (
     lift_limits,
 )
 from vmnet_monai.io.codestream import MAX_SCANS, check_codestream, count_scans
+from vmnet_monai.io.counting import CountedFile, TooManyPartsError
 from vmnet_monai.io.depth import eight_bits
 from vmnet_monai.io.dicom import (
     HEADER_TAGS,
@@ -56,9 +57,15 @@ MAX_SAMPLE = "vmnet_max_sample"
 
 _PAGED_FORMATS = {"TIFF": "pages", "GIF": "frames", "PNG": "frames", "WEBP": "frames"}
 
-# Formats whose C decoder takes a time that follows from the number of pixels, and those with a mode that does.
-_BOUNDED_FORMATS = frozenset({"PNG", "GIF", "WEBP"})
-_RAW_FORMATS = frozenset({"BMP", "DIB", "PPM"})
+# How files begin of which a header may bound time and memory: JPEG, PNG, BMP and binary PPM. Frames of GIF are counted
+# one by one, WebP takes memory for a canvas of its own as soon as it is opened, the others see io.apart.
+_SIGNATURES_HERE = (b"\xff\xd8\xff", b"\x89PNG", b"BM", b"P4", b"P5", b"P6")
+
+_HEADER_READS, _HEADER_BYTES = 10_000, 4_000_000
+"""Most of what is read of a file that is opened here. Some lists are copied whole for each of their parts."""
+
+_LOADING_READS = 300_000
+"""Most reads of the pixels, three for each chunk of a PNG; of 100 million pixels in chunks of 8 kB it takes half."""
 
 _TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter two: BigTIFF
 _PLANAR_CONFIGURATION, _BITS_PER_SAMPLE, _MAX_SAMPLE_VALUE = 284, 258, 281  # TIFF tags
@@ -105,8 +112,7 @@ def decode(name: str, apart: Apart | None = None) -> Image.Image:
             return _decode_dicom(name, path, address, apart)
         if address is not None:
             return apart(name) if apart else _slice_image(address)
-        with open(name, "rb") as file:
-            return _decode(name, file, apart)
+        return _decode_here_or_apart(name, apart) if apart else _decode_file(name)
 
 
 @contextmanager
@@ -176,31 +182,49 @@ def _decode_dicom(name: str, path: str, address: SliceAddress | None, apart: Apa
     return image
 
 
-def _decode(name: str, file: BinaryIO, apart: Apart | None) -> Image.Image:
-    is_tiff = file.read(len(_TIFF_SIGNATURES[0])) in _TIFF_SIGNATURES
-    file.seek(0)
-    if is_tiff and apart:
-        return apart(name)
-    image: Image.Image
-    try:
-        image = opened = Image.open(file, formats=IMAGE_FORMATS)
-    except UnidentifiedImageError:
-        if not is_tiff:
-            raise
-        return _decode_unusual_tiff(file)
-    check_size(*image.size)
-    # Pillow 13 opens 16-bit colour that is stored plane by plane, and mixes its channels up.
-    tags = getattr(image, "tag_v2", {})
-    if tags.get(_PLANAR_CONFIGURATION) == 2 and max(tags.get(_BITS_PER_SAMPLE, (8,))) > 8:
-        return _decode_unusual_tiff(file)
-    if apart and not _is_bounded(opened, file):
-        return apart(name)
-    if image.format == "JPEG2000":
-        check_codestream(_content(file), *image.size)
-    # 16 bits for each sample, which some modes have.
-    allow(2 * len(image.getbands()) * image.width * image.height)
+def _decode_here_or_apart(name: str, apart: Apart) -> Image.Image:
+    """Decode a file here where its header bounds what that takes; otherwise apart."""
+    with CountedFile(name) as file:
+        if file.read(max(map(len, _SIGNATURES_HERE))).startswith(_SIGNATURES_HERE):
+            file.seek(0)
+            try:
+                file.allow(_HEADER_READS, _HEADER_BYTES)
+                image = Image.open(file, formats=IMAGE_FORMATS)
+                check_size(*image.size)
+                if _is_bounded(image, file):
+                    file.allow(_LOADING_READS)
+                    return _loaded(image, file)
+            except TooManyPartsError:
+                pass
+    return apart(name)
+
+
+def _decode_file(name: str) -> Image.Image:
+    with open(name, "rb") as file:
+        is_tiff = file.read(len(_TIFF_SIGNATURES[0])) in _TIFF_SIGNATURES
+        file.seek(0)
+        try:
+            image = Image.open(file, formats=IMAGE_FORMATS)
+        except UnidentifiedImageError:
+            if not is_tiff:
+                raise
+            return _decode_unusual_tiff(file)
+        check_size(*image.size)
+        # Pillow 13 opens 16-bit colour that is stored plane by plane, and mixes its channels up.
+        tags = getattr(image, "tag_v2", {})
+        if tags.get(_PLANAR_CONFIGURATION) == 2 and max(tags.get(_BITS_PER_SAMPLE, (8,))) > 8:
+            return _decode_unusual_tiff(file)
+        if image.format == "JPEG2000":
+            check_codestream(_content(file), *image.size)
+        allow(_most_bytes(image))
+        return _loaded(image, file)
+
+
+def _loaded(opened: ImageFile.ImageFile, file: BinaryIO) -> Image.Image:
+    """An opened image with its pixels and remarks."""
+    image: Image.Image = opened
     pages, rawmode = int(getattr(image, "n_frames", 1)), _rawmode(opened)
-    stated = _first(tags.get(_MAX_SAMPLE_VALUE))
+    stated = _first(getattr(image, "tag_v2", {}).get(_MAX_SAMPLE_VALUE))
     image.load()
     if rawmode[-4:] in _SIXTEEN_BITS and image.mode in ("RGB", "RGBA"):
         image = _in_full_depth(image, file, rawmode, stated)
@@ -211,13 +235,19 @@ def _decode(name: str, file: BinaryIO, apart: Apart | None) -> Image.Image:
     return image
 
 
-def _is_bounded(image: ImageFile.ImageFile, file: BinaryIO) -> bool:
-    """Whether the header of an opened image bounds the time and memory of its decoding."""
+def _most_bytes(image: Image.Image) -> int:
+    """Bytes of an image with 16 bits for each sample, which some modes have."""
+    return 2 * len(image.getbands()) * image.width * image.height
+
+
+def _is_bounded(image: ImageFile.ImageFile, file: CountedFile) -> bool:
+    """Whether the header of an opened image bounds the time and memory of its decoding, also here."""
+    if os.fstat(file.fileno()).st_size > _most_bytes(image) + _HEADER_BYTES or "16" in _rawmode(image):
+        return False  # 16 bits are decoded twice, and converted in Python
     if image.format in ("JPEG", "MPO"):
         return count_scans(_content(file)) <= MAX_SCANS
-    if image.format in _RAW_FORMATS:
-        return all(tile[0] == "raw" for tile in image.tile)  # run lengths and texts are decoded in Python
-    return image.format in _BOUNDED_FORMATS
+    # Others than PNG may have run lengths and texts, which are decoded in Python.
+    return image.format == "PNG" or all(tile[0] == "raw" for tile in image.tile)
 
 
 def _content(file: BinaryIO) -> bytes:
@@ -250,7 +280,9 @@ def _in_full_depth(image: Image.Image, file: BinaryIO, rawmode: str, stated: int
         tile._replace(args=(other, *tile.args[1:]) if isinstance(tile.args, tuple) else other) for tile in lower.tile
     ]
     lower.load()
-    samples = upper.astype(np.uint16) << 8 | np.asarray(lower)
+    samples = upper.astype(np.uint16)
+    samples <<= 8
+    samples |= np.asarray(lower)
     return _from_samples(samples, stated, image)
 
 

@@ -32,7 +32,6 @@ from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
-    JPEGBaseline8Bit,
     MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
     MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
     MultiFrameTrueColorSecondaryCaptureImageStorage,
@@ -45,6 +44,7 @@ from pydicom.uid import (
 
 from vmnet_monai.errors import UnreadableImageError, check_size
 from vmnet_monai.io.budget import MAX_FILE_BYTES, check_decoded_bytes
+from vmnet_monai.io.counting import CountedFile
 from vmnet_monai.io.dicom_pixels import PHOTOMETRIC_INTERPRETATIONS, frame_image
 from vmnet_monai.io.slices import SliceAddress
 
@@ -92,6 +92,9 @@ DICOM_INDEX = "DICOMDIR"
 
 MAX_FRAMES = 1000
 """Most frames of a file; angiography series have tens. A damaged header may claim millions."""
+
+MAX_HEADER_READS = 200_000
+"""Most reads of a file, one to three for each element: 1000 frames with 60 elements each."""
 
 MAX_DEFLATED_HEADER_BYTES = 8_000_000
 """Most bytes of a deflated file, once they are inflated, before its pixels; and as many behind them."""
@@ -219,15 +222,15 @@ def check_image_object(header: Dataset, frame: int = 0) -> None:
 def is_bounded(header: Dataset) -> bool:
     """Tell whether a header bounds the time and memory in which a frame is decoded.
 
-    It does for uncompressed pixels and JPEG baseline. It does not for other decoders, for a deflated file, and for a
-    palette, which may be given by segments that repeat one another.
+    It does for uncompressed pixels. It does not for compressed ones, whose fragments are counted one by one, for a
+    deflated file, and for a palette, which may be given by segments that repeat one another.
 
     Args:
         header: that was checked (:func:`check_image_object`).
     """
     syntax = _transfer_syntax(header)
     is_plain = not syntax.is_encapsulated and syntax != DeflatedExplicitVRLittleEndian
-    return header.PhotometricInterpretation != "PALETTE COLOR" and (is_plain or syntax == JPEGBaseline8Bit)
+    return is_plain and header.PhotometricInterpretation != "PALETTE COLOR"
 
 
 def decoded_bytes(header: Dataset) -> int:
@@ -327,7 +330,9 @@ def _read(path: str | Path, **options: Any) -> FileDataset:
     _check_bytes(os.path.getsize(path))
     meta = read_file_meta_info(path)
     if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
-        return dcmread(path, **options)
+        with CountedFile(path) as file:
+            file.allow(MAX_HEADER_READS)
+            return dcmread(file, **options)
     return _read_deflated(path, meta, **options)
 
 

@@ -8,7 +8,7 @@ import io
 import os
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import ZipFile
@@ -16,6 +16,7 @@ from zipfile import ZipFile
 import numpy as np
 import openpyxl
 import pandas as pd
+from openpyxl.cell.read_only import EmptyCell, ReadOnlyCell
 
 from vmnet_monai.io.files import whole_file
 
@@ -51,6 +52,10 @@ _PLACES = r"(^|[;\t\r\n])"
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _FORMULA = re.compile(rf"{_PLACES}('*[{_STARTS}])")
 _NEUTRAL = re.compile(rf"{_PLACES}'('*[{_STARTS}])")
+_PART = r'0|"[^"]*"|\\.|[- /()]'
+_ZEROS, _PADDING = re.compile(_PART), re.compile(rf"(?:{_PART})+(?:;|$)")
+"""The parts of a number format that shows zeros in front: zeros, and texts between them."""
+
 _TO_QUOTE = re.compile(r'[",;|\t\r\n]|^\s|\s$')
 
 
@@ -85,8 +90,9 @@ def read_table(path: str | os.PathLike[str], required: Iterable[str] = ()) -> Ta
 
     CSV is read as spreadsheets write it: columns separated by commas, semicolons, tabs or bars (those by which the
     header has the required columns, and the most), a leading line ``sep=;``, UTF-8, or UTF-16 with its byte order mark.
-    Of a workbook the first visible sheet is read, and of its formulas the results. Blank rows are skipped, columns
-    without a name left out, and cells that :func:`write_table` marked are read as they were.
+    Of a workbook the first visible sheet is read, of its formulas the results, and whole numbers with the zeros that
+    their format shows in front, such as ``007``. Blank rows are skipped, columns without a name left out, and cells
+    that :func:`write_table` marked are read as they were.
 
     Args:
         path: the table.
@@ -94,7 +100,7 @@ def read_table(path: str | os.PathLike[str], required: Iterable[str] = ()) -> Ta
 
     Raises:
         TableError: when the file is missing, too large or unreadable, is in another encoding, has a column twice or
-            lacks a required one, or a row has more cells than the header.
+            lacks a required one, a row has more cells than the header, or a formula has no result.
     """
     path, required = Path(path), tuple(required)
     content = _content(path)
@@ -260,10 +266,19 @@ def _of_workbook(path: Path, content: bytes) -> tuple[list[tuple[int, list[str]]
             records, cells = [], 0
             if sheets:
                 sheets[0].reset_dimensions()  # which some programs write wrongly
-                for number, row in enumerate(sheets[0].iter_rows(values_only=True), start=1):
+                blank: set[tuple[int, int]] = set()
+                for number, row in enumerate(sheets[0].iter_rows(), start=1):
                     if (cells := cells + 1 + len(row)) > MAX_CELLS:
                         raise TableError(f"A table must have at most {MAX_CELLS} cells, {path} has more; divide it.")
-                    records.append((number, [_text_of(value) for value in row] or [""]))
+                    records.append((number, [_text_of(cell) for cell in row] or [""]))
+                    # A result that is an empty text has another type.
+                    blank.update(
+                        (cell.row, cell.column)
+                        for cell in row
+                        if isinstance(cell, ReadOnlyCell) and cell.value is None and cell.data_type == "n"
+                    )
+                if blank:
+                    _check_results(path, content, sheets[0].title, blank)
     except TableError:
         raise
     except Exception as error:  # a damaged workbook makes openpyxl raise errors of any kind
@@ -276,18 +291,57 @@ def _of_workbook(path: Path, content: bytes) -> tuple[list[tuple[int, list[str]]
     return records, [f"{path}: of the sheets {names} the first was read."]
 
 
-def _text_of(value: object) -> str:
-    """What a cell of a workbook holds, as CSV would have it."""
+def _check_results(path: Path, content: bytes, title: str, blank: Set[tuple[int, int]]) -> None:
+    """Refuse formulas whose results are not stored, as programs other than spreadsheets write them.
+
+    Args:
+        path: named in the error.
+        content: the workbook.
+        title: of the sheet.
+        blank: row and column of the cells without a value.
+    """
+    sheet = openpyxl.load_workbook(io.BytesIO(content), read_only=True)[title]
+    sheet.reset_dimensions()
+    formulas = (cell for row in sheet.iter_rows() for cell in row if cell.data_type == "f")
+    cell = next((cell for cell in formulas if (cell.row, cell.column) in blank), None)
+    if cell is not None:
+        raise TableError(
+            f"The result of a formula must be stored with it, and {path} has none in the cell {cell.coordinate}; open "
+            "the table in Excel and save it, or export it as CSV."
+        )
+
+
+def _text_of(cell: ReadOnlyCell | EmptyCell) -> str:
+    """What a cell of a workbook holds, as CSV would have it; whole numbers with the zeros that are shown in front."""
+    value = cell.value
     match value:
         case None:
             return ""
         case bool():
             return str(value).lower()
-        case float() if value.is_integer():
-            return str(int(value))
+        case int() | float() if float(value).is_integer():
+            return _padded(int(value), cell.number_format)
         case datetime.datetime() if value.time() == datetime.time():
             return value.date().isoformat()
     return str(value)
+
+
+def _padded(value: int, number_format: str) -> str:
+    """A number as a format of zeros shows it, such as 000 or 00\\-00; other formats leave it as it is.
+
+    A single zero pads nothing, and its texts are units.
+    """
+    tokens = _ZEROS.findall(number_format.partition(";")[0]) if _PADDING.match(number_format) else []
+    places = tokens.count("0")
+    if value < 0 or places < 2:
+        return str(value)
+    digits = str(value).zfill(places)
+    rest, digits = digits[: len(digits) - places], digits[len(digits) - places :]
+    signs, shown = iter(digits), ""
+    for token in tokens:
+        shown += rest + next(signs) if token == "0" else token.removeprefix("\\").strip('"')
+        rest = "" if token == "0" else rest
+    return shown
 
 
 def _read_cell(text: str) -> str:
