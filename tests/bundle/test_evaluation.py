@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from monai.bundle import run
 from PIL import Image
 
 from vmnet_monai.calibration.operating_point import OperatingPoint
+from vmnet_monai.datasets.phantom import DISEASES
 
 
 def _evaluate(trained: Path, phantoms: Path, output_dir: Path, **overrides: Any) -> Path:
@@ -53,6 +56,34 @@ def test_one_row_per_photograph_with_the_decision_at_the_stored_threshold(evalua
         assert (table[f"decision_{disease}"] == expected).all()
     mean = json.loads((evaluated / "metrics.json").read_text())["vessel"]["inside_fov"]["phantom"]["mean"]
     assert table["vessel_inside_fov_dice"].mean() == pytest.approx(mean["dice"])
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_a_part_of_one_class_is_scored_as_far_as_possible_and_said_once(
+    label: int, trained: Path, phantoms: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(phantoms, tmp_path / "phantoms")
+    index = tmp_path / "phantoms/phantoms.csv"
+    table = pd.read_csv(index, dtype=str)
+    labels = {disease: 1 - label if disease == "normal" else label for disease in DISEASES}
+    for disease in DISEASES:
+        table.loc[table["split"] == "test", disease] = str(labels[disease])
+    table.to_csv(index, index=False)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        _evaluate(trained, tmp_path / "phantoms", tmp_path / "out")
+    scores = json.loads((tmp_path / "out/metrics.json").read_text())["disease"]["phantom"]
+    for disease, one in scores["per_disease"].items():
+        assert one["auc"] is None
+        assert one["average_precision"] is None
+        assert one["specificity" if labels[disease] else "sensitivity"] is None
+        assert 0 <= one["accuracy"] <= 1
+    assert scores["macro"]["auc"] is None
+    assert len(pd.read_csv(tmp_path / "out/metrics.csv")) == 4
+    assert not [one for one in caught if "sklearn" in one.filename or issubclass(one.category, RuntimeWarning)]
+    said = [line for line in capfd.readouterr().out.splitlines() if " WARNING vmnet_monai" in line]
+    assert len(said) == 1
+    assert f"with and without {', '.join(DISEASES)}: their AUC" in said[0]
 
 
 def test_evaluating_on_another_grid_than_trained_is_refused(trained: Path, phantoms: Path, tmp_path: Path) -> None:
