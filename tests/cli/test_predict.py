@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,8 +20,10 @@ import pytest
 import skimage.data
 from PIL import Image
 from small_bundle import small_bundle
+from torch.utils.data import get_worker_info
 
 from vmnet_monai import cli
+from vmnet_monai.io import images
 from vmnet_monai.io.files import whole_file
 
 RETINA = Image.fromarray(skimage.data.retina()).resize((353, 353))
@@ -425,6 +429,34 @@ def test_a_run_that_is_killed_ten_times_ends_like_an_undisturbed_one(bundle: Pat
     assert killed.keys() == undisturbed.keys()
     assert [name for name in killed if killed[name] != undisturbed[name]] == []
     assert not list((tmp_path / "killed").rglob(".vmnet-partial-*"))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX")
+def test_a_run_whose_worker_is_killed_says_so_and_the_next_ends_like_an_undisturbed_one(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in").mkdir()
+    for turn in range(6):
+        RETINA.rotate(20 * turn).save(tmp_path / f"in/{turn}.jpg")
+    words = ["predict", str(tmp_path / "in"), "--bundle", str(bundle), "--output"]
+    assert cli.main([*words, str(tmp_path / "undisturbed")]) == cli.OK
+    decoded = images._decoded
+
+    def kill(name: str) -> Image.Image:
+        if name.endswith("4.jpg") and get_worker_info() is not None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return decoded(name)
+
+    words += [str(tmp_path / "killed"), "--workers", "2", "--batch-size", "1"]
+    with monkeypatch.context() as patch:
+        patch.setattr(images, "_decoded", kill)
+        capsys.readouterr()
+        assert cli.main(words) != cli.OK
+    told = capsys.readouterr().err
+    assert len(re.findall("^error: ", told, re.MULTILINE)) == 1
+    assert "run the same command again" in told
+    assert cli.main(words) == cli.OK
+    assert snapshot(tmp_path / "killed") == snapshot(tmp_path / "undisturbed")
 
 
 def test_an_export_predicts_in_place_of_the_bundle(
