@@ -431,6 +431,7 @@ def test_a_run_that_is_killed_ten_times_ends_like_an_undisturbed_one(bundle: Pat
     assert not list((tmp_path / "killed").rglob(".vmnet-partial-*"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX")
 def test_a_run_whose_worker_is_killed_says_so_and_the_next_ends_like_an_undisturbed_one(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
