@@ -79,6 +79,13 @@ def takes(parser: ConfigParser, key: str) -> bool:
     return callable(target) and parameter in inspect.signature(target).parameters
 
 
+def test_every_module_has_its_page_of_the_api_in_the_navigation() -> None:
+    """The site itself is built by CI."""
+    modules = {path.stem for path in (ROOT / "vmnet_monai").iterdir() if path.suffix == ".py" or any(path.glob("*.py"))}
+    listed = re.findall(r"- api/(\w+)\.md", read("mkdocs.yml"))
+    assert sorted(listed) == sorted(name for name in modules if not name.startswith("__"))
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_relative_links_resolve(page: str) -> None:
     prose = re.sub(r"^```.*?^```", "", read(page), flags=re.MULTILINE | re.DOTALL)

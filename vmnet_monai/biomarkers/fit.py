@@ -2,7 +2,7 @@
 
     python -m vmnet_monai.biomarkers.fit --dataset NAME --dataset-dir DIR [...] --output FILE
 
-The file written is what :data:`vmnet_monai.biomarkers.reference.REFERENCE` reads.
+The file written is what ``vmnet_monai.biomarkers.reference`` reads.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ class OwnCalibration(_Checked):
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
 
     def probability(self, disease: str, score: float) -> float:
-        """The calibrated probability of one of :attr:`diseases`.
+        """The calibrated probability of one of the calibrated diseases.
 
         Args:
             disease: its key.
