@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 import skimage.data
 import torch
@@ -46,6 +47,15 @@ def test_torchscript_brings_config_metadata_and_operating_point(bundle: Path, tm
         (bundle / "models/operating_point.json").read_text()
     )
     assert [path.name for path in (tmp_path / "new/folder").iterdir()] == ["model.ts"]
+
+
+def test_onnx_alone_tells_the_names_of_its_outputs_and_labels(bundle: Path, tmp_path: Path) -> None:
+    export_models(bundle, tmp_path / "new", runtimes=["onnx"], images=[RETINA])
+    session = onnxruntime.InferenceSession(tmp_path / "new/model.onnx", providers=["CPUExecutionProvider"])
+    point = json.loads(session.get_modelmeta().custom_metadata_map["operating_point.json"])
+    expected = OperatingPoint.load(bundle / "models")
+    assert point["diseases"] == list(expected.diseases)
+    assert [output.name for output in session.get_outputs()] == [*expected.structures, "disease"]
 
 
 @pytest.mark.parametrize("runtimes", [["torchscript"], ["openvino"]])

@@ -188,7 +188,7 @@ def _write_exports(
             if runtime == "torchscript":
                 _write_torchscript(network, size_px, extras, folder / EXPORTED[runtime])
             elif not onnx_path.exists():
-                _write_onnx(network, size_px, extras[WEIGHTS_SHA256], onnx_path)
+                _write_onnx(network, size_px, extras, onnx_path)
             if runtime == "openvino":
                 _write_openvino(onnx_path, extras[WEIGHTS_SHA256], folder / EXPORTED[runtime])
             advance()
@@ -210,7 +210,7 @@ def _write_torchscript(network: torch.nn.Module, size_px: int, extras: Mapping[s
     )
 
 
-def _write_onnx(network: torch.nn.Module, size_px: int, made_from: str, path: Path) -> None:
+def _write_onnx(network: torch.nn.Module, size_px: int, extras: Mapping[str, str], path: Path) -> None:
     example = torch.zeros(1, 3, size_px, size_px)
     with torch.no_grad():
         names = list(network(example))
@@ -222,7 +222,7 @@ def _write_onnx(network: torch.nn.Module, size_px: int, made_from: str, path: Pa
         filename=str(path),
         dynamo=False,  # the other exporter takes ten times as long, and fails on MONAI's FlexibleUNet
     )
-    onnx.helper.set_model_props(model, {WEIGHTS_SHA256: made_from})
+    onnx.helper.set_model_props(model, dict(extras))
     onnx.save(model, path)
 
 

@@ -65,7 +65,7 @@ def test_best_dice_threshold_lies_midway_between_separable_classes() -> None:
 def test_best_dice_threshold_beats_every_other_threshold() -> None:
     histogram = probability_histogram(*random_image())
     best = histogram_scores(histogram, best_dice_threshold(histogram))["dice"]
-    assert best == max(histogram_scores(histogram, threshold)["dice"] for threshold in np.linspace(0, 1, 21))
+    assert best == max(histogram_scores(histogram, threshold)["dice"] for threshold in np.linspace(0, 1, 101))
 
 
 def test_all_is_positive_where_all_is_vessel() -> None:
