@@ -53,6 +53,9 @@ SYSTEMS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """Systems of the papers and baselines by overlay, in small."""
 
+QUICKLY = ("VENet", "U-Net with focal Dice", "V-MNet on EfficientNet-Lite")
+"""One with both heads, one with a head less, and the one that is ours: those that are run with the quick tests."""
+
 
 def overlays(name: str) -> list[str]:
     below = ["resformer"] if name.startswith("resformer_") else []
@@ -97,7 +100,9 @@ def test_overlay_makes_a_network_that_learns_by_its_own_loss_and_optimizer(name:
     assert any(not torch.equal(value, before[key]) for key, value in network.state_dict().items())
 
 
-@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize(
+    "system", [name if name in QUICKLY else pytest.param(name, marks=pytest.mark.slow) for name in SYSTEMS]
+)
 def test_system_goes_through_every_workflow(
     system: str, train: Callable[..., Path], phantoms: Path, tmp_path: Path
 ) -> None:

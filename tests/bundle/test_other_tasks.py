@@ -84,7 +84,7 @@ NETWORKS = {
 
 
 @pytest.mark.filterwarnings("ignore:.*RETOUCH folders missing")
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", ["isic2017", pytest.param("retouch", marks=pytest.mark.slow)])
 def test_task_goes_through_every_workflow(task: str, output_folder: Callable[[Path], Path], tmp_path: Path) -> None:
     write, structures, changes, tested = TASKS[task]
     network, size = NETWORKS[task]
