@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import itk
 import numpy as np
 import pandas as pd
 import pytest
@@ -296,6 +297,17 @@ def test_any_input_is_predicted_or_refused_and_the_batch_goes_on(
     printed = capfd.readouterr()
     assert f"{len(HANDLED)} predicted, {len(REFUSED) + 1} refused, 0 failed" in printed.out
     assert "Traceback" not in printed.out + printed.err
+
+
+def test_masks_are_label_maps_for_itk(predict: Callable[..., int], retina: Path, tmp_path: Path) -> None:
+    """As 3D Slicer reads them: one unsigned component, two values, and the pixels of the photograph."""
+    assert predict(retina) == cli.OK
+    mask = itk.imread(str(tmp_path / f"out/vessel/{retina.stem}.png"))
+    assert (mask.GetNumberOfComponentsPerPixel(), mask.GetImageDimension()) == (1, 2)
+    values = itk.array_from_image(mask)
+    assert values.dtype == np.uint8
+    assert values.shape == RETINA.size[::-1]
+    assert set(np.unique(values)) == {0, 255}
 
 
 @pytest.mark.skipif(
