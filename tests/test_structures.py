@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vmnet_monai.structures import DEFAULT_COLOURS, STRUCTURE_LOOKS, check_structures, structure_looks
+from vmnet_monai.structures import DEFAULT_COLOURS, STRUCTURE_LOOKS, check_parts, check_structures, structure_looks
 
 
 def test_names_come_back_as_a_list() -> None:
@@ -28,6 +28,14 @@ def test_names_come_back_as_a_list() -> None:
 def test_names_that_could_be_confused_are_refused(structures: list[str], rule: str) -> None:
     with pytest.raises(ValueError, match=rule):
         check_structures(structures, ["amd", "drusen"])
+
+
+def test_parts_and_their_wholes_are_structures_and_no_part_has_parts() -> None:
+    assert check_parts({"artery": "vessel"}, ["vessel", "artery"]) == {"artery": "vessel"}
+    assert check_parts(None, ["vessel"]) == {}
+    for parts in ({"artery": "vessel"}, {"vessel": "disc", "disc": "vessel"}, {"disc": "disc"}):
+        with pytest.raises(ValueError, match="parts must map structures out of vessel, disc to their whole"):
+            check_parts(parts, ["vessel", "disc"])
 
 
 def test_known_structures_keep_their_colour_whatever_stands_beside_them() -> None:

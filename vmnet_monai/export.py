@@ -122,16 +122,15 @@ def export_models(
             bar.update()
         table = _measure(predictors, photographs, bar.update)
         _check(table)
-        sizes = {
-            runtime: sum((folder / name).stat().st_size for name in _files(runtime)) / 1e6 for runtime in predictors
-        }
+        sizes = {runtime: sum((folder / name).stat().st_size for name in _files(runtime)) for runtime in predictors}
         for runtime in chosen:
             for name in _files(runtime):
                 with whole_file(target / name) as path:
                     shutil.copyfile(folder / name, path)
     table["file"] = [str((source if runtime == "torch" else target) / _files(runtime)[-1]) for runtime in predictors]
-    table["size_mb"] = pd.Series(sizes)
-    table["size_ratio"] = table["size_mb"] / table["size_mb"].iloc[0]
+    size_bytes = pd.Series(sizes)
+    table["size_mb"] = size_bytes / 1e6
+    table["size_ratio"] = size_bytes / size_bytes.iloc[0]
     table["seconds_ratio"] = table["seconds"] / table["seconds"].iloc[0]
     table = pd.concat([table, pd.DataFrame({"remark": pd.Series(remarks, dtype=str)})])
     table = table.astype({"mask_pixels": "Int64"}).fillna({"file": "", "remark": ""})

@@ -9,7 +9,15 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-__all__ = ["RESERVED_NAMES", "STRUCTURE_LOOKS", "StructureLook", "check_structures", "is_file_safe", "structure_looks"]
+__all__ = [
+    "RESERVED_NAMES",
+    "STRUCTURE_LOOKS",
+    "StructureLook",
+    "check_parts",
+    "check_structures",
+    "is_file_safe",
+    "structure_looks",
+]
 
 RESERVED_NAMES = frozenset(
     {
@@ -104,6 +112,25 @@ def check_structures(structures: Sequence[str], diseases: Sequence[str] = ()) ->
             f"a structure must not have the name of another one with a number, got {numbered[0]!r}: rename it."
         )
     return names
+
+
+def check_parts(parts: Mapping[str, str] | None, structures: Sequence[str]) -> dict[str, str]:
+    """Check which structures are parts of others, and return it as a dictionary, empty without any.
+
+    Args:
+        parts: part -> whole, such as ``{"artery": "vessel", "vein": "vessel"}``.
+        structures: keys of all structures.
+
+    Raises:
+        ValueError: when another structure is named, or a whole is itself a part.
+    """
+    named = dict(parts or {})
+    if not {*named, *named.values()} <= set(structures) or set(named) & set(named.values()):
+        raise ValueError(
+            f"parts must map structures out of {', '.join(structures)} to their whole, which is no part, got {named}: "
+            "name both, or leave parts out."
+        )
+    return named
 
 
 def is_file_safe(name: str) -> bool:

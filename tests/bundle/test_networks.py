@@ -35,7 +35,8 @@ SYSTEMS: dict[str, tuple[str, dict[str, Any]]] = {
         "venet",
         {"network_def#features": [4, 6], "segmentation_activation": "softmax", "disease_activation": "softmax"},
     ),
-    "ResFormer": ("resformer", SMALL_RESFORMER),
+    "ResFormer, sequential": ("resformer", SMALL_RESFORMER),
+    "ResFormer, parallel": ("resformer_parallel", SMALL_RESFORMER | {"dfe": False}),
     "U-Net with focal Dice": ("efficientnet_b0_unet", {}),
     "UNETR": (
         "unetr",
@@ -44,6 +45,8 @@ SYSTEMS: dict[str, tuple[str, dict[str, Any]]] = {
             for name, value in {"feature_size": 4, "hidden_size": 24, "mlp_dim": 24, "num_heads": 2}.items()
         },
     ),
+    "classification from the encoder": ("layouts/encoder_classifier", SMALL_NETWORK | {"network_def#guided_levels": 1}),
+    "shared decoder": ("layouts/shared_decoder", SMALL_NETWORK),
     "bottleneck transformer": (
         "layouts/bottleneck_transformer",
         SMALL_NETWORK | {"network_def#guided_levels": 1, "network_def#features": [8, 16, 32]},

@@ -402,6 +402,13 @@ def test_weights_that_mean_nothing_are_refused(weights: dict[str, float], change
         MultiTaskLoss(bce, bce, structure_weights=weights, **changes)
 
 
+def test_parts_with_softmax_are_refused() -> None:
+    bce = torch.nn.BCEWithLogitsLoss()
+    structures: dict[str, Any] = {"structures": ("vessel", "artery"), "parts": {"artery": "vessel"}}
+    with pytest.raises(ValueError, match="parts must be left out with softmax"):
+        MultiTaskLoss(bce, bce, segmentation_activation="softmax", **structures)
+
+
 @pytest.mark.parametrize(
     "changes", [{"parts": {"artery": "vessel"}}, {"structures": ("vessel",), "parts": {"cup": "vessel"}}]
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ class ScoreWriter:
     """Writes ``metrics.json``, the summary, and ``metrics.csv``, one row per photograph, after an evaluation.
 
     They hold :func:`~vmnet_monai.metrics.evaluation_summary` and :func:`~vmnet_monai.metrics.evaluation_table`; what is
-    undefined or unknown is empty in the CSV and null in the JSON. A warning names the diseases whose AUC is.
+    undefined or unknown is empty in the CSV and null in the JSON.
 
     Args:
         output_dir: where the two files go.
@@ -78,22 +77,7 @@ class ScoreWriter:
         write_table(self.output_dir / "metrics.csv", table)
         with whole_file(self.output_dir / "metrics.json") as path:
             path.write_text(json.dumps(_nan_to_null(summary), indent=2) + "\n", encoding="utf-8")
-        if one_class := _of_one_class(summary["disease"], point.diseases):
-            logger.warning(
-                f"In the part {self.split} no dataset has photographs with and without {', '.join(one_class)}: their "
-                "AUC and the other scores that need both are empty; add photographs to have them."
-            )
         logger.info(f"Scores of {len(images)} photographs: {self.output_dir / 'metrics.json'}")
-
-
-def _of_one_class(datasets: Mapping[str, Any], diseases: Sequence[str]) -> list[str]:
-    """The diseases whose labels are known, and are the same throughout each dataset."""
-    scores = {name: [one["per_disease"][name] for one in datasets.values()] for name in diseases}
-    return [
-        name
-        for name, found in scores.items()
-        if any(one["n"] for one in found) and all(math.isnan(one["auc"]) for one in found)
-    ]
 
 
 def _nan_to_null(value: Any) -> Any:

@@ -9,6 +9,7 @@ from monai.losses import DeepSupervisionLoss
 from torch import nn
 
 from vmnet_monai.errors import renamed_arguments
+from vmnet_monai.structures import check_parts
 
 __all__ = ["MultiTaskLoss"]
 
@@ -104,21 +105,19 @@ class MultiTaskLoss(nn.Module):
         self.disease_weight = disease_weight
         self.structures = tuple(structures)
         self.exclusive_structures = segmentation_activation == "softmax"
-        self.parts = dict(parts or {})
-        unknown = sorted({*self.parts, *self.parts.values()} - set(self.structures))
-        if unknown or (self.parts and self.exclusive_structures):
-            raise ValueError(
-                f"parts must map structures out of {', '.join(self.structures)} to their whole, without softmax, got "
-                f"{self.parts}: name both, or leave parts out."
-            )
+        self.parts = check_parts(parts, self.structures)
         weights = dict(structure_weights or {})
         if not set(weights) <= set(self.structures) or min(weights.values(), default=0) < 0:
             raise ValueError(
                 f"structure_weights must map structures out of {', '.join(self.structures)} to weights of at least 0, "
                 f"got {weights}: leave others out."
             )
-        if weights and self.exclusive_structures:
-            raise ValueError("structure_weights need sigmoid: with softmax the structures have one loss together.")
+        for name, given in (("parts", self.parts), ("structure_weights", weights)):
+            if given and self.exclusive_structures:
+                raise ValueError(
+                    f"{name} must be left out with softmax, where the structures have one loss together, got {given}: "
+                    "leave it out, or take sigmoid."
+                )
         self.structure_weights = [float(weights.get(key, 1.0)) for key in self.structures]
         self.exclusive_diseases = disease_activation == "softmax"
 

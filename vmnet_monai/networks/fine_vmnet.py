@@ -12,7 +12,7 @@ from torch import nn
 from vmnet_monai.networks.encoders import ACTIVATION, Encoder
 from vmnet_monai.networks.guidance import GuideEncoder, MapGuidance, averaged
 from vmnet_monai.networks.reduction import reduce_to
-from vmnet_monai.structures import check_structures
+from vmnet_monai.structures import check_parts, check_structures
 
 __all__ = ["FineVMNet", "ResidualClassifier"]
 
@@ -103,7 +103,7 @@ class FineVMNet(nn.Module):
     Raises:
         ValueError: if ``label_names`` is empty, ``decoder_channels``, ``guide_channels``, ``shared_stages`` or
             ``guided_levels`` do not fit the encoder, :func:`~vmnet_monai.structures.check_structures` refuses the
-            structures, ``parts`` names others or the part of a part, or ``disease_size`` is below 1.
+            structures, :func:`~vmnet_monai.structures.check_parts` the parts, or ``disease_size`` is below 1.
 
     Example:
         >>> from vmnet_monai.networks.encoders import EfficientNetLite
@@ -150,12 +150,7 @@ class FineVMNet(nn.Module):
             )
         self.label_names = list(label_names)
         self.structures = check_structures(structures, label_names)
-        parts = dict(parts or {})
-        if not {*parts, *parts.values()} <= set(self.structures) or set(parts) & set(parts.values()):
-            raise ValueError(
-                f"parts must map structures out of {', '.join(self.structures)} to their whole, which is no part, got "
-                f"{parts}: name both, or leave parts out."
-            )
+        parts = check_parts(parts, self.structures)
         self.wholes = [self.structures.index(parts[key]) if key in parts else -1 for key in self.structures]
         self.settings = {"encoder": encoder.name}
         if parts:
