@@ -71,6 +71,7 @@ def probe(folder: Path, sources: str, **changes: Any) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
 
 
+@pytest.mark.slow
 def test_probe_finds_the_darker_source_by_its_colours(two_sources: Path) -> None:
     header, _, *rows = probe(two_sources, "['light','dark']")
     assert header == ["light or dark?", "values", "all photographs", "glaucoma only"]
@@ -80,6 +81,7 @@ def test_probe_finds_the_darker_source_by_its_colours(two_sources: Path) -> None
     assert by_name["photographs: train, test"][1] == "24, 12"
 
 
+@pytest.mark.slow
 def test_probe_on_a_source_that_is_not_there_is_refused(two_sources: Path) -> None:
     with pytest.raises(ValueError, match="light and bright.* 18 and 0"):
         probe(two_sources, "['light','bright']")
@@ -87,6 +89,7 @@ def test_probe_on_a_source_that_is_not_there_is_refused(two_sources: Path) -> No
         probe(two_sources, "['light']")
 
 
+@pytest.mark.slow
 def test_probe_with_another_config_than_the_training_had_is_refused(two_sources: Path) -> None:
     # The config parser wraps what goes wrong while it reads a key.
     with pytest.raises(RuntimeError) as caught:

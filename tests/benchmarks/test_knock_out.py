@@ -133,6 +133,7 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str,
     return folder, settings
 
 
+@pytest.mark.slow
 def test_guidance_that_has_learnt_nothing_makes_no_difference(untrained: tuple[Path, dict[str, Any]]) -> None:
     words = ["--config_file", str([TRAIN, LITE]), "--split", "train", "--min_count", "5", "--batch_size", "4"]
     for key, value in untrained[1].items():

@@ -84,12 +84,13 @@ NETWORKS = {
 
 
 @pytest.mark.filterwarnings("ignore:.*RETOUCH folders missing")
-@pytest.mark.parametrize("task", ["isic2017", pytest.param("retouch", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("task", TASKS)
 def test_task_goes_through_every_workflow(task: str, output_folder: Callable[[Path], Path], tmp_path: Path) -> None:
     write, structures, changes, tested = TASKS[task]
     network, size = NETWORKS[task]
     data = write(tmp_path / "data")
-    epochs = 20 if task == "isic2017" else 2  # enough to learn a lesion
+    epochs = 40 if task == "isic2017" else 2  # enough to learn a lesion
     overlays = [f"configs/datasets/{task}.json", network]
     output, predictions = output_folder(tmp_path / "output"), tmp_path / "predictions"
     settings = {

@@ -95,6 +95,7 @@ def test_localisation_by_hand() -> None:
     }
 
 
+@pytest.mark.slow
 def test_table_has_a_row_for_each_disease_method_and_layer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_phantoms(tmp_path, count=25, size_px=96)
     _, parser = explanations.load(f"{ROOT}/bundles/vmnet/models", {"device": "cpu", "grid_size": 64})
