@@ -130,11 +130,11 @@ def test_results_belong_to_the_study_and_keep_the_eye(study: Study) -> None:
 
 
 @needs_sdk
-def test_without_pixel_spacing_there_is_no_segmentation_and_the_manifest_says_why(study: Study) -> None:
+def test_without_pixel_spacing_there_is_all_that_there_is_with_it(study: Study) -> None:
     results = study.results(study.without_spacing.SOPInstanceUID)
-    assert "SEG" not in {result.Modality for result in results.values()}
-    assert {"report", "overlay"} <= results.keys()
-    assert "PixelSpacing" in study.rows(study.without_spacing.SOPInstanceUID)[0]["reason"]
+    assert results.keys() == study.results(study.right.SOPInstanceUID).keys()
+    assert "PixelMeasuresSequence" not in results["mask"].SharedFunctionalGroupsSequence[0]
+    assert study.rows(study.without_spacing.SOPInstanceUID)[0]["reason"] == ""
 
 
 @needs_sdk
