@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 __all__ = [
+    "LANDMARKS",
     "RESERVED_NAMES",
     "STRUCTURE_LOOKS",
     "StructureLook",
@@ -26,6 +27,9 @@ RESERVED_NAMES = frozenset(
     }
 )
 """Names that items, outputs, scores or folders use otherwise."""
+
+LANDMARKS = ("disc", "fovea_region")
+"""Structures that an eye has once, whose centre is a landmark of the retina."""
 
 
 class StructureLook(NamedTuple):

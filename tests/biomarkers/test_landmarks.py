@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmnet_monai.biomarkers import Landmark, laterality, locate
+from vmnet_monai.biomarkers import Landmark, centre_scores, laterality, locate
 
 
 def disc(x: float, y: float, radius: float, peak: float = 1.0, size: int = 100) -> np.ndarray:
@@ -41,6 +41,22 @@ def test_an_empty_map_has_no_centre() -> None:
 def test_what_is_no_map_is_refused(wrong: np.ndarray) -> None:
     with pytest.raises(ValueError, match="map .H, W. of values within 0 to 1"):
         locate(wrong)
+
+
+def test_a_centre_is_scored_in_diameters_of_the_reference() -> None:
+    reference = disc(40, 50, 8) >= 0.5  # of diameter 32
+    scores = centre_scores(disc(52, 34, 8), reference)
+    assert scores["centre_distance_diameters"] == pytest.approx(20 / 32, rel=0.02)
+    assert scores["centre_within_half_diameter"] == 0
+    assert centre_scores(disc(48, 50, 8), reference)["centre_within_half_diameter"] == 1
+
+
+def test_a_centre_that_is_not_found_is_not_within_and_without_reference_nothing_is_scored() -> None:
+    empty = np.zeros((100, 100))
+    lost = centre_scores(empty, disc(40, 50, 8) >= 0.5)
+    assert math.isnan(lost["centre_distance_diameters"])
+    assert lost["centre_within_half_diameter"] == 0
+    assert all(math.isnan(score) for score in centre_scores(disc(40, 50, 8), empty > 0).values())
 
 
 RIGHT_DISC, FOVEA = Landmark(700, 400, 0.9, 90), Landmark(450, 430, 0.8, 90)

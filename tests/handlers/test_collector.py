@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,31 @@ def test_with_a_threshold_photographs_are_scored_inside_and_as_a_whole() -> None
     assert scores["inside_fov"]["dice"] == pytest.approx(2 / 4)
     assert scores["whole_image"]["dice"] == pytest.approx(4 / 6)
     assert collector.histograms["vessel"]["whole_image"]["drive"].sum() == 6
+
+
+def test_parts_are_scored_by_how_they_are_told_apart_and_landmarks_by_their_centre() -> None:
+    names = ["vessel", "artery", "vein", "disc"]
+    entry = photograph(vessel=VESSEL, reference=REFERENCE, fov=FOV)
+    # Inside the field of view one artery is found, one taken for a vein, one vein found, and a crossing left out.
+    masks = {"artery": [[1, 1, 1], [0, 1, 0]], "vein": [[0, 0, 1], [1, 0, 0]], "disc": [[0, 1, 1], [0, 0, 0]]}
+    maps = {
+        "artery": [[0.6, 0.1, 0.0], [0.0, 0.0, 0.0]],
+        "vein": [[0.1, 0.3, 0.9], [0.1, 0.9, 0.0]],
+        "disc": [[0.9, 0, 0], [0, 0, 1.0]],
+    }
+    for name, mask in masks.items():
+        entry |= {
+            f"has_{name}": torch.tensor(True),
+            f"pred_{name}": torch.tensor([maps[name]]),
+            f"{name}_reference": torch.tensor([mask]),
+        }
+    collector = PredictionCollector(names, [0.5] * 4, {"artery": "vessel", "vein": "vessel"})
+    feed([[entry]], collector)
+    scores = {name: by_region["inside_fov"] for name, by_region in collector.records[0].structures.items()}
+    for part in ("artery", "vein"):
+        assert scores[part]["balanced_accuracy_among_parts"] == pytest.approx((1 / 2 + 1) / 2)
+    assert scores["disc"]["centre_distance_diameters"] == pytest.approx(1.5 / (2 * math.sqrt(2 / math.pi)))
+    assert not {"balanced_accuracy_among_parts", "centre_distance_diameters"} & set(scores["vessel"])
 
 
 def test_histograms_are_pooled_within_and_over_datasets() -> None:

@@ -14,6 +14,7 @@ from vmnet_monai.metrics import (
     PROBABILITY_LEVELS,
     ClDiceMetric,
     LabelledDiceMetric,
+    balanced_accuracy_among_parts,
     centreline_dice,
     components_difference,
     histogram_scores,
@@ -274,3 +275,29 @@ def test_second_observer_of_chasedb1_scores_as_published() -> None:
         reference, second = (imread(p) > 0 for p in (path, path.with_name(path.name.replace("1stHO", "2ndHO"))))
         dice.append(histogram_scores(probability_histogram(second.astype(np.float32), reference), 0.5)["dice"])
     assert np.mean(dice) == pytest.approx(0.778, abs=0.01)
+
+
+def test_parts_are_told_apart_on_the_pixels_that_are_of_one_part_alone() -> None:
+    artery, vein = (np.array([row], dtype=bool) for row in ([1, 1, 1, 1, 1, 0, 0], [0, 0, 0, 0, 1, 1, 1]))
+    found = {"artery": np.array([[0.9, 0.2, 0.3, 0.1, 0.0, 0.3, 0.0]]), "vein": np.full((1, 7), 0.15)}
+    inside = np.array([[True] * 6 + [False]])
+    score = balanced_accuracy_among_parts(found, {"artery": artery, "vein": vein}, inside)
+    assert score == pytest.approx((3 / 4 + 0 / 1) / 2)
+    assert (
+        balanced_accuracy_among_parts(
+            {"vein": vein * 1.0, "artery": artery * 1.0}, {"artery": artery, "vein": vein}, inside
+        )
+        == 1
+    )
+
+
+def test_parts_without_pixels_of_their_own_have_no_score() -> None:
+    artery, vein = np.array([[True, True]]), np.array([[False, True]])
+    maps = {"artery": np.array([[0.9, 0.2]]), "vein": np.array([[0.1, 0.8]])}
+    assert np.isnan(balanced_accuracy_among_parts(maps, {"artery": artery, "vein": vein}, artery))
+
+
+def test_parts_of_another_shape_are_refused() -> None:
+    mask = np.ones((2, 2), dtype=bool)
+    with pytest.raises(ValueError, match="vein must have the shape"):
+        balanced_accuracy_among_parts({}, {"artery": mask, "vein": mask[:1]}, mask)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from vmnet_monai.biomarkers.graph import EIGHT_NEIGHBOURS
 
-__all__ = ["Landmark", "laterality", "locate"]
+__all__ = ["Landmark", "centre_scores", "laterality", "locate"]
 
 
 class Landmark(NamedTuple):
@@ -64,6 +64,31 @@ def locate(probabilities: ArrayLike) -> Landmark | None:
     region = regions == regions.flat[int(values.argmax())]
     y, x = ndimage.center_of_mass(np.where(region, values, 0.0))
     return Landmark(float(x), float(y), highest, 2 * float(np.sqrt(region.sum() / np.pi)))
+
+
+def centre_scores(probabilities: ArrayLike, reference: NDArray[np.bool_]) -> dict[str, float]:
+    """Score how far the centre of a structure is found from where the reference has it.
+
+    Args:
+        probabilities: (H, W), 0 to 1, as for :func:`locate`.
+        reference: mask (H, W), boolean; its centre is the mean of its pixels, its diameter that of the circle of its
+            area.
+
+    Returns:
+        ``centre_distance_diameters``, in diameters of the reference, and ``centre_within_half_diameter``, 1 or 0, whose
+        mean is the fraction of images where it is; NaN where the reference is empty. A centre that is not found has no
+        distance, NaN, and is not within.
+
+    Raises:
+        ValueError: as :func:`locate`.
+    """
+    if not reference.any():
+        return dict.fromkeys(("centre_distance_diameters", "centre_within_half_diameter"), float("nan"))
+    y, x = (float(places.mean()) for places in np.nonzero(reference))
+    found = locate(probabilities)
+    distance = np.nan if found is None else np.hypot(found.x - x, found.y - y)
+    diameters = float(distance / (2 * np.sqrt(reference.sum() / np.pi)))
+    return {"centre_distance_diameters": diameters, "centre_within_half_diameter": float(diameters <= 0.5)}
 
 
 def laterality(disc: Landmark | None, fovea: Landmark | None, min_confidence: float = 0.5) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,18 @@ import torch
 import torch.distributed as dist
 from ignite.engine import Engine, Events
 
+from vmnet_monai.biomarkers import centre_scores
 from vmnet_monai.handlers.multi_task import decollated
-from vmnet_monai.metrics import Histograms, ImageScores, add_histograms, pooled, score_regions
+from vmnet_monai.metrics import (
+    INSIDE_FOV,
+    Histograms,
+    ImageScores,
+    add_histograms,
+    balanced_accuracy_among_parts,
+    pooled,
+    score_regions,
+)
+from vmnet_monai.structures import LANDMARKS, check_parts
 
 __all__ = ["PredictionCollector"]
 
@@ -28,9 +38,14 @@ class PredictionCollector:
         structures: keys of the structures.
         thresholds: threshold of each structure's mask for scores per photograph, which are costly; None leaves them
             out and collects histograms of the field of view only.
+        parts: part -> whole, such as ``{"artery": "vessel", "vein": "vessel"}``. Scores of parts tell, inside the field
+            of view, how well those of a whole are told apart
+            (:func:`~vmnet_monai.metrics.balanced_accuracy_among_parts`); those of landmarks, where their centre is
+            found (:func:`~vmnet_monai.biomarkers.centre_scores`).
 
     Raises:
-        ValueError: if there is not one threshold per structure.
+        ValueError: if there is not one threshold per structure, or :func:`~vmnet_monai.structures.check_parts` refuses
+            the parts.
 
     Attributes:
         records: one per photograph, of all processes, sorted by id, after the epoch.
@@ -41,8 +56,14 @@ class PredictionCollector:
         >>> PredictionCollector(["vessel"], thresholds=[0.5]).attach(evaluator)
     """
 
-    def __init__(self, structures: Sequence[str] = ("vessel",), thresholds: Sequence[float] | None = None) -> None:
+    def __init__(
+        self,
+        structures: Sequence[str] = ("vessel",),
+        thresholds: Sequence[float] | None = None,
+        parts: Mapping[str, str] | None = None,
+    ) -> None:
         self.structures = tuple(structures)
+        self.parts = check_parts(parts, structures)
         if thresholds is not None and (not isinstance(thresholds, Sequence) or len(thresholds) != len(structures)):
             raise ValueError(
                 f"structure_thresholds must be a list with one threshold for each of {', '.join(structures)}, "
@@ -77,23 +98,33 @@ class PredictionCollector:
                     patient=batch["patient"],
                     probabilities=_floats(output["pred_disease"]) if "pred_disease" in output else unknown,
                     labels=labels,
-                    structures={
-                        structure: self._score(structure, batch["dataset"], output)
-                        for structure in self.structures
-                        if bool(batch[f"has_{structure}"]) and f"pred_{structure}" in output
-                    },
+                    structures=self._score(batch, output),
                 )
             )
 
-    def _score(self, structure: str, dataset: str, output: dict[str, Any]) -> dict[str, dict[str, float]]:
-        histograms, scores = score_regions(
-            output[f"pred_{structure}"][0].float().cpu().numpy(),
-            output[f"{structure}_reference"][0].cpu().numpy() > 0,
-            output["fov_reference"][0].cpu().numpy() > 0,
-            None if self.thresholds is None else self.thresholds[structure],
-        )
-        counts = {region: {dataset: histogram} for region, histogram in histograms.items()}
-        add_histograms(self.histograms, {structure: counts})
+    def _score(self, batch: Mapping[str, Any], output: Mapping[str, Any]) -> dict[str, dict[str, dict[str, float]]]:
+        known = [name for name in self.structures if bool(batch[f"has_{name}"]) and f"pred_{name}" in output]
+        if not known:
+            return {}
+        maps = {name: output[f"pred_{name}"][0].float().cpu().numpy() for name in known}
+        references = {name: output[f"{name}_reference"][0].cpu().numpy() > 0 for name in known}
+        fov = output["fov_reference"][0].cpu().numpy() > 0
+        scores = {}
+        for name in known:
+            threshold = None if self.thresholds is None else self.thresholds[name]
+            histograms, scores[name] = score_regions(maps[name], references[name], fov, threshold)
+            counts = {region: {batch["dataset"]: histogram} for region, histogram in histograms.items()}
+            add_histograms(self.histograms, {name: counts})
+        if self.thresholds is None:
+            return scores
+        for name in set(LANDMARKS) & set(known):
+            scores[name][INSIDE_FOV] |= centre_scores(np.where(fov, maps[name], 0.0), references[name])
+        for whole in set(self.parts.values()):
+            siblings = [name for name in known if self.parts.get(name) == whole]
+            if len(siblings) > 1:
+                told_apart = balanced_accuracy_among_parts({name: maps[name] for name in siblings}, references, fov)
+                for name in siblings:
+                    scores[name][INSIDE_FOV]["balanced_accuracy_among_parts"] = told_apart
         return scores
 
     def gather(self) -> None:

@@ -12,6 +12,7 @@ from vmnet_monai.metrics.disease import (
     within_source_auc,
 )
 from vmnet_monai.metrics.evaluation import (
+    INSIDE_FOV,
     Histograms,
     ImageScores,
     add_histograms,
@@ -26,6 +27,7 @@ from vmnet_monai.metrics.segmentation import (
     PROBABILITY_LEVELS,
     ClDiceMetric,
     LabelledDiceMetric,
+    balanced_accuracy_among_parts,
     centreline_dice,
     components_difference,
     expected_calibration_error,
@@ -37,6 +39,7 @@ from vmnet_monai.metrics.segmentation import (
 
 __all__ = [
     "CALIBRATION_BINS",
+    "INSIDE_FOV",
     "PROBABILITY_LEVELS",
     "ClDiceMetric",
     "DiseaseROCAUC",
@@ -44,6 +47,7 @@ __all__ = [
     "ImageScores",
     "LabelledDiceMetric",
     "add_histograms",
+    "balanced_accuracy_among_parts",
     "centreline_dice",
     "compare_systems",
     "comparison_table",

@@ -19,6 +19,7 @@ from vmnet_monai.metrics.segmentation import (
 )
 
 __all__ = [
+    "INSIDE_FOV",
     "Histograms",
     "ImageScores",
     "add_histograms",

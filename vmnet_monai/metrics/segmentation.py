@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from monai.metrics import CumulativeIterationMetric, DiceMetric
 from numpy.typing import ArrayLike, NDArray
 from skimage.measure import label
 from skimage.morphology import skeletonize
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score, balanced_accuracy_score
 
 from vmnet_monai.metrics.binary import CALIBRATION_BINS, confusion_scores, roc_auc_of_counts
 
@@ -217,6 +219,47 @@ def segmentation_scores(
     scores["cldice"] = centreline_dice(prediction, reference)
     scores["components_difference"] = float(components_difference(prediction, reference))
     return scores
+
+
+def balanced_accuracy_among_parts(
+    probabilities: Mapping[str, NDArray[np.floating]],
+    references: Mapping[str, NDArray[np.bool_]],
+    region: NDArray[np.bool_],
+) -> float:
+    """Score how well the parts of a structure, such as arteries and veins, are told from each other.
+
+    Pixels of the region count that the reference gives to exactly one part, so that neither missed vessels nor
+    crossings do. Each is given to the part of the highest probability; the score is the mean over the parts of the
+    fraction of their pixels that are given to them, 1 / N by chance.
+
+    Args:
+        probabilities: part -> probability (H, W), 0 to 1, of N parts, two or more.
+        references: part -> reference mask (H, W), boolean, of the same parts.
+        region: pixels that count (H, W), boolean, such as the field of view.
+
+    Returns:
+        0 to 1; NaN unless every part has a pixel of its own.
+
+    Raises:
+        ValueError: when shapes differ or a mask is not boolean.
+
+    Example:
+        >>> artery = np.array([[True, True, True, False]])
+        >>> vein = np.array([[False, False, True, True]])  # the third pixel is a crossing
+        >>> found = {"artery": np.array([[0.6, 0.1, 0.9, 0.2]]), "vein": np.array([[0.3, 0.2, 0.1, 0.4]])}
+        >>> balanced_accuracy_among_parts(found, {"artery": artery, "vein": vein}, artery | vein)
+        0.75
+    """
+    _check_mask("region", region, region.shape)
+    for part, reference in references.items():
+        _check_mask(part, reference, region.shape)
+    masks = np.stack([references[part] for part in probabilities])
+    own = region & (masks.sum(axis=0) == 1)
+    truth = masks[:, own].argmax(axis=0)
+    if len(np.unique(truth)) < len(masks):
+        return float("nan")
+    given = np.stack([probability[own] for probability in probabilities.values()]).argmax(axis=0)
+    return float(balanced_accuracy_score(truth, given))
 
 
 class ClDiceMetric(CumulativeIterationMetric):
