@@ -353,28 +353,54 @@ def parts_target(has_vessel: bool) -> dict[str, torch.Tensor]:
     return {**target, **known, "fov": torch.ones(1, 1, 1, 4), "disease": torch.full((1, 1), torch.nan)}
 
 
-@pytest.mark.parametrize(("has_vessel", "scored"), [(False, 2), (True, 4)])
-def test_parts_are_told_apart_where_drawn_unless_their_whole_is_known(has_vessel: bool, scored: int) -> None:
-    """An undecided pixel costs log 2; one that is not scored costs nothing and gets no gradient."""
-    loss = MultiTaskLoss(
-        torch.nn.BCEWithLogitsLoss(reduction="sum"),
-        torch.nn.BCEWithLogitsLoss(),
-        structures=("artery",),
-        parts=None,
-    )
-    logits = torch.zeros(1, 1, 1, 4, requires_grad=True)
+@pytest.mark.parametrize("has_vessel", [False, True])
+@pytest.mark.parametrize("probability_of_vessel", [0.01, 0.6])
+def test_parts_are_told_apart_where_drawn_however_sure_their_whole_is(
+    has_vessel: bool, probability_of_vessel: float
+) -> None:
+    """A share of a half costs log 2; pixels of no part cost nothing and get no gradient, and the whole gets none."""
     parted = MultiTaskLoss(
         torch.nn.BCEWithLogitsLoss(reduction="sum"),
         torch.nn.BCEWithLogitsLoss(),
         structures=("vessel", "artery", "vein"),
         parts={"artery": "vessel", "vein": "vessel"},
+        structure_weights={"vessel": 0.0, "vein": 0.0},
     )
-    value = parted({"artery": logits}, parts_target(has_vessel))
-    assert value.item() == pytest.approx(scored * math.log(2), abs=1e-5)
+    vessel = torch.full((1, 1, 1, 4), probability_of_vessel).logit().requires_grad_()
+    artery = torch.full((1, 1, 1, 4), probability_of_vessel / 2).logit().requires_grad_()
+    prediction = {"vessel": vessel, "artery": artery, "vein": artery.detach()}
+    value = parted(prediction, parts_target(has_vessel))
+    assert value.item() == pytest.approx(2 * math.log(2), abs=1e-5)
     value.backward()
-    assert int((logits.grad.abs() > 1e-6).sum()) == scored
-    plain = loss({"artery": torch.zeros(1, 1, 1, 4)}, parts_target(has_vessel))
-    assert plain.item() == pytest.approx(4 * math.log(2), abs=1e-5)
+    assert artery.grad is not None
+    assert (artery.grad.flatten().abs() > 1e-6).tolist() == [True, True, False, False]
+    assert artery.grad.flatten()[0] < 0 < artery.grad.flatten()[1]
+    assert vessel.grad is None or not vessel.grad.any()
+
+
+def test_shares_are_those_that_the_network_gave() -> None:
+    loss = MultiTaskLoss(
+        torch.nn.BCEWithLogitsLoss(),
+        torch.nn.BCEWithLogitsLoss(),
+        structures=("vessel", "artery"),
+        parts={"artery": "vessel"},
+    )
+    own, vessel = (torch.tensor(values).reshape(1, 1, 1, -1) for values in ([-9.0, -1, 0, 2, 9], [-12.0, 4, -3, 0, 15]))
+    part = (torch.sigmoid(own.double()) * torch.sigmoid(vessel.double())).logit().float()
+    torch.testing.assert_close(loss._share("artery", {"vessel": vessel, "artery": part}), own, atol=1e-2, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("vessel", "rule"), [(None, "a part needs its whole"), (-1.0, "a part must not be more probable than its whole")]
+)
+def test_a_network_that_gives_no_shares_is_refused(vessel: float | None, rule: str) -> None:
+    bce = torch.nn.BCEWithLogitsLoss()
+    loss = MultiTaskLoss(bce, bce, structures=("vessel", "artery"), parts={"artery": "vessel"})
+    prediction = {"artery": torch.zeros(1, 1, 1, 4)}
+    if vessel is not None:
+        prediction["vessel"] = torch.full((1, 1, 1, 4), vessel)
+    with pytest.raises(ValueError, match=rule):
+        loss(prediction, parts_target(has_vessel=True))
 
 
 def test_structures_weigh_as_they_are_told_where_they_are_known() -> None:

@@ -19,6 +19,11 @@ BACKGROUND_LOGIT = -20.0
 LEAST_BACKGROUND = 1e-12
 """Probability of the background below which it counts as this one, so that its logarithm stays finite."""
 
+LEAST_REST = 1e-6
+"""Share of a whole that is left beside a part at least, so that its logit stays finite in float32."""
+
+ROUNDING = 0.1
+"""Logit by which a part may exceed its whole by rounding."""
 
 MIN_TOTAL_WEIGHT = 1e-12
 """Sum of weights below which it counts as this one: structures that all weigh nothing add nothing."""
@@ -57,9 +62,10 @@ class MultiTaskLoss(nn.Module):
         segmentation_activation: ``"sigmoid"``, or ``"softmax"`` where a pixel belongs to one structure at most.
         disease_activation: ``"sigmoid"``, or ``"softmax"`` where an image has exactly one of the labels.
         structure_weights: structure -> weight in that average; 1 where it is left out.
-        parts: part -> whole, such as ``{"artery": "vessel", "vein": "vessel"}``. Where an image has masks of parts but
-            not of their whole, the parts are scored on the pixels of any part only: what is drawn tells one part from
-            the other, and not where the whole ends. For datasets that draw vessels too wide, such as AVRDB.
+        parts: part -> whole, such as ``{"artery": "vessel", "vein": "vessel"}``. A part is scored on the pixels of any
+            part only, by its share of the whole there, the part's probability over the whole's: the masks of the parts
+            tell one from the other, and that of the whole where it ends. The network gives parts that are never more
+            probable than their whole, as :class:`~vmnet_monai.networks.FineVMNet` does.
 
     Raises:
         ValueError: if an activation is neither, ``parts`` or ``structure_weights`` names other structures or comes with
@@ -135,7 +141,8 @@ class MultiTaskLoss(nn.Module):
 
         Raises:
             ValueError: if a list of disease losses has not one loss per label, if coarser outputs come without a
-                ``DeepSupervisionLoss``, or the network's structures are others than the loss's, or with softmax fewer.
+                ``DeepSupervisionLoss``, the network has other structures than the loss, or with softmax fewer, or a
+            part comes without its whole or is more probable.
         """
         known = {"disease", *self.structures}
         unknown = [key for key in prediction if key not in known and key.rpartition("_")[0] not in self.structures]
@@ -186,7 +193,12 @@ class MultiTaskLoss(nn.Module):
         if not known.any():
             return torch.stack([0.0 * logits.sum() for logits in resolutions]).sum()
 
-        region = self._region(group, target)[known]
+        whole = self.parts.get(group[0])
+        region = target["fov"][known]
+        if whole is not None:
+            resolutions[0] = self._share(group[0], prediction)
+            drawn = [target[part][known] > 0.5 for part, of in self.parts.items() if of == whole]
+            region = region * torch.stack(drawn).any(dim=0)
         reference = torch.where(region > 0.5, torch.cat([target[key][known] for key in group], dim=1).float(), 0.0)
         inputs = []
         for logits in resolutions:
@@ -200,15 +212,22 @@ class MultiTaskLoss(nn.Module):
         # A single output costs its plain loss: a network in evaluation mode gives no others.
         return self.segmentation_loss(inputs if len(inputs) > 1 else inputs[0], reference)
 
-    def _region(self, group: tuple[str, ...], target: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Where the structures of a group are scored, (B, 1, H, W) of 0 and 1."""
-        fov = target["fov"]
-        whole = self.parts.get(group[0])
-        if whole is None:
-            return fov
-        drawn = [target[part] > 0.5 for part, of in self.parts.items() if of == whole]
-        is_known = target[f"has_{whole}"].reshape(-1, 1, 1, 1)
-        return fov * (torch.stack(drawn).any(dim=0) | is_known)
+    def _share(self, part: str, prediction: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """The logits (B, 1, H, W) of a part's share of its whole, whose map gets no gradient from it."""
+        whole = self.parts[part]
+        if whole not in prediction:
+            raise ValueError(
+                f"a part needs its whole, got {part} without {whole}: let the network give both, or leave out parts."
+            )
+        logits, of_whole = prediction[part].float(), prediction[whole].detach().float()
+        if (logits > of_whole + ROUNDING).any():
+            raise ValueError(
+                f"a part must not be more probable than its whole, got {part} above {whole}: give the network the same "
+                "parts (structure_parts), as configs/networks/efficientnet_lite.json does, or leave them out of both."
+            )
+        logs = nn.functional.logsigmoid(logits) - nn.functional.logsigmoid(of_whole)
+        logs = logs.clamp(max=-LEAST_REST)
+        return logs - torch.log(-torch.expm1(logs))
 
     def _diseases(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         if len(self.disease_losses) not in (1, logits.shape[1]):
