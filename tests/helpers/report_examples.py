@@ -90,7 +90,7 @@ def unusable(name: str, status: Status, reason: str) -> InputRecord:
 
 
 class Page(HTMLParser):
-    """Elements of a page with their attributes, and the text between them."""
+    """Elements of a page with their attributes, and the text between them that is no script and no style."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -103,7 +103,8 @@ class Page(HTMLParser):
         self.elements.append((tag, dict(attributes)))
 
     def handle_data(self, data: str) -> None:
-        self.texts.append(data.strip())
+        if self.cdata_elem is None:
+            self.texts.append(data.strip())
 
     def attributes(self, tag: str, name: str) -> list[str]:
         """Values of an attribute, in the order of the page."""

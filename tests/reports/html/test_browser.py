@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from report_examples import EVIL, finding, heat, photograph, record, unusable, vessels
+from report_examples import EVIL, calibrated, finding, heat, photograph, record, unusable, vessels, withheld
+from report_index import CHROMIUM, FLAGS
 
 from vmnet_monai.reports.html.index import write_index
 from vmnet_monai.reports.html.page import write_page
@@ -15,17 +17,12 @@ from vmnet_monai.reports.html.page import write_page
 webdriver = pytest.importorskip("selenium.webdriver")
 keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 CHROMEDRIVER = shutil.which("chromedriver")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not (CHROMIUM and CHROMEDRIVER), reason="needs Chromium and its chromedriver"),
 ]
 
-FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"),
-)
 PROBABILITIES = {"low": 0.1, "eye 10": 0.7, "none": None, "eye 9": 0.3}
 
 
@@ -58,6 +55,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
 
 @pytest.fixture
 def index(browser: webdriver.Chrome, report: Path) -> webdriver.Chrome:
+    browser.get("about:blank")  # a report that is loaded anew keeps its order
     browser.get((report / "index.html").as_uri())
     return browser
 
@@ -99,7 +97,8 @@ def test_opens_from_disk_without_an_error(file: str, browser: webdriver.Chrome, 
 
 
 def test_nothing_from_outside_runs(index: webdriver.Chrome) -> None:
-    assert index.execute_script("return document.scripts.length") == 1
+    kinds = index.execute_script("return Array.from(document.scripts, script => script.type)")
+    assert kinds == ["application/json", ""], "data, and the report's own script"
     index.execute_script(
         "const s = document.createElement('script'); s.textContent = 'window.ran = 1'; document.body.append(s)"
     )
@@ -127,7 +126,77 @@ def test_keyboard_sorts_by_name_with_numbers_in_order(index: webdriver.Chrome) -
 def test_filter_leaves_rows_with_all_words(index: webdriver.Chrome) -> None:
     find(index, "#filter").send_keys("EYE 9")
     assert names(index) == ["eye 9"]
-    assert find(index, "#state").text == "1 of 6 shown"
+    assert find(index, "#state").text == "1 of 6 photographs"
+
+
+def test_status_leaves_its_rows(index: webdriver.Chrome) -> None:
+    find(index, "#status").send_keys("refused")
+    assert names(index) == ["dark"]
+    assert not find(index, "#pager").is_displayed(), "one page needs no other"
+
+
+def test_script_draws_the_rows_that_stand_in_the_page(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    undefined = finding("amd", None).model_copy(update={"score": math.nan})
+    made = [
+        record("a b#1", findings=[withheld("glaucoma", 0.9994), undefined]),
+        record("眼底", findings=[calibrated("glaucoma", 0.75), calibrated("amd", 0.2)], warnings=["Dim.", EVIL]),
+        record("byte \udcff", findings=[finding("glaucoma", 0.0)]),
+        record("nothing", findings=[]),
+        unusable(EVIL, "failed", EVIL),
+        unusable("dark", "refused", "Dark.").model_copy(update={"image": "dark"}),
+    ]
+    write_index(tmp_path, made)
+    browser.get((tmp_path / "index.html").as_uri())
+    rows = "return Array.from({}.querySelectorAll('tbody tr'), row => row.outerHTML.replaceAll('\\n', ''))"
+    source = (tmp_path / "index.html").read_text(encoding="utf-8")
+    plain = browser.execute_script(rows.format("new DOMParser().parseFromString(arguments[0], 'text/html')"), source)
+    assert browser.execute_script(rows.format("document")) == plain
+    assert len(plain) == 6
+
+
+@pytest.fixture
+def paged(browser: webdriver.Chrome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> webdriver.Chrome:
+    """Seven photographs, whose score falls from the first to the last, on pages of three."""
+    monkeypatch.setattr("vmnet_monai.reports.html.index.PAGE_ROWS", 3)
+    made = [record(f"eye {i}", findings=[finding("amd", 1 - i / 10)]) for i in range(7)]
+    write_page(tmp_path, made[3], photograph(), {}, {})
+    write_index(tmp_path, made)
+    browser.get((tmp_path / "index.html").as_uri())
+    return browser
+
+
+def test_pages_are_turned_and_named(paged: webdriver.Chrome) -> None:
+    assert names(paged) == ["eye 0", "eye 1", "eye 2"]
+    find(paged, "#previous").click()
+    assert names(paged) == ["eye 0", "eye 1", "eye 2"], "there is no page before the first"
+    find(paged, "#next").send_keys(keys.ENTER)
+    assert names(paged) == ["eye 3", "eye 4", "eye 5"]
+    find(paged, "#page").send_keys(keys.DELETE, "9", keys.ENTER)
+    assert names(paged) == ["eye 6"], "the last one"
+    assert find(paged, "#page").get_property("value") == "3"
+    assert find(paged, "#next").get_attribute("aria-disabled") == "true"
+
+
+def test_sorting_and_filter_reach_the_rows_of_all_pages(paged: webdriver.Chrome) -> None:
+    find(paged, "#next").click()
+    heading(paged, 2).click()
+    heading(paged, 2).click()
+    assert names(paged) == ["eye 6", "eye 5", "eye 4"], "lowest first, on the first page"
+    find(paged, "#filter").send_keys("eye 2")
+    assert names(paged) == ["eye 2"]
+
+
+def test_who_comes_back_finds_the_table_as_it_was(paged: webdriver.Chrome) -> None:
+    heading(paged, 2).click()
+    heading(paged, 2).click()
+    find(paged, "#next").click()
+    shown = names(paged)
+    assert shown == ["eye 3", "eye 2", "eye 1"]
+    find(paged, "tbody a").click()
+    assert paged.title.startswith("eye 3")
+    paged.back()
+    assert names(paged) == shown
+    assert "sorted by Age-related macular degeneration, lowest first" in find(paged, "#state").text
 
 
 def test_slider_changes_the_opacity_of_its_layers(page: webdriver.Chrome) -> None:
@@ -141,8 +210,9 @@ def test_slider_changes_the_opacity_of_its_layers(page: webdriver.Chrome) -> Non
 
 def test_keyboard_switches_structures_and_heat_maps(page: webdriver.Chrome) -> None:
     vessel, artery = page.find_elements("css selector", "img.structure")
+    assert (vessel.is_displayed(), artery.is_displayed()) == (False, True), "arteries say more than vessels"
     find(page, "[data-layer=structure-0]").send_keys(keys.SPACE)
-    assert (vessel.is_displayed(), artery.is_displayed()) == (False, True)
+    assert (vessel.is_displayed(), artery.is_displayed()) == (True, True)
     maps = page.find_elements("css selector", "img.heat")
     assert [element.is_displayed() for element in maps] == [False, False], "first the photograph alone"
     find(page, "[name=heat]").send_keys(keys.ARROW_DOWN)
@@ -152,6 +222,7 @@ def test_keyboard_switches_structures_and_heat_maps(page: webdriver.Chrome) -> N
 
 
 def test_overlays_lie_exactly_over_the_photograph(page: webdriver.Chrome) -> None:
+    find(page, "[data-layer=structure-0]").send_keys(keys.SPACE)
     below, *above = (element.rect for element in page.find_elements("css selector", "figure img")[:3])
     assert above == [below, below]
 
@@ -163,6 +234,12 @@ def test_narrow_screen_never_scrolls_sideways(file: str, browser: webdriver.Chro
     try:
         browser.get((report / file).as_uri())
         assert browser.execute_script("return document.documentElement.scrollWidth") == 360
+        hidden = browser.execute_script(
+            "return Array.from(document.querySelectorAll('section, .scroll, td, .value'))"
+            ".filter(element => element.clientWidth && element.scrollWidth > element.clientWidth)"
+            ".map(element => element.className)"
+        )
+        assert hidden == [], "nothing must be scrolled to inside a part either"
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
