@@ -10,6 +10,7 @@ from PIL import Image
 from report_examples import heat, photograph, vessels
 
 from vmnet_monai.explain import draw_heat_map, draw_structures, heat_palette
+from vmnet_monai.io.files import write_png
 from vmnet_monai.reports.images import (
     lay_over,
     levels,
@@ -17,7 +18,6 @@ from vmnet_monai.reports.images import (
     structure_levels,
     structure_palette,
     write_jpeg,
-    write_overlay,
 )
 from vmnet_monai.structures import structure_looks
 
@@ -58,7 +58,7 @@ def test_heat_is_drawn_as_in_other_pictures() -> None:
 
 
 def test_overlay_is_transparent_where_nothing_is(tmp_path: Path) -> None:
-    write_overlay(tmp_path / "vessel.png", levels(vessels()), structure_palette(structure_looks(["vessel"])["vessel"]))
+    write_png(tmp_path / "vessel.png", levels(vessels()), structure_palette(structure_looks(["vessel"])["vessel"]))
     with Image.open(tmp_path / "vessel.png") as image:
         pixels = np.asarray(image.convert("RGBA"))
     assert (pixels[..., 3] == levels(vessels())).all()

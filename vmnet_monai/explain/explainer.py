@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
 
-from vmnet_monai.explain.heat_maps import METHODS, disease_heat_maps
+from vmnet_monai.explain.heat_maps import CAMERAS, METHODS, disease_heat_maps, evidence_fractions, recorded_pass
 
 __all__ = ["Explainer"]
 
@@ -49,13 +49,42 @@ class Explainer:
         self.layer = layer
         self.method = method
 
-    def heat_maps(self, grid: torch.Tensor, fov: torch.Tensor, positive: Sequence[str]) -> dict[str, torch.Tensor]:
+    def infer(
+        self, inferer: Callable[..., dict[str, torch.Tensor]], inputs: torch.Tensor, network: torch.nn.Module
+    ) -> dict[str, torch.Tensor]:
+        """Run a network on images, and keep of the same pass what the heat maps are made of.
+
+        Args:
+            inferer: such as :class:`vmnet_monai.handlers.MultiTaskInferer`. Of several passes the first one counts, of
+                the images as they are.
+            inputs: (B, 3, S, S) float32.
+            network: what runs the network; only the explainer's own one, and not an export of it, can be looked into.
+
+        Returns:
+            The inferer's dictionary of logits; also ``"evidence"`` (B, K, h, w) float32, the maps of all diseases in
+            the size of the layer's, if heat maps by Grad-CAM or Grad-CAM++ are asked for and the pass has them.
+        """
+        has_layer = self.layer in dict(self.network.named_modules())
+        if network is not self.network or self.method not in CAMERAS or not self.explain or not has_layer:
+            return inferer(inputs, network)
+        with recorded_pass(network, self.layer) as record:
+            outputs = inferer(inputs, network)
+        return outputs if record.logits is None else {**outputs, "evidence": record.evidence(self.method)}
+
+    def heat_maps(
+        self,
+        grid: torch.Tensor,
+        fov: torch.Tensor,
+        positive: Sequence[str],
+        evidence: torch.Tensor | None = None,
+    ) -> dict[str, torch.Tensor]:
         """Make the heat maps on the network's grid.
 
         Args:
             grid: (3, S, S) float32, the network's input.
             fov: (1, S, S), 1 inside the field of view.
             positive: the diseases whose probability is at or above the threshold.
+            evidence: (K, h, w) of :meth:`infer`; without it the network is run again.
 
         Returns:
             disease -> (1, S, S) float32 in [0, 1].
@@ -66,4 +95,9 @@ class Explainer:
         columns = {disease: self.diseases.index(disease) for disease in self.diseases if disease in chosen}
         if not columns:
             return {}
-        return disease_heat_maps(self.network, grid[None], columns, self.layer, method=self.method, field_of_view=fov)
+        if evidence is None:
+            return disease_heat_maps(
+                self.network, grid[None], columns, self.layer, method=self.method, field_of_view=fov
+            )
+        chosen_maps = evidence_fractions(evidence[list(columns.values())].to(fov.device), fov)
+        return dict(zip(columns, chosen_maps, strict=True))

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-import copy
+import threading
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import torch
-from monai.visualize import GradCAM, GradCAMpp, OcclusionSensitivity
+from monai.visualize import GradCAM, GradCAMpp, ModelWithHooks, OcclusionSensitivity
 
-__all__ = ["METHODS", "DiseaseView", "disease_heat_maps"]
+__all__ = [
+    "CAMERAS",
+    "METHODS",
+    "DiseaseView",
+    "RecordedPass",
+    "disease_heat_maps",
+    "evidence_fractions",
+    "recorded_pass",
+]
 
 CAMERAS = {"gradcam": GradCAM, "gradcam++": GradCAMpp}
 """Methods that use the feature maps of one layer."""
@@ -26,6 +36,96 @@ PATCH_OVERLAP = 0.5
 
 OCCLUSION_BATCH = 16
 """Occluded images in one batch."""
+
+
+class RecordedPass(ModelWithHooks):
+    """A forward pass that was made, in the form in which MONAI's cameras ask for one.
+
+    Attributes:
+        features: (B, C, h, w) float32, the target layer's feature maps, where the gradient begins; None before.
+        logits: (B, K) float32, the disease logits made of them; None before.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(torch.nn.Identity(), target_layer_names=())
+        self.features: torch.Tensor | None = None
+        self.logits: torch.Tensor | None = None
+
+    def __call__(
+        self, x: torch.Tensor | None, class_idx: int | None = None, retain_graph: bool = True, **kwargs: Any
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...], tuple[torch.Tensor, ...]]:
+        """Return the logits, the feature maps, and the gradients of the logits (B,) of one disease to these.
+
+        Args:
+            x: not used.
+            class_idx: column of the disease.
+            retain_graph: not used; the next disease needs the graph too.
+            **kwargs: not used.
+        """
+        if self.features is None or self.logits is None:
+            raise ValueError("no forward pass was recorded: run the network inside recorded_pass.")
+        # Of four dimensions, as Grad-CAM++ multiplies gradients (B, C, h, w) by it.
+        self.score = self.logits[:, class_idx, None, None, None]
+        (gradients,) = torch.autograd.grad(self.score.sum(), self.features, retain_graph=True, allow_unused=True)
+        if gradients is None:
+            raise ValueError("the disease logits must depend on the target layer, and do not: choose another layer.")
+        return self.logits, (self.features.detach(),), (gradients,)
+
+    def evidence(self, method: str, columns: Sequence[int] | None = None) -> torch.Tensor:
+        """Make the class activation maps of diseases, before they are scaled to the image.
+
+        Args:
+            method: one of :data:`CAMERAS`.
+            columns: of the diseases in the logits; None for all.
+
+        Returns:
+            (B, K, h, w) float32, not negative, without a graph.
+        """
+        if columns is None:
+            columns = range(0 if self.logits is None else self.logits.shape[1])
+        camera = CAMERAS[method](self, target_layers="")  # type: ignore[arg-type] # MONAI's annotation lacks its own hooks
+        with torch.enable_grad():  # for the score; the caller may have switched gradients off
+            return torch.cat([camera.compute_map(None, class_idx=column).detach() for column in columns], dim=1)
+
+
+@contextmanager
+def recorded_pass(network: torch.nn.Module, target_layer: str) -> Iterator[RecordedPass]:
+    """Record the first forward pass that this thread makes with a network, without gradients before the target layer.
+
+    A layer that the pass runs several times, such as for a smaller image that the disease head reads, counts the last
+    time. What the network returns has no graph.
+
+    Args:
+        network: a network that returns a dictionary of logits, with ``disease`` (B, K).
+        target_layer: name of the layer in the network.
+
+    Yields:
+        The pass, empty before it was made.
+    """
+    record = RecordedPass()
+    thread = threading.get_ident()
+
+    def begin(layer: torch.nn.Module, inputs: Any, maps: torch.Tensor) -> torch.Tensor | None:
+        if record.logits is not None or threading.get_ident() != thread:
+            return None
+        torch.set_grad_enabled(True)
+        record.features = maps.detach().float().requires_grad_()
+        return record.features.to(maps.dtype)
+
+    def end(network: torch.nn.Module, inputs: Any, logits: dict[str, torch.Tensor]) -> dict[str, torch.Tensor] | None:
+        if record.logits is not None or threading.get_ident() != thread:
+            return None
+        record.logits = logits["disease"].float() if "disease" in logits else None
+        torch.set_grad_enabled(False)
+        return {name: values.detach() for name, values in logits.items()}
+
+    with torch.no_grad():
+        hooks = [network.get_submodule(target_layer).register_forward_hook(begin), network.register_forward_hook(end)]
+        try:
+            yield record
+        finally:
+            for hook in hooks:
+                hook.remove()
 
 
 class DiseaseView(torch.nn.Module):
@@ -112,17 +212,30 @@ def disease_heat_maps(
     if not columns:
         return {}
     inside = torch.ones_like(image[0, :1]) if field_of_view is None else (field_of_view > 0).to(image)
-    # On a copy: MONAI never takes its hooks off the layers again, and the gradients stay on the parameters.
-    network = copy.deepcopy(network)
     reduced = _disease_input(network, image)
     guide = _guide(network, image)
     if method == "occlusion":
         evidence = _occlusion(network, reduced, _disease_input(network, inside[None]), list(columns.values()), guide)
     else:
-        evidence = _camera(method, network, reduced, list(columns.values()), target_layer, guide)
-    heat_maps = torch.nn.functional.interpolate(evidence, image.shape[2:], mode="bilinear").relu() * inside
+        with recorded_pass(network, target_layer) as record:
+            DiseaseView(network, guide=guide)(reduced)
+        evidence = record.evidence(method, list(columns.values()))[0]
+    return dict(zip(columns, evidence_fractions(evidence, inside), strict=True))
+
+
+def evidence_fractions(evidence: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
+    """Scale maps of evidence to the image, and divide each by its own maximum inside the field of view.
+
+    Args:
+        evidence: (K, h, w) float32; what is negative counts as 0.
+        inside: (1, S, S), 1 inside the field of view, 0 outside.
+
+    Returns:
+        (K, 1, S, S) float32 in [0, 1], 0 outside; all 0 where there is no evidence.
+    """
+    heat_maps = torch.nn.functional.interpolate(evidence[:, None], inside.shape[1:], mode="bilinear").relu() * inside
     maxima = heat_maps.amax(dim=(1, 2, 3), keepdim=True).clamp(min=torch.finfo(heat_maps.dtype).tiny)
-    return dict(zip(columns, heat_maps / maxima, strict=True))
+    return heat_maps / maxima
 
 
 def _disease_input(network: torch.nn.Module, image: torch.Tensor) -> torch.Tensor:
@@ -140,34 +253,6 @@ def _guide(network: torch.nn.Module, image: torch.Tensor) -> torch.Tensor | None
         return draw(image)
 
 
-def _camera(
-    method: str,
-    network: torch.nn.Module,
-    image: torch.Tensor,
-    columns: Sequence[int],
-    target_layer: str,
-    guide: torch.Tensor | None,
-) -> torch.Tensor:
-    """Grad-CAM or Grad-CAM++ of K columns, (K, 1, H, W) in the size of the layer's feature maps."""
-    # Only the layer's maps need a gradient: that of everything before would cost twice a forward pass, and its memory.
-    network.requires_grad_(False)
-    network.get_submodule(target_layer).register_forward_hook(lambda layer, inputs, maps: maps.requires_grad_())
-    camera = CAMERAS[method](
-        nn_module=DiseaseView(network, guide=guide),
-        target_layers=f"network.{target_layer}",
-        upsampler=lambda _: lambda maps: maps,
-        postprocessing=lambda maps: maps,
-    )
-    with torch.enable_grad(), warnings.catch_warnings():
-        # As meant: the gradient begins at the layer's maps.
-        warnings.filterwarnings("ignore", message="Full backward hook is firing")
-        maps = torch.cat([torch.as_tensor(camera(x=image, class_idx=column)).detach() for column in columns])
-    # MONAI's hooks keep the network and its last feature maps, whose graph keeps the hooks: a cycle that the garbage
-    # collector cannot see, of gigabytes over a folder of images.
-    vars(camera.nn_module).clear()
-    return maps
-
-
 def _occlusion(
     network: torch.nn.Module,
     image: torch.Tensor,
@@ -175,7 +260,7 @@ def _occlusion(
     columns: Sequence[int],
     guide: torch.Tensor | None,
 ) -> torch.Tensor:
-    """How far each of K logits falls where the image is hidden, (K, 1, H, W)."""
+    """How far each of K logits falls where the image is hidden, (K, H, W)."""
     # MONAI fades a patch into zero. As a difference to the mean colour the patch fades into that; no retina is black.
     mean = (image * inside).sum(dim=(2, 3), keepdim=True) / inside.sum().clamp(min=1)
     background = mean * inside
@@ -193,4 +278,4 @@ def _occlusion(
         # MONAI indexes with a list where PyTorch wants a tuple; the results are the same up to PyTorch 2.13 at least.
         warnings.filterwarnings("ignore", message="Using a non-tuple sequence")
         fall = view(difference)[0, :, None, None] - torch.as_tensor(occlusion(difference)[0])[0]
-    return fall[columns, None]
+    return fall[columns]

@@ -15,6 +15,7 @@ from monai.utils.enums import CommonKeys as Keys
 from numpy.typing import NDArray
 
 from vmnet_monai.errors import ImageError, root_cause
+from vmnet_monai.explain import Explainer
 from vmnet_monai.inference.manifest import Manifest
 from vmnet_monai.reports.record import Status
 
@@ -146,14 +147,16 @@ class SkipFailedIteration:
 
     Its images are recorded as failed, and the engine goes on with an empty batch. For the argument
     ``iteration_update`` of :class:`monai.engines.SupervisedEvaluator`, whose own iteration does the same without
-    the exception.
+    the exception and the evidence for heat maps.
 
     Args:
         manifest: where the failed ones are noted.
+        explainer: keeps of the network's pass what the heat maps are made of.
     """
 
-    def __init__(self, manifest: Manifest) -> None:
+    def __init__(self, manifest: Manifest, explainer: Explainer) -> None:
         self.manifest = manifest
+        self.explainer = explainer
 
     def __call__(self, engine: SupervisedEvaluator, batchdata: dict[str, Any]) -> Any:
         """Run one iteration and return the engine's output, empty where it failed."""
@@ -163,7 +166,7 @@ class SkipFailedIteration:
             )
             engine.state.output = {Keys.IMAGE: inputs, Keys.LABEL: targets}
             with engine.mode(engine.network):
-                engine.state.output[Keys.PRED] = engine.inferer(inputs, engine.network)
+                engine.state.output[Keys.PRED] = self.explainer.infer(engine.inferer, inputs, engine.network)
             engine.fire_event(IterationEvents.FORWARD_COMPLETED)
             engine.fire_event(IterationEvents.MODEL_COMPLETED)
         except Exception as error:

@@ -23,8 +23,9 @@ def make_prediction(item: Mapping[str, Any], finding_maker: FindingMaker, explai
 
     Args:
         item: ``id``, ``image`` (3, S, S), ``fov`` (1, H, W), ``fov_box`` (5,), ``pred_<structure>`` (1, H, W) and
-            ``pred_disease`` (K,), each prediction only where the network has that head; ``warnings``, lines of one
-            string, where the image was checked.
+            ``pred_disease`` (K,), each prediction only where the network has that head; ``pred_evidence`` (K, h, w)
+            where :meth:`~vmnet_monai.explain.Explainer.infer` kept it; ``warnings``, lines of one string, where the
+            image was checked.
         finding_maker: names, thresholds and calibration.
         explainer: makes the heat maps.
     """
@@ -44,7 +45,8 @@ def make_prediction(item: Mapping[str, Any], finding_maker: FindingMaker, explai
     if findings:
         grid = item["image"]
         fov_on_grid = crop_to_box(inside, box, grid.shape[-1]) > 0.5
-        for disease, heat in explainer.heat_maps(grid, fov_on_grid.to(grid), explained).items():
+        maps = explainer.heat_maps(grid, fov_on_grid.to(grid), explained, item.get("pred_evidence"))
+        for disease, heat in maps.items():
             heat_maps[disease] = (restore_from_box(heat.cpu(), box) * inside)[0].numpy()
     measures = _measures(item, inside, box, operating_point) if "vessel" in masks else {}
     remarks = [line for line in item.get("warnings", "").split("\n") if line]

@@ -112,7 +112,7 @@ class Predictor:
         with plain_errors():
             batch = list_data_collate([self.prepare(image) for image in images])
             with torch.no_grad():
-                outputs = self._inferer(batch["image"].to(self._device), self.network)
+                outputs = self._explainer.infer(self._inferer, batch["image"].to(self._device), self.network)
             items = decollate_batch({**batch, "pred": outputs})
             return [make_prediction(self._postprocessing(item), self._finding_maker, self._explainer) for item in items]
 

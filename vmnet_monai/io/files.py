@@ -7,12 +7,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from vmnet_monai.errors import unwritten
+from vmnet_monai.io.png import png_parts
 
 __all__ = ["remove_partial_files", "whole_file", "write_png"]
 
@@ -75,12 +75,15 @@ def remove_partial_files(folder: str | os.PathLike[str]) -> None:
                 path.unlink(missing_ok=True)
 
 
-def write_png(path: str | os.PathLike[str], pixels: NDArray[Any]) -> None:
+def write_png(
+    path: str | os.PathLike[str], pixels: NDArray[np.uint8 | np.uint16], palette: NDArray[np.uint8] | None = None
+) -> None:
     """Write a PNG, whole or not at all.
 
     Args:
         path: the final name.
-        pixels: (H, W) uint8 or uint16, or (H, W, 3) or (H, W, 4) uint8.
+        pixels: see :func:`vmnet_monai.io.png.png_parts`.
+        palette: likewise.
     """
-    with whole_file(path) as temporary:
-        Image.fromarray(pixels).save(temporary, format="PNG", compress_level=3)  # quicker, hardly larger
+    with whole_file(path) as temporary, temporary.open("wb") as file:
+        file.writelines(png_parts(pixels, palette))

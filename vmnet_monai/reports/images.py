@@ -21,7 +21,6 @@ __all__ = [
     "structure_levels",
     "structure_palette",
     "write_jpeg",
-    "write_overlay",
 ]
 
 PAGE_SIDE_PX = 1400
@@ -109,20 +108,6 @@ def lay_over(image: NDArray[np.uint8], overlay: NDArray[np.uint8], palette: NDAr
     """
     opacity = palette[overlay, 3:] / np.float32(255)
     return (image * (1 - opacity) + palette[overlay, :3] * opacity).round().astype(np.uint8)
-
-
-def write_overlay(path: Path, overlay: NDArray[np.uint8], palette: NDArray[np.uint8]) -> None:
-    """Write coloured levels as a transparent PNG with a palette: a quarter of the size of four channels.
-
-    Args:
-        path: the final name.
-        overlay: (H, W) uint8 levels.
-        palette: (256, 4) uint8 RGBA.
-    """
-    image = Image.fromarray(overlay)
-    image.putpalette(palette[:, :3].tobytes())
-    with whole_file(path) as temporary:
-        image.save(temporary, format="PNG", transparency=palette[:, 3].tobytes(), compress_level=3)
 
 
 def write_jpeg(path: Path, pixels: NDArray[np.uint8]) -> None:

@@ -208,7 +208,7 @@ def test_page_comes_last_and_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     def full_disk(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(page, "write_overlay", full_disk)
+    monkeypatch.setattr(page, "write_png", full_disk)
     with pytest.raises(OSError, match="disk full"):
         write(tmp_path, record())
     assert not (tmp_path / "report/eye.html").exists()

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vmnet_monai.explain.overlay import heat_palette, scale_colours
+from vmnet_monai.io.files import write_png
 from vmnet_monai.reports.html.render import write_html
 from vmnet_monai.reports.images import (
     PAGE_SIDE_PX,
@@ -18,7 +19,6 @@ from vmnet_monai.reports.images import (
     structure_levels,
     structure_palette,
     write_jpeg,
-    write_overlay,
 )
 from vmnet_monai.reports.record import Record
 from vmnet_monai.structures import structure_looks
@@ -68,10 +68,10 @@ def write_page(
     for structure, mask in masks.items():
         names.append(f"{structure}.png")
         drawn = structure_levels(mask, looks[structure], PAGE_SIDE_PX)
-        write_overlay(images / names[-1], drawn, structure_palette(looks[structure]))
+        write_png(images / names[-1], drawn, structure_palette(looks[structure]))
     for disease, heat in heat_maps.items():
         names.append(f"heat_{disease}.png")
-        write_overlay(images / names[-1], shrink(levels(heat), PAGE_SIDE_PX), heat_palette())
+        write_png(images / names[-1], shrink(levels(heat), PAGE_SIDE_PX), heat_palette())
     write_html(
         Path(output_dir) / page,
         "page",
