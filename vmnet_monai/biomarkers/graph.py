@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 
 import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.cluster.hierarchy import DisjointSet
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import breadth_first_order, connected_components
 from scipy.spatial import KDTree
 from skimage.draw import line
-from skimage.graph import pixel_graph
 from skimage.morphology import skeletonize
 
 __all__ = ["EIGHT_NEIGHBOURS", "vessel_graph"]
@@ -56,114 +57,164 @@ def vessel_graph(mask: NDArray[np.bool_], diameter: float) -> nx.MultiGraph:
         >>> len(graph), [round(length) for *_, length in graph.edges(data="length")]
         (2, [76])
     """
-    skeleton = _bridge_gaps(skeletonize(mask), GAP_DIAMETERS * diameter)
-    # The nearest background pixel is wanted of a few pixels only; a distance transform would find it of all.
-    border = np.argwhere(ndimage.binary_dilation(mask, EIGHT_NEIGHBOURS) & ~mask)
-    graph = _trace_skeleton(skeleton, KDTree(border) if border.size else None)
+    skeleton = skeletonize(mask)
+    if not skeleton.any():
+        return nx.MultiGraph()
+    graph = _trace_skeleton(_bridge_gaps(skeleton, GAP_DIAMETERS * diameter), mask)
     _prune_spurs(graph, SPUR_DIAMETERS * diameter)
     for fragment in list(nx.connected_components(graph)):
         if sum(length for *_, length in graph.edges(fragment, data="length")) < FRAGMENT_DIAMETERS * diameter:
             graph.remove_nodes_from(fragment)
+    segments = [segment for *_, segment in graph.edges(data=True)]
+    for segment, length in zip(segments, _lengths([segment["path"] for segment in segments]), strict=True):
+        segment["length"] = length
     return graph
+
+
+def _skeleton_pixels(skeleton: NDArray[np.bool_]) -> tuple[NDArray[np.intp], csr_array]:
+    """Return the pixels of a skeleton, (N, 2) rows and columns, and which of them touch, (N, N)."""
+    pixels = np.column_stack(np.unravel_index(np.flatnonzero(skeleton), skeleton.shape))
+    row, column = pixels.T + 1
+    number = np.full((skeleton.shape[0] + 2, skeleton.shape[1] + 2), -1, dtype=np.int32)
+    number[row, column] = np.arange(len(pixels))
+    around = [(down, right) for down, right in product((-1, 0, 1), repeat=2) if down or right]
+    neighbours = np.column_stack([number[row + down, column + right] for down, right in around])
+    pixel, which = np.nonzero(neighbours >= 0)
+    return pixels, _links(pixel, neighbours[pixel, which], len(pixels))
 
 
 def _bridge_gaps(skeleton: NDArray[np.bool_], longest: float) -> NDArray[np.bool_]:
     """Draw a line from ends to other fragments within reach, shortest first, until these are connected."""
-    pixels = np.argwhere(skeleton)
-    if pixels.size == 0:
+    pixels, adjacency = _skeleton_pixels(skeleton)
+    count, fragment = connected_components(adjacency, directed=False)
+    ends = np.flatnonzero(np.diff(adjacency.indptr) <= 1)
+    if count < 2 or ends.size == 0:
         return skeleton
-    labels, count = ndimage.label(skeleton, EIGHT_NEIGHBOURS)
-    fragment = labels[skeleton]
-    neighbours = ndimage.convolve(skeleton.astype(np.uint8), EIGHT_NEIGHBOURS, mode="constant") - 1
-    tree = KDTree(pixels)
-    gaps = []
-    for end in np.flatnonzero(neighbours[skeleton] <= 1):
-        near = np.array(tree.query_ball_point(pixels[end], longest), dtype=np.intp)
-        near = near[fragment[near] != fragment[end]]
-        distances = np.hypot(*(pixels[near] - pixels[end]).T)
-        gaps += [(distance, end, other) for distance, other in zip(distances, near, strict=True)]
+    # Of the gaps between two fragments, only the shortest can be bridged.
+    near = KDTree(pixels[ends]).sparse_distance_matrix(KDTree(pixels), longest, output_type="ndarray")
+    gaps = np.column_stack([ends[near["i"]], near["j"]])[np.argsort(near["v"], kind="stable")]
+    sides = np.sort(fragment[gaps].astype(np.int64), axis=1)
+    _, shortest = np.unique(sides[:, 0] * count + sides[:, 1], return_index=True)
     bridged = skeleton.copy()
-    joined = DisjointSet(range(1, count + 1))
-    for _, end, other in sorted(gaps):
-        if joined.merge(fragment[end], fragment[other]):
-            bridged[line(*pixels[end], *pixels[other])] = True
+    joined = DisjointSet(range(count))
+    for gap in np.sort(shortest):
+        if joined.merge(*sides[gap].tolist()):
+            end, other = pixels[gaps[gap]]
+            bridged[line(*end, *other)] = True
     return skeletonize(bridged)
 
 
-def _trace_skeleton(skeleton: NDArray[np.bool_], border: KDTree | None) -> nx.MultiGraph:
-    """Turn a skeleton into a graph; ``border`` holds the background pixels next to the mask, None where all is mask."""
+def _trace_skeleton(skeleton: NDArray[np.bool_], mask: NDArray[np.bool_]) -> nx.MultiGraph:
+    """Turn the skeleton of a mask into a graph."""
     graph = nx.MultiGraph()
-    if skeleton.sum() < 2:
-        return graph
-    adjacency, flat = pixel_graph(skeleton, connectivity=2)
-    rows, columns = np.unravel_index(flat, skeleton.shape)
-    points = np.column_stack([rows, columns]).astype(np.float64)
-    neighbours = [part.tolist() for part in np.split(adjacency.indices, adjacency.indptr[1:-1])]
+    pixels, adjacency = _skeleton_pixels(skeleton)
+    count = len(pixels)
+    row, column = adjacency.nonzero()
     degrees = np.diff(adjacency.indptr)
     is_node = degrees != 2
-    count, part = connected_components(adjacency, directed=False)
-    rings = np.setdiff1d(np.arange(count), part[is_node])
-    is_node[[int(np.argmax(part == ring)) for ring in rings]] = True
+    parts, part = connected_components(adjacency, directed=False)
+    is_ring = np.bincount(part, weights=is_node, minlength=parts) == 0
+    is_node[np.unique(part, return_index=True)[1][is_ring]] = True
 
     # Pixels of one junction touch each other and are one node; every other pixel is a node of its own.
-    touching = adjacency.tocoo()
-    touching.data = (degrees[touching.row] > 2) & (degrees[touching.col] > 2)
-    touching.eliminate_zeros()
-    _, cluster = connected_components(touching, directed=False)
-    node_of = {int(pixel): int(cluster[pixel]) for pixel in np.flatnonzero(is_node)}
-    for node in set(node_of.values()):
-        pixels = np.flatnonzero(cluster == node)
-        radius = float(border.query(points[pixels])[0].max()) if border else 0.0
-        graph.add_node(node, position=points[pixels].mean(axis=0), radius=radius)
+    touching = (degrees[row] > 2) & (degrees[column] > 2)
+    _, cluster = connected_components(_links(row[touching], column[touching], count), directed=False)
+    positions = np.column_stack([np.bincount(cluster, weights=axis) for axis in pixels.T])
+    positions /= np.bincount(cluster)[:, None]
 
-    walked: set[tuple[int, int]] = set()
-    for start in node_of:
-        for step in neighbours[start]:
-            if (start, step) in walked or node_of.get(step) == node_of[start]:
-                continue
-            walk = [start, step]
-            while walk[-1] not in node_of:
-                one, other = neighbours[walk[-1]]
-                walk.append(other if one == walk[-2] else one)
-            walked.add((walk[-1], walk[-2]))
-            ends = node_of[walk[0]], node_of[walk[-1]]
-            path = points[walk]
-            path[0], path[-1] = (graph.nodes[end]["position"] for end in ends)
-            graph.add_edge(*ends, path=path, length=_length(path))
-    for node in list(graph):
+    # Each step out of a node starts at a vertex of its own: paths from one such vertex to another are left.
+    step = ~(is_node[row] & (cluster[row] == cluster[column]))
+    row, column = row[step], column[step]
+    pixel = np.concatenate([np.arange(count), row])
+    tail = np.where(is_node[row], count + np.arange(len(row)), row)
+    head = tail[np.lexsort((row, column))]  # that of the step back
+    _, path = connected_components(_links(tail, head, len(pixel)), directed=False)
+    ends = tail[is_node[row]]
+    if ends.size == 0:
+        return graph
+    ends = ends[np.argsort(path[ends], kind="stable")].reshape(-1, 2)
+    # The end of each path leads to the start of the next one: one search from the first start follows them all.
+    tail, head = np.append(tail, ends[:-1, 1]), np.append(head, ends[1:, 0])
+    order = breadth_first_order(_links(tail, head, len(pixel)), ends[0, 0], return_predecessors=False)
+    points = pixels[pixel[order]].astype(np.float64)
+    is_end = order >= count
+    points[is_end] = positions[cluster[pixel[order[is_end]]]]
+    paths = np.split(points, np.flatnonzero(is_end)[2::2])
+
+    nodes = cluster[pixel[ends]]
+    radii = _radii(mask, pixels[is_node], cluster[is_node])
+    for node in np.unique(nodes).tolist():
+        graph.add_node(node, position=positions[node], radius=radii[node])
+    for (one, other), path, length in zip(nodes.tolist(), paths, _lengths(paths), strict=True):
+        graph.add_edge(one, other, path=path, length=length)
+    for node in np.flatnonzero(np.bincount(nodes.ravel()) == 2).tolist():
         _dissolve(graph, node)
     return graph
 
 
-def _length(path: NDArray[np.float64]) -> float:
-    """Return the length of a path of pixels after its stairs are smoothed; its ends stay in place."""
-    reach = min(int(4 * PATH_SMOOTHING_PX), len(path) - 1)
-    extended = np.pad(path, ((reach, reach), (0, 0)), mode="reflect", reflect_type="odd")
-    smooth = ndimage.gaussian_filter1d(extended, PATH_SMOOTHING_PX, axis=0)[reach:-reach]
-    smooth[0], smooth[-1] = path[0], path[-1]
-    return float(np.hypot(*np.diff(smooth, axis=0).T).sum())
+def _links(tail: NDArray[np.intp], head: NDArray[np.intp], count: int) -> csr_array:
+    """Return the graph of ``count`` vertices with an edge from each tail to its head."""
+    return csr_array((np.ones(len(tail), dtype=np.int8), (tail, head)), shape=(count, count))
+
+
+def _radii(mask: NDArray[np.bool_], pixels: NDArray[np.intp], cluster: NDArray[np.intp]) -> list[float]:
+    """Return the largest distance of a cluster's pixels to the background."""
+    # The nearest background pixel is wanted of a few pixels only; a distance transform would find it of all.
+    padded = np.pad(mask, 1)
+    beside = padded[:-2, 1:-1] | padded[2:, 1:-1] | padded[1:-1, :-2] | padded[1:-1, 2:]
+    border = np.argwhere(beside & ~mask)
+    radii = np.zeros(cluster.max() + 1)
+    if border.size:
+        np.maximum.at(radii, cluster, KDTree(border, compact_nodes=False, balanced_tree=False).query(pixels)[0])
+    return radii.tolist()
+
+
+def _lengths(paths: list[NDArray[np.float64]]) -> list[float]:
+    """Return the length of each path of pixels after its stairs are smoothed; its ends stay in place."""
+    # All paths in one array, each with its reflections before and after it: one filter smooths them all.
+    if not paths:
+        return []
+    points = np.concatenate(paths)
+    sizes = np.array([len(path) for path in paths])
+    reach = int(4 * PATH_SMOOTHING_PX)
+    padded = sizes + 2 * reach
+    path = np.repeat(np.arange(len(paths)), padded)
+    start = np.cumsum(sizes) - sizes
+    place = np.arange(padded.sum()) - (np.cumsum(padded) - padded)[path] - reach
+    # Point reflections at both ends, again and again for paths shorter than the reach.
+    last = sizes[path] - 1
+    turns, place = np.divmod(place, 2 * last)
+    back = place > last
+    first_point, last_point = points[start[path]], points[start[path] + last]
+    extended = points[start[path] + np.where(back, 2 * last - place, place)]
+    extended[back] = 2 * last_point[back] - extended[back]
+    extended += 2 * turns[:, None] * (last_point - first_point)
+    smooth = ndimage.gaussian_filter1d(extended, PATH_SMOOTHING_PX, axis=0)
+    steps = np.hypot(*np.diff(smooth, axis=0, append=0).T)
+    steps[(turns != 0) | back | (place == last)] = 0  # only those between points of the path count
+    return np.bincount(path, weights=steps).tolist()
 
 
 def _dissolve(graph: nx.MultiGraph, node: int) -> None:
     """Join the two segments that meet in a node; a node of a ring, an end or a junction stays."""
-    segments = list(graph.edges(node, data="path"))
-    if graph.degree(node) != 2 or len(segments) != 2:
+    if graph.degree(node) != 2 or node in graph[node]:
         return
     position = graph.nodes[node]["position"]
-    (_, one, before), (_, other, after) = segments
-    before = before if np.array_equal(before[-1], position) else before[::-1]
-    after = after if np.array_equal(after[0], position) else after[::-1]
-    path = np.concatenate([before, after[1:]])
+    (_, one, before), (_, other, after) = graph.edges(node, data=True)
+    start = before["path"] if np.array_equal(before["path"][-1], position) else before["path"][::-1]
+    end = after["path"] if np.array_equal(after["path"][0], position) else after["path"][::-1]
     graph.remove_node(node)
-    graph.add_edge(one, other, path=path, length=_length(path))
+    graph.add_edge(one, other, path=np.concatenate([start, end[1:]]), length=before["length"] + after["length"])
 
 
 def _spurs(graph: nx.MultiGraph, shortest: float) -> Iterator[tuple[float, int, int]]:
     """Yield length, free end and junction of each branch that is too short."""
-    for tip, degree in graph.degree():
-        if degree == 1:
-            ((_, root, length),) = graph.edges(tip, data="length")
-            if graph.degree(root) > 2 and length < max(shortest, 2 * graph.nodes[root]["radius"]):
+    for tip, neighbours in graph.adjacency():
+        if len(neighbours) == 1:
+            ((root, segments),) = neighbours.items()
+            length = next(iter(segments.values()))["length"]
+            is_short = length < max(shortest, 2 * graph.nodes[root]["radius"])
+            if is_short and graph.degree(tip) == 1 and graph.degree(root) > 2:
                 yield length, tip, root
 
 
