@@ -119,8 +119,8 @@ def _trace_skeleton(skeleton: NDArray[np.bool_], mask: NDArray[np.bool_]) -> nx.
     # Pixels of one junction touch each other and are one node; every other pixel is a node of its own.
     touching = (degrees[row] > 2) & (degrees[column] > 2)
     _, cluster = connected_components(_links(row[touching], column[touching], count), directed=False)
-    positions = np.column_stack([np.bincount(cluster, weights=axis) for axis in pixels.T])
-    positions /= np.bincount(cluster)[:, None]
+    sums = np.column_stack([np.bincount(cluster, weights=axis) for axis in pixels.T])
+    positions = sums / np.bincount(cluster)[:, None]
 
     # Each step out of a node starts at a vertex of its own: paths from one such vertex to another are left.
     step = ~(is_node[row] & (cluster[row] == cluster[column]))
