@@ -20,8 +20,9 @@ from small_bundle import small_bundle
 
 from vmnet_monai import cli
 from vmnet_monai.inference import ray_engine
+from vmnet_monai.inference.ray_attempts import FINISHED, Attempts
 from vmnet_monai.inference.ray_engine import ray_package
-from vmnet_monai.inference.ray_worker import FINISHED, Attempts, PredictImages, Task, Work
+from vmnet_monai.inference.ray_worker import PredictImages, Task, Work
 from vmnet_monai.reports.record import InputRecord
 
 RETINA = Image.fromarray(skimage.data.retina()).resize((353, 353))
@@ -32,6 +33,9 @@ NAMES = ("a", "b", "c", "d", "once", "e", "f", "g")
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     """A Ray of two processes, which know the helpers."""
+    # A busy machine starts slowly, which Ray takes for a machine that has failed.
+    os.environ.setdefault("RAY_agent_register_timeout_ms", "600000")
+    os.environ.setdefault("RAY_worker_register_timeout_seconds", "600")
     ray = ray_package()
     path = os.pathsep.join([str(HELPERS), *filter(None, [os.environ.get("PYTHONPATH")])])
     ray.init(

@@ -19,7 +19,8 @@ from monai.utils import optional_import
 from vmnet_monai.errors import plain_errors
 from vmnet_monai.inference.bundle import read_inference_config
 from vmnet_monai.inference.manifest import Manifest
-from vmnet_monai.inference.ray_worker import Attempts, PredictImages, Task, Work
+from vmnet_monai.inference.ray_attempts import Attempts
+from vmnet_monai.inference.ray_worker import PredictImages, Task, Work
 from vmnet_monai.inference.result_table import FOLDER, ResultTable
 from vmnet_monai.io.bundle import literal
 from vmnet_monai.io.files import remove_partial_files

@@ -15,40 +15,11 @@ from vmnet_monai.errors import plain_errors
 from vmnet_monai.inference.bundle import read_inference_config
 from vmnet_monai.inference.deidentification import MARKER
 from vmnet_monai.inference.manifest import Manifest
+from vmnet_monai.inference.ray_attempts import FINISHED, MAX_ATTEMPTS
 from vmnet_monai.inference.writer import PredictionWriter
 from vmnet_monai.reports.record import InputRecord, Record
 
-__all__ = ["MAX_ATTEMPTS", "Attempts", "ManifestPart", "PredictImages", "Task", "Work"]
-
-MAX_ATTEMPTS = 3
-"""Times that an input is begun before it counts as one that ends its process: twice by chance, as when two machines
-are taken away in the midst of it, is rare."""
-
-FINISHED = -1
-
-
-class Attempts:
-    """Counts how often each input was begun without an end; lives in a process of its own beside the driver."""
-
-    def __init__(self) -> None:
-        self._begun: dict[str, int] = {}
-
-    def begin(self, names: Sequence[str]) -> list[int]:
-        """Note that inputs are begun, and return how often each was before; :data:`FINISHED` where it was ended."""
-        before = [self._begun.get(name, 0) for name in names]
-        for name, count in zip(names, before, strict=True):
-            if count != FINISHED:
-                self._begun[name] = count + 1
-        return before
-
-    def undo(self, names: Sequence[str]) -> None:
-        """Take back that inputs were begun, of which others in the same batch may have ended the process."""
-        for name in names:
-            self._begun[name] -= 1
-
-    def end(self, names: Sequence[str]) -> None:
-        """Note that inputs are done, whatever became of them."""
-        self._begun |= dict.fromkeys(names, FINISHED)
+__all__ = ["ManifestPart", "PredictImages", "Task", "Work"]
 
 
 class Task(NamedTuple):
@@ -115,7 +86,7 @@ class PredictImages:
 
     Args:
         work: what all processes of the run know.
-        attempts: handle of the run's :class:`Attempts`.
+        attempts: handle of the run's :class:`~vmnet_monai.inference.ray_attempts.Attempts`.
         get: ``ray.get``.
 
     Raises:
