@@ -505,6 +505,6 @@ def test_options_of_the_engine_that_do_not_go_together_are_refused(
 def test_an_engine_that_is_not_installed_is_named_with_the_remedy(
     predict: Callable[..., int], retina: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vmnet_monai.cli.predict.find_spec", lambda name: None)
+    monkeypatch.setattr(sys.modules["vmnet_monai.cli.predict"], "find_spec", lambda name: None)
     assert predict(retina, "--engine", "ray") == cli.CANNOT_RUN
     assert 'pip install "vmnet_monai[ray]"' in capsys.readouterr().err
