@@ -484,3 +484,27 @@ def test_an_export_predicts_in_place_of_the_bundle(
         assert cli.main(words) == cli.OK
         rows.append(pd.read_csv(tmp_path / given.stem / "predictions.csv"))
     pd.testing.assert_frame_equal(*rows)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--actors", "2"], "need --engine ray"),
+        (["--results", "table"], "need --engine ray"),
+        (["--engine", "ray", "--workers", "2"], "--actors in place of --workers"),
+        (["--engine", "ray", "--results", "table", "--pdf"], "leave out --pdf"),
+    ],
+)
+def test_options_of_the_engine_that_do_not_go_together_are_refused(
+    predict: Callable[..., int], retina: Path, capsys: pytest.CaptureFixture[str], words: list[str], told: str
+) -> None:
+    assert predict(retina, *words) == cli.CANNOT_RUN
+    assert told in capsys.readouterr().err
+
+
+def test_an_engine_that_is_not_installed_is_named_with_the_remedy(
+    predict: Callable[..., int], retina: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["vmnet_monai.cli.predict"], "find_spec", lambda name: None)
+    assert predict(retina, "--engine", "ray") == cli.CANNOT_RUN
+    assert 'pip install "vmnet_monai[ray]"' in capsys.readouterr().err

@@ -13,7 +13,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 SETUP = Path(__file__).parents[2] / "setup.cfg"
-EXTRAS = ("dicom", "runtimes", "test")
+EXTRAS = ("dicom", "ray", "runtimes", "test")
 
 
 def requirements(extras: tuple[str, ...] = EXTRAS) -> Iterator[Requirement]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -100,13 +102,37 @@ __all__ = ["predict"]
 @click.option(
     "--workers", type=click.IntRange(0), default=0, metavar="N", help="Processes that read photographs; 0 for none."
 )
+@click.option(
+    "--engine",
+    default="local",
+    type=click.Choice(["local", "ray"]),
+    help="ray: divide the photographs among processes, on this machine or a cluster.",
+)
+@click.option(
+    "--ray-address", metavar="ADDRESS", help="A Ray cluster; auto for that of this machine [default: start one here]."
+)
+@click.option(
+    "--actors",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Processes of the engine ray [default: one per GPU, or per core, as far as the memory goes].",
+)
+@click.option(
+    "--results",
+    default="files",
+    type=click.Choice(["files", "table"]),
+    help="table: with the engine ray, only the Parquet table of results, without images and reports.",
+)
 @click.option_panel(
     "Model", options=["--bundle", "--model-dir", "--runtime", "--flips", "--threshold", "--calibration", "--decide"]
 )
 @click.option_panel(
-    "Results", options=["--explain", "--method", "--report", "--pdf", "--dicom", "--deidentify", "--resume"]
+    "Results",
+    options=["--explain", "--method", "--report", "--pdf", "--dicom", "--deidentify", "--resume", "--results"],
 )
-@click.option_panel("Machine", options=["--device", "--batch-size", "--workers"])
+@click.option_panel(
+    "Machine", options=["--device", "--batch-size", "--workers", "--engine", "--ray-address", "--actors"]
+)
 def predict(
     inputs: tuple[str, ...],
     output: str,
@@ -118,6 +144,10 @@ def predict(
     method: str,
     thresholds: tuple[tuple[str, float], ...],
     workers: int,
+    engine: str,
+    ray_address: str | None,
+    actors: int | None,
+    results: str,
     **settings: Any,
 ) -> int:
     """Vessel maps, disease scores, heat maps and a report for photographs.
@@ -129,6 +159,7 @@ def predict(
         raise click.UsageError(
             "DICOM results bear the patient's name and cannot be de-identified: leave out --dicom or --deidentify."
         )
+    _check_engine(engine, workers, ray_address, actors, results, settings)
     check_inputs(inputs)
     check_inputs([] if calibration is None else [calibration])
     check_output(output)
@@ -155,5 +186,28 @@ def predict(
         overrides["calibration"] = literal(calibration)
     if device is not None:
         overrides["device"] = device_expression(device)
-    manifest = predict_folder(inputs, output, bundle, **overrides)
+    if engine == "ray":
+        from vmnet_monai.inference.ray_engine import predict_on_ray
+
+        manifest = predict_on_ray(inputs, output, bundle, ray_address, actors, results == "files", **overrides)
+    else:
+        manifest = predict_folder(inputs, output, bundle, **overrides)
     return OK if all(record.status == "ok" for record in manifest.ordered()) else SOME_BAD
+
+
+def _check_engine(
+    engine: str, workers: int, address: str | None, actors: int | None, results: str, settings: Mapping[str, Any]
+) -> None:
+    """Refuse options that do not go together, and the engine ray where it is not installed."""
+    if engine == "local":
+        if address is not None or actors is not None or results != "files":
+            raise click.UsageError("--ray-address, --actors and --results table need --engine ray.")
+        return
+    if workers:
+        raise click.UsageError(
+            "with --engine ray every process reads its own photographs: --actors in place of --workers."
+        )
+    if results == "table" and (settings["pdf"] or settings["dicom"]):
+        raise click.UsageError("--results table writes no files: leave out --pdf and --dicom.")
+    if find_spec("ray") is None:
+        raise ImportError('the engine ray needs the package ray: install it with `pip install "vmnet_monai[ray]"`.')

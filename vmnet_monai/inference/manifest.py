@@ -69,6 +69,9 @@ class Manifest:
         ['retina']
     """
 
+    listing = "manifest.csv"
+    """Where a summary sends those who want all reasons; in the output folder."""
+
     def __init__(
         self,
         output_dir: str | Path,
@@ -94,6 +97,11 @@ class Manifest:
         self.private_reasons: dict[str, str] = {}
         self.done_before = 0
         self._on_disk = RecordFolder(output_dir)
+        self._pseudonyms: Pseudonyms | None = None
+        self._open()
+
+    def _open(self) -> None:
+        """Make the folder, lock it, and remove what a killed run left half written."""
         try:
             self.output_dir.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError) as error:
@@ -103,7 +111,7 @@ class Manifest:
         except OSError as error:
             raise _cannot_write(self.output_dir, error) from error
         refuse_links_out(self.output_dir)
-        if deidentify:
+        if self.deidentify:
             check_private_folder(self.output_dir)
         self._lock = FileLock(self.output_dir / ".lock")
         try:
@@ -117,10 +125,11 @@ class Manifest:
             raise _cannot_write(self.output_dir, error) from error
         try:
             try:
-                mark_output_folder(self.output_dir, deidentify)
+                mark_output_folder(self.output_dir, self.deidentify)
             except OSError as error:
                 raise _cannot_write(self.output_dir, error) from error
-            self._pseudonyms = Pseudonyms(self.output_dir) if deidentify else None
+            if self.deidentify:
+                self._pseudonyms = Pseudonyms(self.output_dir)
         except BaseException:
             self._lock.release()
             raise
@@ -140,12 +149,20 @@ class Manifest:
         self.made_from = {name: self._made_from(item) for name, item in self.items.items()}
         self.records = {}
         for name in self.items:
-            record = self._on_disk.read(name)
-            if self.resume and record is not None and self._is_done(record):
+            if self.resume and (record := self.earlier(name)) is not None:
                 self.records[name] = record
         self.done_before = len(self.records)
         self._report_progress()
         return [item for name, item in self.items.items() if name not in self.records]
+
+    def earlier(self, name: str) -> InputRecord | None:
+        """Return the record of a predicted input if it is done; None where it is not.
+
+        Args:
+            name: id of the input.
+        """
+        record = self._on_disk.read(name)
+        return record if record is not None and self._is_done(record) else None
 
     def begin_replacing(self, name: str) -> list[str]:
         """Mark the record of an image as out of date, because its files are about to be replaced.
@@ -185,7 +202,16 @@ class Manifest:
             OSError: if it cannot be written.
         """
         self._on_disk.write(record)
-        self._add(record)
+        self.note(record)
+
+    def note(self, record: InputRecord) -> None:
+        """Note the record of an input that is done, in memory only.
+
+        Args:
+            record: of a predicted image, as another process wrote it to disk; or of one that was not predicted.
+        """
+        self.records[record.id] = record
+        self._report_progress()
 
     def add_unpredicted(
         self, name: str, status: Literal["refused", "failed"], reason: str, seconds: float = 0.0
@@ -203,7 +229,7 @@ class Manifest:
         """
         if status == "refused":
             self._discard_replaced(name)
-        self._add(self._unpredicted(name, status, reason, seconds))
+        self.note(self._unpredicted(name, status, reason, seconds))
 
     def ordered(self) -> list[InputRecord]:
         """Return the records in the order of the inputs; an input that was not reached has failed."""
@@ -216,14 +242,16 @@ class Manifest:
         Raises:
             OSError: if they cannot be written; it says what was kept.
         """
-        records = self.ordered()
         try:
             if self._pseudonyms is not None:
                 images = {name: item["image"] for name, item in self.items.items()}
                 self._pseudonyms.write_links(images, self.private_reasons)
-            write_tables(self.output_dir, records)
+            self._write_tables()
         except OSError as error:
             raise self.incomplete("the tables", error) from error
+
+    def _write_tables(self) -> None:
+        write_tables(self.output_dir, self.ordered())
 
     def incomplete(self, what: str, error: OSError) -> OSError:
         """Return the error that says what a run leaves that could not be written to its end.
@@ -261,14 +289,10 @@ class Manifest:
             reason = record.reason.removeprefix(f"{record.image}: ")  # errors of reading name the file themselves
             lines.append(f"  {record.status}: {record.image}: {reason}")
         if len(noted) > SHOWN:
-            lines.append(f"  and {len(noted) - SHOWN} more, all in manifest.csv")
+            lines.append(f"  and {len(noted) - SHOWN} more, all in {self.listing}")
         page = self.output_dir / "index.html"
         lines.append(f"Results: {page if self.settings.get('report') else self.output_dir}")
         return "\n".join(lines)
-
-    def _add(self, record: InputRecord) -> None:
-        self.records[record.id] = record
-        self._report_progress()
 
     def _report_progress(self) -> None:
         if self.progress is not None:

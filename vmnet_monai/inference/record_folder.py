@@ -15,7 +15,7 @@ __all__ = ["RecordFolder", "refuse_links_out"]
 FOLDER = "records"
 """Folder of the records inside the output folder."""
 
-_WRITTEN = ("*", "report/*", "report/pictures/*", "dicom/*")
+_WRITTEN = ("*", "report/*", "report/pictures/*", "dicom/*", "results/*")
 """Where the folders lie to which a prediction writes, and the files at the top."""
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from vmnet_monai.io.tables import write_table
 from vmnet_monai.reports.record import InputRecord, Record
 
-__all__ = ["write_tables"]
+__all__ = ["prediction_row", "write_tables"]
 
 
 def write_tables(output_dir: Path, records: Sequence[InputRecord]) -> None:
@@ -31,14 +31,21 @@ def write_tables(output_dir: Path, records: Sequence[InputRecord]) -> None:
     # Columns of what nobody asked for would be empty, and an empty decision reads like a negative one.
     with_probability = any(finding.probability is not None for finding in findings)
     with_decision = any(finding.decision is not None for finding in findings)
-    rows = [_prediction_row(record, with_probability, with_decision) for record in predicted]
+    rows = [prediction_row(record, with_probability, with_decision) for record in predicted]
     predictions = pd.DataFrame(rows or None, columns=None if rows else ["id", "image"])
     for name, table in (("manifest.csv", manifest), ("predictions.csv", predictions)):
         decisions = [column for column in table.columns.astype(str) if column.startswith("decision_")]
         write_table(output_dir / name, table.astype(dict.fromkeys(decisions, "Int64")), float_format="%.6f")
 
 
-def _prediction_row(record: Record, with_probability: bool, with_decision: bool) -> dict[str, Any]:
+def prediction_row(record: Record, with_probability: bool, with_decision: bool) -> dict[str, Any]:
+    """Return the row of a predicted image in ``predictions.csv``, column -> value.
+
+    Args:
+        record: of the image.
+        with_probability: whether there are columns of probabilities.
+        with_decision: whether there are columns of decisions.
+    """
     row: dict[str, Any] = {"id": record.id, "image": record.image}
     for finding in record.findings:
         row[f"score_{finding.disease}"] = finding.score

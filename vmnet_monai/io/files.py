@@ -69,7 +69,7 @@ def remove_partial_files(folder: str | os.PathLike[str]) -> None:
         folder: an output folder to which no other process is writing; of its subfolders only those are searched to
             which a prediction writes.
     """
-    for depth in ("", "*/", "report/pictures/*/", "dicom/*/"):
+    for depth in ("", "*/", "report/pictures/*/", "dicom/*/", "results/*/"):
         for path in Path(folder).glob(f"{depth}{PARTIAL_PREFIX}*"):
             if path.is_file():
                 path.unlink(missing_ok=True)
