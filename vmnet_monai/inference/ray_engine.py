@@ -24,7 +24,7 @@ from vmnet_monai.inference.ray_worker import PredictImages, Task, Work
 from vmnet_monai.inference.result_table import FOLDER, ResultTable
 from vmnet_monai.io.bundle import literal
 from vmnet_monai.io.files import remove_partial_files
-from vmnet_monai.reports.record import InputRecord, Record
+from vmnet_monai.reports.record import InputRecord
 
 __all__ = ["TableManifest", "predict_on_ray"]
 
@@ -54,7 +54,7 @@ class TableManifest(Manifest):
         """Return a short record of a predicted input if it is done; None where it is not."""
         if self._made_before.get(name) != json.dumps(self.made_from[name], sort_keys=True):
             return None
-        return InputRecord(**self._known(name), status="ok")
+        return InputRecord.model_validate({**self._known(name), "status": "ok"})
 
     def note(self, record: InputRecord) -> None:
         """Note what ``manifest.csv`` would say of an input."""
@@ -226,7 +226,7 @@ def _take(record: InputRecord, manifest: Manifest, table: ResultTable) -> None:
     """Note what became of an input, once."""
     if record.id in manifest.records:
         return
-    if isinstance(record, Record):
+    if record.status == "ok":
         manifest.note(record)
     else:
         manifest.add_unpredicted(record.id, record.status, record.reason, record.seconds)
