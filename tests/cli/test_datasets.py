@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from layouts import write_drive, write_hrf, write_isic2017, write_landmarks
-from PIL import Image
 
 from vmnet_monai import cli
 
@@ -60,13 +59,13 @@ def test_odd_number_of_names_and_folders_is_a_usage_error(capsys: pytest.Capture
 def test_a_full_disk_is_told_with_the_file_and_the_next_call_completes_the_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def full(image: Image.Image, path: Path, **_: Any) -> None:
-        if path.parent.name == "fov":
+    def full(path: Path, mode: str = "r", **_: Any) -> Any:
+        if path.parent.name == "fov" and mode == "wb":
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        save(image, path, **_)
+        return opened(path, mode, **_)
 
-    save = Image.Image.save
-    monkeypatch.setattr(Image.Image, "save", full)
+    opened = Path.open
+    monkeypatch.setattr(Path, "open", full)
     command = ["datasets", "phantom", str(tmp_path), "--size", "64", "--count", "1"]
     assert cli.main(command) == cli.CANNOT_RUN
     last = capsys.readouterr().err.splitlines()[-1]

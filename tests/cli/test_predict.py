@@ -380,13 +380,13 @@ def test_a_full_disk_is_told_of_a_single_photograph_with_the_file_and_the_way_ou
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    def full(image: Image.Image, path: Any, **_: Any) -> None:
-        if Path(path).parent.name == "vessel":
+    def full(path: Path, mode: str = "r", **_: Any) -> Any:
+        if path.parent.name == "vessel" and mode == "wb":
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        save(image, path, **_)
+        return opened(path, mode, **_)
 
-    save = Image.Image.save
-    monkeypatch.setattr(Image.Image, "save", full)
+    opened = Path.open
+    monkeypatch.setattr(Path, "open", full)
     assert predict(retina) == cli.SOME_BAD
     for told in (manifest()["reason"][0], capfd.readouterr().out):
         assert f"{tmp_path / 'out/vessel/retina.png'} could not be written (No space left on device)" in told
