@@ -22,6 +22,7 @@ __all__ = [
     "UnreadableImageError",
     "check_size",
     "error_line",
+    "missing_package",
     "plain_errors",
     "refuse_renamed",
     "renamed_arguments",
@@ -200,3 +201,14 @@ def renamed_arguments(**names: str) -> Callable[[Callable[P, None]], Callable[P,
         return checked
 
     return decorate
+
+
+def missing_package(user: str, package: str, extra: str) -> ImportError:
+    """Return the error of a package that is not installed.
+
+    Args:
+        user: what needs it, such as ``"the runtime onnx"``.
+        package: its name.
+        extra: the extra of this package that installs it.
+    """
+    return ImportError(f'{user} needs the package {package}: install it with `pip install "vmnet_monai[{extra}]"`.')

@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from vmnet_monai.errors import missing_package
 from vmnet_monai.io.bundle import CONFIG_NAME, RENAMED_KEYS, bundle_path
 from vmnet_monai.io.slices import parse_slice_address
 from vmnet_monai.io.weights import OPERATING_POINT_NAME, WEIGHTS_NAME, weights_path
@@ -158,10 +159,7 @@ def check_runtimes(names: Iterable[str], folder: Path | None = None) -> None:
             raise ValueError(f"the runtime must be one of {', '.join(RUNTIME_FILES)}, got {name!r}.")
         package = RUNTIME_PACKAGES.get(name)
         if package is not None and find_spec(package) is None:
-            raise ImportError(
-                f"the runtime {name} needs the package {package}: install it with "
-                '`pip install "vmnet_monai[runtimes]"`.'
-            )
+            raise missing_package(f"the runtime {name}", package, "runtimes")
         if folder is not None and not (folder / RUNTIME_FILES[name]).is_file():
             raise FileNotFoundError(
                 f"{folder / RUNTIME_FILES[name]} is missing: write it with `vmnet export --runtimes {name}`."

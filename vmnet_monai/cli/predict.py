@@ -20,6 +20,7 @@ from vmnet_monai.cli.checks import (
     check_output,
     check_runtimes,
 )
+from vmnet_monai.errors import missing_package
 
 __all__ = ["predict"]
 
@@ -210,4 +211,4 @@ def _check_engine(
     if results == "table" and (settings["pdf"] or settings["dicom"]):
         raise click.UsageError("--results table writes no files: leave out --pdf and --dicom.")
     if find_spec("ray") is None:
-        raise ImportError('the engine ray needs the package ray: install it with `pip install "vmnet_monai[ray]"`.')
+        raise missing_package("the engine ray", "ray", "ray")

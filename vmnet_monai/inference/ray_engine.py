@@ -16,7 +16,7 @@ import pyarrow as pa
 import torch
 from monai.utils import optional_import
 
-from vmnet_monai.errors import plain_errors
+from vmnet_monai.errors import missing_package, plain_errors
 from vmnet_monai.inference.bundle import read_inference_config
 from vmnet_monai.inference.manifest import Manifest
 from vmnet_monai.inference.ray_attempts import Attempts
@@ -151,7 +151,7 @@ def ray_package() -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     _, found = optional_import("ray.data")
     if not found:
-        raise ImportError('the engine ray needs the package ray: install it with `pip install "vmnet_monai[ray]"`.')
+        raise missing_package("the engine ray", "ray", "ray")
     return optional_import("ray")[0]
 
 

@@ -13,6 +13,7 @@ import torch
 from monai.utils import optional_import
 from numpy.typing import NDArray
 
+from vmnet_monai.errors import missing_package
 from vmnet_monai.io.weights import TORCHSCRIPT_NAME, WEIGHTS_NAME, WEIGHTS_SHA256, torchscript_extra, weights_sha256
 
 __all__ = ["EXPORTED", "INPUT_NAME", "RUNTIMES", "open_runtime", "openvino_core", "runtime_package"]
@@ -138,9 +139,7 @@ def runtime_package(runtime: str) -> ModuleType:
     package = PACKAGES.get(runtime, "torch")
     module, found = optional_import(package)
     if not found:
-        raise ImportError(
-            f'the runtime {runtime} needs the package {package}: install it with `pip install "vmnet_monai[runtimes]"`.'
-        )
+        raise missing_package(f"the runtime {runtime}", package, "runtimes")
     return module
 
 
