@@ -9,7 +9,7 @@ import pytest
 
 from vmnet_monai.biomarkers.eye import Disc, Eye
 from vmnet_monai.biomarkers.landmarks import Landmark
-from vmnet_monai.biomarkers.regions import REGIONS, regions
+from vmnet_monai.biomarkers.regions import REGIONS, find_regions
 
 FIELD = np.ones((400, 500), dtype=bool)
 RIGHT = Eye(Disc(300, 200, 40), Landmark(195, 212, 1.0, 30))
@@ -24,7 +24,7 @@ def around(eye: Eye, right: float, down: float) -> tuple[int, int]:
 def test_all_regions_are_found_in_their_order_and_lie_in_the_field() -> None:
     field = FIELD.copy()
     field[:60] = False
-    found = regions(RIGHT, field, px_per_mm=20)
+    found = find_regions(RIGHT, field, px_per_mm=20)
     assert list(found) == list(REGIONS)
     assert not any(region.mask[:60].any() for region in found.values())
     assert np.array_equal(found["field"].mask, field)
@@ -32,7 +32,7 @@ def test_all_regions_are_found_in_their_order_and_lie_in_the_field() -> None:
 
 @pytest.mark.parametrize(("zone", "start", "end"), [("zone_a", 20, 40), ("zone_b", 40, 60), ("zone_c", 40, 100)])
 def test_zones_are_rings_about_the_disc(zone: str, start: float, end: float) -> None:
-    region = regions(RIGHT, FIELD)[zone]
+    region = find_regions(RIGHT, FIELD)[zone]
     assert region.mask.sum() == pytest.approx(math.pi * (end**2 - start**2), rel=0.01)
     assert region.inside == pytest.approx(1, abs=0.01)
     distances = np.hypot(*(np.argwhere(region.mask) - (200, 300)).T)
@@ -42,7 +42,7 @@ def test_zones_are_rings_about_the_disc(zone: str, start: float, end: float) -> 
 def test_the_fraction_of_a_zone_inside_the_field_is_told() -> None:
     field = FIELD.copy()
     field[:, 301:] = False  # half of the disc's surroundings
-    found = regions(RIGHT, field, px_per_mm=20)
+    found = find_regions(RIGHT, field, px_per_mm=20)
     assert found["zone_b"].inside == pytest.approx(0.5, abs=0.02)
     assert found["zone_c"].inside == pytest.approx(0.5, abs=0.02)
     assert found["etdrs_outer_nasal"].inside == pytest.approx(1, abs=0.02)
@@ -62,7 +62,7 @@ def test_quadrants_and_grid_turn_with_the_eye_and_are_mirrored_with_it(turn: flo
 
     eye = Eye(Disc(250, 200, 40), Landmark(*place(100, 0), 1.0, 30))
     assert eye.side == side
-    found = regions(eye, FIELD, px_per_mm=20)
+    found = find_regions(eye, FIELD, px_per_mm=20)
 
     def names(temporal: float, superior: float) -> set[str]:
         x, y = place(temporal, superior)
@@ -83,13 +83,13 @@ def test_quadrants_and_grid_turn_with_the_eye_and_are_mirrored_with_it(turn: flo
 
 
 def test_quadrants_divide_the_field() -> None:
-    found = regions(RIGHT, FIELD)
+    found = find_regions(RIGHT, FIELD)
     parts = [found[f"{half}_{side}"].mask for half in ("superior", "inferior") for side in ("temporal", "nasal")]
     assert (np.sum(parts, axis=0) == 1).all()
 
 
 def test_the_etdrs_grid_has_the_areas_of_its_circles() -> None:
-    found = regions(RIGHT, FIELD, px_per_mm=20)
+    found = find_regions(RIGHT, FIELD, px_per_mm=20)
     areas = {name: region.mask.sum() for name, region in found.items() if name.startswith("etdrs")}
     assert areas["etdrs_centre"] == pytest.approx(math.pi * 10**2, rel=0.03)
     for name, area in areas.items():
@@ -99,8 +99,13 @@ def test_the_etdrs_grid_has_the_areas_of_its_circles() -> None:
 
 def test_without_landmarks_or_scale_there_are_fewer_regions() -> None:
     zones = ["field", "zone_a", "zone_b", "zone_c"]
-    assert list(regions(Eye(None, None), FIELD, 20)) == ["field"]
-    assert list(regions(Eye(None, RIGHT.fovea), FIELD, 20)) == ["field"]
-    assert list(regions(Eye(RIGHT.disc, None), FIELD, 20)) == zones
-    assert list(regions(Eye(RIGHT.disc, Landmark(300, 90, 1.0, 30)), FIELD, 20)) == zones, "lying on its side"
-    assert len(regions(RIGHT, FIELD)) == 8
+    assert list(find_regions(Eye(None, None), FIELD, 20)) == ["field"]
+    assert list(find_regions(Eye(None, RIGHT.fovea), FIELD, 20)) == ["field"]
+    assert list(find_regions(Eye(RIGHT.disc, None), FIELD, 20)) == zones
+    assert list(find_regions(Eye(RIGHT.disc, Landmark(300, 90, 1.0, 30)), FIELD, 20)) == zones, "lying on its side"
+    assert len(find_regions(RIGHT, FIELD)) == 8
+
+
+def test_a_disc_that_is_cut_has_no_zones_as_its_size_is_unknown() -> None:
+    found = find_regions(Eye(Disc(300, 200, 40, is_cut=True), RIGHT.fovea), FIELD)
+    assert list(found) == ["field", "superior_temporal", "superior_nasal", "inferior_temporal", "inferior_nasal"]

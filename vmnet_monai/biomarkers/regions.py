@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vmnet_monai.biomarkers.eye import Disc, Eye
 
-__all__ = ["ETDRS_RADII_MM", "REGIONS", "ZONES", "Region", "regions"]
+__all__ = ["ETDRS_RADII_MM", "REGIONS", "ZONES", "Region", "find_regions"]
 
 ZONES: Mapping[str, tuple[float, float]] = MappingProxyType(
     {"zone_a": (0.0, 0.5), "zone_b": (0.5, 1.0), "zone_c": (0.5, 2.0)}
@@ -64,13 +64,13 @@ class Region(NamedTuple):
     inside: float
 
 
-def regions(eye: Eye, fov: NDArray[np.bool_], px_per_mm: float | None = None) -> dict[str, Region]:
+def find_regions(eye: Eye, fov: NDArray[np.bool_], px_per_mm: float | None = None) -> dict[str, Region]:
     """Divide the field of view into the regions of :data:`REGIONS`, as far as the landmarks are seen.
 
-    Zones need the optic disc, quadrants also the fovea and the side that both tell, the ETDRS grid also the scale. The
-    axes of quadrants and grid are the line through the centres of disc and fovea and its perpendicular, so that they
-    turn with the photograph: the horizontal of the usual grid is about 6 degrees off. Pixels on an axis belong to the
-    superior or temporal side.
+    Zones need an optic disc that is seen whole, quadrants disc, fovea and the side that both tell, the ETDRS grid also
+    the scale. The axes of quadrants and grid are the line through the centres of disc and fovea and its perpendicular,
+    so that they turn with the photograph: the horizontal of the usual grid is about 6 degrees off. Pixels on an axis
+    belong to the superior or temporal side.
 
     Args:
         eye: the landmarks, in the pixels of ``fov``.
@@ -81,7 +81,7 @@ def regions(eye: Eye, fov: NDArray[np.bool_], px_per_mm: float | None = None) ->
         Region -> its mask, in the order of :data:`REGIONS`.
 
     Example:
-        >>> zones = regions(Eye(Disc(200, 200, 40), None), np.ones((400, 400), dtype=bool))
+        >>> zones = find_regions(Eye(Disc(200, 200, 40), None), np.ones((400, 400), dtype=bool))
         >>> list(zones), int(zones["zone_b"].mask.sum() / np.pi), round(zones["zone_b"].inside, 3)
         (['field', 'zone_a', 'zone_b', 'zone_c'], 2000, 1.0)
     """
@@ -89,7 +89,8 @@ def regions(eye: Eye, fov: NDArray[np.bool_], px_per_mm: float | None = None) ->
     found = {"field": Region(fov, 1.0)}
     if eye.disc is None:
         return found
-    found |= _zones(eye.disc, rows, columns, fov)
+    if not eye.disc.is_cut:
+        found |= _zones(eye.disc, rows, columns, fov)
     axes = _axes(eye)
     if axes is None or eye.fovea is None:
         return found
