@@ -110,7 +110,7 @@ def test_the_papers_four_datasets_are_joined_by_one_overlay(tmp_path: Path) -> N
     """Vessels come from DRIVE alone, diseases from the others; each keeps its official parts, and batches have both."""
     write_drive(tmp_path / "DRIVE")
     write_rfmid(tmp_path / "RFMiD")
-    patients = {number: ("glaucoma", "normal fundus") for number in range(1, 21)}
+    patients = dict.fromkeys(range(1, 21), ("glaucoma", "normal fundus"))
     write_odir5k(tmp_path / "ODIR-5K", patients)
     write_eyepacs_light(tmp_path / "eyepac-light-v2-512-jpg")
     parser = ConfigParser(ConfigParser.load_config_files([TRAIN, "configs/datasets/vmnet_paper.json"]))
