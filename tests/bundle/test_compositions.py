@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from bundle_configs import ROOT, TRAIN
+from layouts import write_drive, write_eyepacs_light, write_odir5k, write_rfmid
 from monai.bundle import ConfigParser
 
 NETWORKS = sorted(path.relative_to(ROOT / "configs/networks") for path in (ROOT / "configs/networks").rglob("*.json"))
@@ -101,3 +104,24 @@ def test_the_loss_of_each_composition_reaches_its_network(network: Path, recipe:
     value.backward()
     assert value.isfinite()
     assert any(parameter.grad is not None and parameter.grad.any() for parameter in model.parameters())
+
+
+def test_the_papers_four_datasets_are_joined_by_one_overlay(tmp_path: Path) -> None:
+    """Vessels come from DRIVE alone, diseases from the others; each keeps its official parts, and batches have both."""
+    write_drive(tmp_path / "DRIVE")
+    write_rfmid(tmp_path / "RFMiD")
+    patients = dict.fromkeys(range(1, 21), ("glaucoma", "normal fundus"))
+    write_odir5k(tmp_path / "ODIR-5K", patients)
+    write_eyepacs_light(tmp_path / "eyepac-light-v2-512-jpg")
+    parser = ConfigParser(ConfigParser.load_config_files([TRAIN, "configs/datasets/vmnet_paper.json"]))
+    parser.update({"data_root": str(tmp_path)})
+    parts = parser.get_parsed_content("datalists")
+    counted = {part: dict(Counter(item["dataset"] for item in items)) for part, items in parts.items()}
+    assert counted["test"] == {"drive": 2, "rfmid": 3, "odir5k": 8, "eyepacs_light": 2}
+    assert set(counted["train"]) == set(counted["val"]) == {"drive", "rfmid", "odir5k", "eyepacs_light"}
+    for item in (item for items in parts.values() for item in items):
+        assert ("vessel" in item) == (item["dataset"] == "drive")
+        assert np.isnan(item["disease"]).all() == (item["dataset"] == "drive")
+    batches = list(parser.get_parsed_content("train#sampler"))
+    of_drive = [parts["train"][place]["dataset"] == "drive" for place in batches]
+    assert np.mean(of_drive) == pytest.approx(parser["segmentation_fraction"], abs=0.1)

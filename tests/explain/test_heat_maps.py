@@ -72,6 +72,44 @@ def test_grad_cam_plus_plus_ignores_what_speaks_against_the_disease() -> None:
     assert (maps["gradcam++"][0, 2, 1], maps["gradcam++"][0, 3, 3]) == (1, 1)
 
 
+class LeftOverRight(TwoSpots):
+    """Disease 0 is red in the left half minus red in the right half; the other two are zero."""
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        red = self.features(x)[:, 0]
+        logit = red[..., :2].mean(dim=(1, 2)) - red[..., 2:].mean(dim=(1, 2))
+        return {"vessel": x[:, :1], "disease": torch.stack([logit, 0 * logit, 0 * logit], dim=1)}
+
+
+def test_element_wise_maps_show_the_places_that_raise_the_logit() -> None:
+    """Left and right cancel in the mean gradient, so that Grad-CAM has no map; place by place only the left one has.
+
+    With a negative feature on the right, its product is positive: HiResCAM shows it, LayerCAM drops its gradient.
+    """
+    x = spots()
+    x[0, 0, 0, 3] = 1.0
+    maps = {
+        method: disease_heat_maps(LeftOverRight(), x, {"red": 0}, "features", method)["red"]
+        for method in ("gradcam", "hirescam", "layercam")
+    }
+    assert not maps["gradcam"].any()
+    assert torch.equal(maps["hirescam"], spots()[0, :1])
+    assert torch.equal(maps["layercam"], spots()[0, :1])
+    x[0, 0, 0, 3] = -1.0
+    hires, layer = (
+        disease_heat_maps(LeftOverRight(), x, {"red": 0}, "features", method)["red"][0, 0, 3]
+        for method in ("hirescam", "layercam")
+    )
+    assert (hires, layer) == (1, 0)
+
+
+@pytest.mark.parametrize("disease_size", [None, 32])
+def test_element_wise_map_of_the_last_layer_is_grad_cam(disease_size: int | None) -> None:
+    network = small(disease_size=disease_size)
+    gradcam, hirescam = (disease_heat_maps(network, image(64), DISEASES, method=m) for m in ("gradcam", "hirescam"))
+    torch.testing.assert_close(hirescam, gradcam)
+
+
 def test_occlusion_by_hand() -> None:
     """A patch is one pixel of 4 here, and the mean red is 3/32: hiding it takes 29/32, 13/32 and -3/32 of a pixel."""
     heat = disease_heat_maps(TwoSpots(), spots(), {"red": 0}, method="occlusion")["red"]
@@ -172,5 +210,5 @@ def test_no_disease_has_no_map(method: str) -> None:
 
 
 def test_unknown_method_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"method.*gradcam, gradcam\+\+, occlusion.*'lime'"):
+    with pytest.raises(ValueError, match=r"method.*gradcam, gradcam\+\+, hirescam, layercam, occlusion.*'lime'"):
         disease_heat_maps(small(), image(), DISEASES, method="lime")

@@ -82,7 +82,7 @@ __all__ = ["predict"]
 @click.option(
     "--method",
     default="gradcam",
-    type=click.Choice(["gradcam", "gradcam++", "occlusion"]),
+    type=click.Choice(["gradcam", "gradcam++", "hirescam", "layercam", "occlusion"]),
     help="How heat maps are made.",
 )
 @click.option("--report/--no-report", default=True, help="HTML report: index.html.")

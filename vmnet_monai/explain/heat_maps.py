@@ -15,13 +15,42 @@ __all__ = [
     "CAMERAS",
     "METHODS",
     "DiseaseView",
+    "HiResCAM",
+    "LayerCAM",
     "RecordedPass",
     "disease_heat_maps",
     "evidence_fractions",
     "recorded_pass",
 ]
 
-CAMERAS = {"gradcam": GradCAM, "gradcam++": GradCAMpp}
+
+class HiResCAM(GradCAM):
+    """MONAI's Grad-CAM with the gradient of each place in place of its mean (Draelos & Carin, 2020, arXiv 2011.08891).
+
+    Behind a layer that only an average and a linear layer follow, it is Grad-CAM; in earlier layers it shows the places
+    that raised the logit, where Grad-CAM spreads each feature map's weight over all places.
+    """
+
+    def compute_map(  # type: ignore[override] # as MONAI's own GradCAM has it
+        self, x: Any, class_idx: int | None = None, retain_graph: bool = False, layer_idx: int = -1, **kwargs: Any
+    ) -> torch.Tensor:
+        """Return ``ReLU(sum_c dy/dA_c * A_c)``, (B, 1, h, w), of the disease in column ``class_idx``."""
+        _, features, gradients = self.nn_module(x, class_idx=class_idx, retain_graph=retain_graph, **kwargs)
+        return self._weighted(features[layer_idx], gradients[layer_idx]).sum(1, keepdim=True).relu()
+
+    def _weighted(self, features: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
+        return gradients * features
+
+
+class LayerCAM(HiResCAM):
+    """HiResCAM of the positive gradients alone (Jiang et al., IEEE Trans. Image Process. 2021,
+    doi 10.1109/TIP.2021.3089943)."""
+
+    def _weighted(self, features: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
+        return gradients.relu() * features
+
+
+CAMERAS = {"gradcam": GradCAM, "gradcam++": GradCAMpp, "hirescam": HiResCAM, "layercam": LayerCAM}
 """Methods that use the feature maps of one layer."""
 
 METHODS = (*CAMERAS, "occlusion")
@@ -172,6 +201,8 @@ def disease_heat_maps(
     - ``"gradcam++"``: the same sum with weights from the positive gradients alone, so that evidence
       against the disease does not count (Chattopadhyay et al., WACV 2018, doi 10.1109/WACV.2018.00097), by
       :class:`monai.visualize.GradCAMpp`.
+    - ``"hirescam"``, ``"layercam"``: the feature maps weighted place by place, by the gradient or by its positive part,
+      see :class:`HiResCAM` and :class:`LayerCAM`; for layers before the last.
     - ``"occlusion"``: ``ReLU(f(x) - f(x without the patch))`` with ``f`` the disease's logit, averaged over the patches
       that cover a pixel (Zeiler & Fergus, ECCV 2014, doi 10.1007/978-3-319-10590-1_53), by
       :class:`monai.visualize.OcclusionSensitivity`. A patch fades into the mean colour of the field of view.

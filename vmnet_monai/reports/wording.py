@@ -52,7 +52,13 @@ HEAT_MAP_NOTE = (
 HEAT_SCALE_NOTE = f"fraction of this map’s maximum; nothing is drawn below {HEAT_FROM:g}"
 """Stands beside the scale of heat maps."""
 
-METHOD_NAMES = {"gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++", "hirescam": "HiResCAM", "occlusion": "occlusion"}
+METHOD_NAMES = {
+    "gradcam": "Grad-CAM",
+    "gradcam++": "Grad-CAM++",
+    "hirescam": "HiResCAM",
+    "layercam": "LayerCAM",
+    "occlusion": "occlusion",
+}
 """Methods of heat maps, as they are written."""
 
 DATASET_NAMES = {
