@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+from dicom_files import photograph_dataset
+from dicom_files import save as save_dicom
 from PIL import Image
 
 from vmnet_monai.inference import mask_files
@@ -47,6 +49,12 @@ def write_eye(folder: Path, name: str = "a.png", **changed: np.ndarray | None) -
     return {key: str(folder / key) for key in masks}
 
 
+def write_landmarks(folder: Path) -> dict[str, str]:
+    """An eye without vessels, which costs less to measure."""
+    sources = write_eye(folder)
+    return {key: sources[key] for key in ("disc", "fovea", "fov")}
+
+
 def value(one: MeasuredFile, measure: str, unit: str) -> float:
     (found,) = [each for each in one.values if each.measure == measure and each.unit.partition(" (")[0] == unit]
     assert found.value is not None
@@ -80,7 +88,7 @@ def test_folders_are_matched_by_name_and_one_bad_file_does_not_stop_the_others(t
 
 
 def test_measures_are_in_pixels_of_the_photograph_and_a_point_is_a_fovea(tmp_path: Path) -> None:
-    (one,) = measure_files(write_eye(tmp_path), tmp_path / "out")
+    (one,) = measure_files(write_landmarks(tmp_path), tmp_path / "out")
     assert value(one, "disc_x", "px") == pytest.approx(190, abs=0.5)
     assert value(one, "fovea_x", "px") == pytest.approx(115, abs=0.5)
     assert value(one, "disc_diameter", "px") == pytest.approx(30, rel=0.03)
@@ -90,7 +98,7 @@ def test_measures_are_in_pixels_of_the_photograph_and_a_point_is_a_fovea(tmp_pat
 
 @pytest.mark.parametrize("columns", ["microns_per_px", "field_angle_deg"])
 def test_the_table_gives_scale_eye_and_patient(tmp_path: Path, columns: str) -> None:
-    sources = write_eye(tmp_path)
+    sources = write_landmarks(tmp_path)
     write_eye(tmp_path, "b.png", **{key: mask[:, ::-1] for key, mask in EYE.items()})
     table = tmp_path / "eyes.csv"
     table.write_text(f"id;eye;patient;{columns};camera\na;right;p;45,5;x\nb;right;p;45,5;x\n")
@@ -115,7 +123,7 @@ def test_the_table_gives_scale_eye_and_patient(tmp_path: Path, columns: str) -> 
     ],
 )
 def test_a_table_that_cannot_be_used_is_refused(tmp_path: Path, rows: str, message: str) -> None:
-    sources = write_eye(tmp_path)
+    sources = write_landmarks(tmp_path)
     (tmp_path / "eyes.csv").write_text(rows)
     with pytest.raises(ValueError, match=message):
         measure_files(sources, tmp_path / "out", tmp_path / "eyes.csv")
@@ -140,11 +148,11 @@ def test_masks_of_annotation_programs_are_read(tmp_path: Path) -> None:
 def test_a_volume_of_one_slice_as_3d_slicer_saves_it_is_a_mask(tmp_path: Path) -> None:
     import itk
 
-    sources = write_eye(tmp_path)
+    sources = write_landmarks(tmp_path)
     (tmp_path / "disc/a.png").unlink()
     itk.imwrite(itk.image_from_array(EYE["disc"][None].astype(np.uint8)), f"{tmp_path}/disc/a.nrrd")
     (one,) = measure_files(sources, tmp_path / "out")
-    (same,) = measure_files(write_eye(tmp_path / "same"), tmp_path / "out")
+    (same,) = measure_files(write_landmarks(tmp_path / "same"), tmp_path / "out")
     assert (one.reason, one.values) == ("", same.values)
     assert one.files["disc"]["file"].endswith("a.nrrd?slice=0") and len(one.files["disc"]["sha256"]) == 64
 
@@ -155,7 +163,7 @@ def test_the_field_of_view_is_found_in_the_photograph_or_is_the_whole_picture(tm
         return found
 
     sources = write_eye(tmp_path)
-    fov = sources.pop("fov")
+    sources, fov = {"artery": sources["artery"]}, sources["fov"]
     (whole,) = measure_files(sources, tmp_path / "out")
     photograph = np.where(FIELD, 120, 3).astype(np.uint8)
     save(tmp_path / "image/a.png", np.zeros((1, 1)))
@@ -171,14 +179,25 @@ def test_the_field_of_view_is_found_in_the_photograph_or_is_the_whole_picture(tm
     assert "the field is not known: give masks of it, or the photographs, or microns_per_px" in refused.reason
 
 
+def test_a_dicom_photograph_tells_scale_and_eye(tmp_path: Path) -> None:
+    sources = write_landmarks(tmp_path)
+    photograph = np.stack([np.where(FIELD, 120, 3).astype(np.uint8)] * 3, axis=-1)
+    (tmp_path / "image").mkdir()
+    save_dicom(photograph_dataset(photograph, laterality="L", pixel_spacing=(0.02, 0.02)), tmp_path / "image/a.dcm")
+    (one,) = measure_files({**sources, "image": f"{tmp_path}/image"}, tmp_path / "out")
+    assert (one.reason, one.eye, one.microns_per_px) == ("", "left", pytest.approx(20))
+    assert value(one, "disc_fovea_distance", "um") == pytest.approx(20 * np.hypot(75, 8), rel=0.02)
+    assert "named a left eye, and disc and fovea lie as in a right one" in one.remarks
+
+
 def test_single_files_are_one_photograph(tmp_path: Path) -> None:
-    for key in ("artery", "vein", "fov"):
+    for key in ("disc", "fov"):
         save(tmp_path / f"eye_{key}.png", EYE[key])
-    sources = {key: f"{tmp_path}/eye_{key}.png" for key in ("artery", "vein", "fov")}
+    sources = {key: f"{tmp_path}/eye_{key}.png" for key in ("disc", "fov")}
     (one,) = measure_files(sources, tmp_path / "out")
-    assert (one.id, one.status, one.eye) == ("eye_artery", "ok", "")
+    assert (one.id, one.status, one.eye) == ("eye_disc", "ok", "")
     with pytest.raises(ValueError, match="all masks must be files or all folders, got the file"):
-        measure_files({**sources, "disc": str(tmp_path)}, tmp_path / "out")
+        measure_files({**sources, "vein": str(tmp_path)}, tmp_path / "out")
     with pytest.raises(ValueError, match="one of vessel, artery, .* must be given, got fov"):
         measure_files({"fov": str(tmp_path)}, tmp_path / "out")
     with pytest.raises(FileNotFoundError, match="no such file or folder"):
@@ -186,15 +205,15 @@ def test_single_files_are_one_photograph(tmp_path: Path) -> None:
 
 
 def test_edited_masks_are_named_as_such_with_the_digests_of_their_files(tmp_path: Path) -> None:
-    (one,) = measure_files(write_eye(tmp_path), tmp_path / "out", edited=True)
+    (one,) = measure_files(write_landmarks(tmp_path), tmp_path / "out", edited=True)
     assert one.id == "a-edited"
     assert pd.read_csv(tmp_path / "out/measured.csv")["masks"].tolist() == ["edited"]
     provenance: dict[str, Any] = json.loads((tmp_path / "out/provenance.json").read_text(encoding="utf-8"))
     photograph = provenance["photographs"]["a-edited"]
     assert photograph["masks"] == "edited"
-    artery = tmp_path / "artery/a.png"
-    assert photograph["files"]["artery"] == {
-        "file": str(artery),
-        "sha256": hashlib.sha256(artery.read_bytes()).hexdigest(),
+    disc = tmp_path / "disc/a.png"
+    assert photograph["files"]["disc"] == {
+        "file": str(disc),
+        "sha256": hashlib.sha256(disc.read_bytes()).hexdigest(),
     }
     assert provenance["program"].startswith("vmnet_monai ")

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from vmnet_monai.biomarkers.tidy import Value, data_dictionary
+from vmnet_monai.biomarkers.definitions import data_dictionary
+from vmnet_monai.biomarkers.tidy import Value
 from vmnet_monai.io.files import whole_file
 from vmnet_monai.io.tables import write_table
 
