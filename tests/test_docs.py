@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.metadata
 import inspect
 import json
 import pydoc
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from cli_commands import parse
 from measures_page import BLOCK, PAGE, tables
 from monai.bundle import ConfigParser
@@ -119,8 +121,30 @@ def test_bundle_commands_name_existing_files_workflows_and_keys(page: str) -> No
 @pytest.mark.parametrize("page", PAGES)
 def test_vmnet_commands_are_understood(page: str) -> None:
     for words in commands(page):
-        if words[0] == "vmnet":
-            parse(words[1:])
+        if "vmnet" in words:  # also behind what starts it on a cluster
+            parse(words[words.index("vmnet") + 1 :])
+
+
+def test_the_job_for_kubernetes_is_one() -> None:
+    """What the API server would look at is in the cluster; here: the command, and that what is named is there."""
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", read("docs/how-to/archive.md"), flags=re.MULTILINE | re.DOTALL)
+    job = yaml.safe_load(block)
+    assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
+    program, *words = shlex.split(job["spec"]["entrypoint"])
+    assert program == "vmnet"
+    parse(words)
+    cluster = job["spec"]["rayClusterSpec"]
+    (workers,) = cluster["workerGroupSpecs"]
+    assert workers["minReplicas"] <= workers["replicas"] <= workers["maxReplicas"]
+    for group in (cluster["headGroupSpec"], workers):
+        assert all(isinstance(value, str) for value in group["rayStartParams"].values())
+        pod = group["template"]["spec"]
+        (container,) = pod["containers"]
+        assert container["image"].endswith(f":{importlib.metadata.version('vmnet_monai')}")
+        assert container["resources"]["limits"] == container["resources"]["requests"]
+        mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+        assert mounts.keys() == {volume["name"] for volume in pod["volumes"]}
+        assert all(word.startswith(tuple(mounts.values())) for word in words if word.startswith("/"))
 
 
 @pytest.mark.parametrize("page", PAGES)

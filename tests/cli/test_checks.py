@@ -90,6 +90,7 @@ def test_each_part_that_takes_time_is_announced_once(
 def test_what_could_be_right_is_left_to_the_part_that_uses_it(folder: Path) -> None:
     checks.check_inputs(["gone.png", str(folder / "photo.png")])
     checks.check_inputs([f"{folder}/photo.png?slice=3"])
+    checks.check_inputs(["memory://archive/gone.jpg"])
     checks.check_output(str(folder / "new/folder"))
     checks.check_datasets([], [str(folder)])
     checks.check_datasets(["phantom"], ["gone"])
@@ -101,6 +102,13 @@ def test_what_could_be_right_is_left_to_the_part_that_uses_it(folder: Path) -> N
         (folder / "empty/model.pt").write_bytes(b"weights")
         (folder / "empty/operating_point.json").write_text(damaged or " ")
         assert checks.check_model(cli_bundle(), str(folder / "empty")) == {}
+
+
+def test_buckets_are_read_and_not_written() -> None:
+    with pytest.raises(ValueError, match="s4://archive"):
+        checks.check_inputs(["s4://archive"])
+    with pytest.raises(ValueError, match="memory://out is in a bucket: name a folder"):
+        checks.check_output("memory://out")
 
 
 def cli_bundle() -> Path:

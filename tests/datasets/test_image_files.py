@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pandas as pd
 import pytest
 from dicom_files import photograph_dataset, save
+from fsspec.implementations.memory import MemoryFileSystem
 from layouts import write_table
 from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged
 from pydicom.uid import UID
@@ -147,6 +149,61 @@ def test_bad_row_of_a_list_does_not_hinder_the_others(tmp_path: Path) -> None:
 )
 def test_list_that_cannot_be_used_is_refused(text: str, expected: str, tmp_path: Path) -> None:
     assert expected in reason(find_images(listed(tmp_path, text)))
+
+
+def put(address: str, content: bytes = b"") -> str:
+    fsspec.filesystem("memory").pipe_file(address, content)
+    return address
+
+
+@pytest.fixture
+def bucket() -> Iterator[str]:
+    """The address of a bucket with photographs, and what is none."""
+    for name in ("b/2.jpg", "b/1 left.PNG", "a.dcm", "b/.hidden/3.jpg", "notes.txt", "list.csv"):
+        put(f"memory://found/{name}", name.encode())
+    yield "memory://found"
+    fsspec.filesystem("memory").store.clear()
+
+
+def test_folder_in_a_bucket_is_searched_as_one_on_disk(bucket: str) -> None:
+    items = find_images([f"{bucket}/", f"{bucket}/a.dcm", f"{bucket}/c"])
+    assert [item["id"] for item in items] == ["a", "b-1-left", "b-2", "c"]
+    assert [item["image"] for item in items] == [
+        f"{bucket}/{name}" for name in ("a.dcm", "b/1 left.PNG", "b/2.jpg", "c")
+    ]
+    assert [item["states"]["image"][:2] for item in items[2:]] == [[f"{bucket}/b/2.jpg", 7], [f"{bucket}/c"]]
+    assert ids(find_images(f"{bucket}/b/.hidden")) == ["3"]
+    put(f"{bucket}/texts/notes.txt")
+    assert "there is no image (.bmp, .dcm" in reason(find_images(f"{bucket}/texts"))
+
+
+def test_lists_name_photographs_in_a_bucket_and_lie_there(bucket: str, tmp_path: Path) -> None:
+    put(f"{bucket}/fov/2.png", b"fov")
+    put(f"{bucket}/b/list.csv", b"image,fov\n2.jpg,../fov/2.png\n")
+    beside = listed(tmp_path, f"image,id,fov\n{bucket}/b/2.jpg,x,\n{bucket}/b/2.jpg,y,\nhere.png,,\n")
+    first, here, *others = find_images([f"{bucket}/b/list.csv", beside])
+    assert not others  # the same photograph counts once
+    assert (first["id"], first["image"], first["fov"]) == ("2", f"{bucket}/b/2.jpg", f"{bucket}/fov/2.png")
+    assert [first["states"][key][1] for key in ("image", "fov")] == [7, 3]
+    assert here["image"] == str(tmp_path / "here.png")
+    assert "states" not in here
+    assert [item["id"] for item in find_images(beside)] == ["x", "here"]
+
+
+def test_a_bucket_that_cannot_be_reached_is_refused_with_the_reason(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(*_: object, **__: object) -> None:
+        raise RuntimeError("Access Denied")
+
+    monkeypatch.setattr(MemoryFileSystem, "find", denied)
+    assert "found cannot be reached (Access Denied): check" in reason(find_images(bucket))
+
+
+def test_parquet_may_list_photographs(tmp_path: Path) -> None:
+    pd.DataFrame({"image": ["a.png"], "id": ["x"]}).to_parquet(tmp_path / "list.parquet")
+    (item,) = find_images(tmp_path / "list.parquet")
+    assert (item["id"], item["image"]) == ("x", str(tmp_path / "a.png"))
 
 
 def test_what_does_not_exist_is_left_to_the_reader(tmp_path: Path) -> None:

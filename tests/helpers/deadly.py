@@ -1,4 +1,4 @@
-"""A transform that ends its process, as a system that is out of memory and a library that crashes do."""
+"""A transform that ends its process or its machine, as a system that is out of memory and a library that crashes do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Deadly:
-    """Ends the process at a photograph whose name begins with ``deadly``; with ``once``, the first time only.
+    """Ends the process at the photograph ``once``, and the machine at ``leave``, each the first time only.
 
     Args:
         folder: where it is noted that a photograph was seen.
@@ -22,7 +22,9 @@ class Deadly:
         """Return the item, if it returns."""
         name = Path(item["image"]).stem
         seen = self.folder / name
-        if name.startswith("deadly") or (name.startswith("once") and not seen.exists()):
+        if name in ("once", "leave") and not seen.exists():
             seen.touch()
+            if name == "leave":
+                os.kill(os.getppid(), signal.SIGKILL)  # of Ray's processes the one that stands for the machine
             os.kill(os.getpid(), signal.SIGKILL)
         return item

@@ -9,9 +9,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import fsspec
 import pandas as pd
 import pytest
 
+from vmnet_monai.datasets import find_images
 from vmnet_monai.inference.manifest import Manifest
 from vmnet_monai.reports.record import Description, DiseaseFinding, Record
 
@@ -42,6 +44,28 @@ def predicted(one: Manifest, item: dict[str, str]) -> Record:
     record = one.record_of(item["id"], DESCRIPTION)
     record.files = [f"{item['id']}.png"]
     return record
+
+
+def test_a_photograph_in_a_bucket_is_predicted_again_when_it_changed(tmp_path: Path) -> None:
+    store = fsspec.filesystem("memory")
+    store.pipe_file("memory://clinic/a.jpg", b"a")
+    todo = []
+    for content in (b"a", None, b"other"):
+        if content is not None:
+            store.pipe_file("memory://clinic/a.jpg", content)
+        one = manifest_of(tmp_path)
+        (item,) = find_images("memory://clinic")
+        waiting = one.start([item])
+        todo.append(len(waiting))
+        for known in waiting:
+            assert "states" not in known
+            one.add(predicted(one, dict(known)))
+        one.close()
+    assert todo == [1, 0, 1]
+    one = manifest_of(tmp_path)
+    one.start([{"id": "a", "image": "memory://clinic/a.jpg"}])  # from elsewhere, without states
+    assert one.done_before == 1
+    one.close()
 
 
 @pytest.fixture

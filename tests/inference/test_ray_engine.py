@@ -1,4 +1,4 @@
-"""Ray's processes do what one machine does, whatever becomes of them; run on a real Ray of two processes."""
+"""Ray's processes do what one machine does, whatever becomes of them; run on a real Ray of two small machines."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import fsspec
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -27,36 +28,36 @@ from vmnet_monai.reports.record import InputRecord
 
 RETINA = Image.fromarray(skimage.data.retina()).resize((353, 353))
 HELPERS = Path(__file__).parents[1] / "helpers"
-NAMES = ("a", "b", "c", "d", "once", "e", "f", "g")
+NAMES = ("a", "b", "once", "leave")
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
-    """A Ray of two processes, which know the helpers."""
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A Ray of two machines with a process each, which know the helpers, and a third one without, for the driver."""
     # A busy machine starts slowly, which Ray takes for a machine that has failed.
-    os.environ.setdefault("RAY_agent_register_timeout_ms", "600000")
-    os.environ.setdefault("RAY_worker_register_timeout_seconds", "600")
+    monkeypatch.setenv("RAY_agent_register_timeout_ms", "600000")
+    monkeypatch.setenv("RAY_worker_register_timeout_seconds", "600")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HELPERS), *filter(None, [os.environ.get("PYTHONPATH")])]))
     ray = ray_package()
-    path = os.pathsep.join([str(HELPERS), *filter(None, [os.environ.get("PYTHONPATH")])])
-    ray.init(
-        "local",
-        num_cpus=2,
-        include_dashboard=False,
-        object_store_memory=100 * 2**20,
-        log_to_driver=False,
-        runtime_env={"env_vars": {"PYTHONPATH": path}},
-    )
+    cluster_utils = pytest.importorskip("ray.cluster_utils")
+    small = {"object_store_memory": 100 * 2**20, "include_dashboard": False}
+    machines = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **small})
+    for _ in range(2):
+        machines.add_node(num_cpus=1, **small)
+    ray.init(machines.address, log_to_driver=False)
     yield
     ray.shutdown()
+    machines.shutdown()
 
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small bundle that ends its process at certain photographs."""
+    """A small bundle that ends its process at certain photographs; it notes in the folder ``seen`` that it did."""
     folder = small_bundle(tmp_path_factory.mktemp("bundle"))
     path = folder / "configs/inference.json"
     config = json.loads(path.read_text())
-    config["deadly"] = {"_target_": "deadly.Deadly", "folder": str(tmp_path_factory.mktemp("seen"))}
+    (folder / "seen").mkdir()
+    config["deadly"] = {"_target_": "deadly.Deadly", "folder": str(folder / "seen")}
     config["preprocessing"]["steps"].insert(0, "@deadly")
     path.write_text(json.dumps(config))
     return folder
@@ -95,35 +96,6 @@ def results(folder: Path) -> pd.DataFrame:
     return table
 
 
-@pytest.mark.slow
-def test_processes_that_are_killed_lose_nothing_and_the_next_run_does_what_is_missing(
-    cluster: None, bundle: Path, photographs: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    words = ["predict", str(photographs), "--bundle", str(bundle), "--explain", "all", "--output"]
-    on_ray = [*words, str(tmp_path / "ray"), "--engine", "ray", "--actors", "2"]
-    RETINA.save(photographs / "deadly.jpg")
-    assert cli.main(on_ray) == cli.SOME_BAD
-    table = results(tmp_path / "ray")
-    assert table["status"].to_dict() == {"broken": "refused", "deadly": "failed"} | dict.fromkeys(NAMES, "ok")
-    assert "ended from outside 3 times" in table["reason"]["deadly"]
-    written = {path: path.stat().st_mtime_ns for path in (tmp_path / "ray/vessel").iterdir()}
-    assert len(written) == len(NAMES)
-
-    (photographs / "deadly.jpg").unlink()
-    RETINA.rotate(180).save(photographs / "new.jpg")
-    assert cli.main(on_ray) == cli.SOME_BAD
-    assert f"{len(NAMES) + 1} predicted ({len(NAMES)} of them by an earlier run), 1 refused" in capfd.readouterr().out
-    assert {path: path.stat().st_mtime_ns for path in written} == written
-
-    assert cli.main([*words, str(tmp_path / "one")]) == cli.SOME_BAD
-    assert snapshot(tmp_path / "ray") == snapshot(tmp_path / "one")
-    assert not list((tmp_path / "ray").rglob(".vmnet-partial-*"))
-    table = results(tmp_path / "ray").drop("deadly")
-    expected = pd.read_csv(tmp_path / "one/predictions.csv").set_index("id").sort_index()
-    found = table[table["status"] == "ok"][expected.columns]
-    pd.testing.assert_frame_equal(found, expected.fillna({"warnings": ""}), check_dtype=False, atol=1e-6)
-
-
 @pytest.fixture
 def without_ray(monkeypatch: pytest.MonkeyPatch) -> Attempts:
     """The engine in this process, one photograph at a time; its count of attempts."""
@@ -141,6 +113,38 @@ def without_ray(monkeypatch: pytest.MonkeyPatch) -> Attempts:
     monkeypatch.setattr(ray_engine, "_cluster", lambda *_: nullcontext())
     monkeypatch.setattr(ray_engine, "_records", records)
     return attempts
+
+
+@pytest.mark.slow
+def test_a_machine_that_leaves_and_processes_that_are_killed_lose_nothing(
+    cluster: None,
+    bundle: Path,
+    photographs: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
+) -> None:
+    words = ["predict", str(photographs), "--bundle", str(bundle), "--no-report", "--explain", "none", "--output"]
+    on_ray = [*words, str(tmp_path / "ray"), "--engine", "ray", "--actors", "2"]
+    assert cli.main(on_ray) == cli.SOME_BAD
+    assert results(tmp_path / "ray")["status"].to_dict() == {"broken": "refused"} | dict.fromkeys(NAMES, "ok")
+    assert {path.name for path in (bundle / "seen").iterdir()} == {"once", "leave"}
+    written = {path: path.stat().st_mtime_ns for path in (tmp_path / "ray/vessel").iterdir()}
+    assert len(written) == len(NAMES)
+
+    request.getfixturevalue("without_ray")  # the next run needs no machines
+    RETINA.rotate(180).save(photographs / "new.jpg")
+    assert cli.main(on_ray) == cli.SOME_BAD
+    assert f"{len(NAMES) + 1} predicted ({len(NAMES)} of them by an earlier run), 1 refused" in capfd.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in written} == written
+
+    assert cli.main([*words, str(tmp_path / "one")]) == cli.SOME_BAD
+    assert snapshot(tmp_path / "ray") == snapshot(tmp_path / "one")
+    assert not list((tmp_path / "ray").rglob(".vmnet-partial-*"))
+    table = results(tmp_path / "ray")
+    expected = pd.read_csv(tmp_path / "one/predictions.csv").set_index("id").sort_index()
+    found = table[table["status"] == "ok"][expected.columns]
+    pd.testing.assert_frame_equal(found, expected.fillna({"warnings": ""}), check_dtype=False, atol=1e-6)
 
 
 @pytest.fixture(scope="module")
@@ -208,6 +212,21 @@ def test_a_table_of_results_stands_for_all_files(
     assert cli.main(words) == cli.OK
     assert "2 predicted (2 of them by an earlier run)" in capfd.readouterr().out
     pd.testing.assert_frame_equal(results(tmp_path / "out"), table)
+
+
+def test_photographs_in_a_bucket_are_read_from_there(
+    without_ray: Attempts, harmless: Path, few: Path, tmp_path: Path
+) -> None:
+    fsspec.filesystem("memory").put(str(few), "memory://predicted", recursive=True)
+    tables = []
+    for inputs, name in ((str(few), "disk"), ("memory://predicted", "bucket")):
+        words = ["predict", inputs, "--bundle", str(harmless), "--output", str(tmp_path / name), "--engine", "ray"]
+        assert cli.main([*words, "--results", "table"]) == cli.SOME_BAD
+        tables.append(results(tmp_path / name))
+    on_disk, in_bucket = tables
+    assert in_bucket["image"].to_dict() == {name: f"memory://predicted/{name}.png" for name in ("a", "b", "broken")}
+    own = ["image", "seconds", "made_from", "reason"]
+    pd.testing.assert_frame_equal(in_bucket.drop(columns=own), on_disk.drop(columns=own))
 
 
 def test_a_machine_that_does_not_see_the_output_folder_says_so(

@@ -10,6 +10,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import itk
 import numpy as np
 import PIL
@@ -227,6 +228,28 @@ def test_reader_is_pickled_with_its_converter(tmp_path: Path) -> None:
     path = volume(tmp_path / "oct.mhd")
     reader = pickle.loads(pickle.dumps(FundusImageReader(to_rgb)))
     assert np.array_equal(reader.read(f"{path}?slice=0"), read_image(f"{path}?slice=0"))
+
+
+def test_a_file_in_a_bucket_is_read_as_one_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = fsspec.filesystem("memory")
+    save(photograph_dataset(PIXELS), tmp_path / "eye.dcm")
+    Image.fromarray(np.arange(12, dtype=np.uint8).reshape(2, 2, 3)).save(tmp_path / "1.tiff")
+    for name in ("eye.dcm", "1.tiff"):
+        store.pipe_file(f"memory://images/{name}", (tmp_path / name).read_bytes())
+        np.testing.assert_array_equal(read_image(f"memory://images/{name}"), read_image(tmp_path / name))
+    store.pipe_file("memory://images/2.png", b"no image")
+    with pytest.raises(UnreadableImageError, match=r"^memory://images/2\.png: the file is no image"):
+        read_image("memory://images/2.png")
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("timed out")
+
+    monkeypatch.setattr(type(store), "open", broken)
+    load = LoadImaged("image", reader=FundusImageReader(to_rgb), expanduser=False)
+    with pytest.raises(
+        OSError, match=r"memory://images/1.tiff cannot be reached \(timed out\)"
+    ):  # no fault of the image
+        load({"image": "memory://images/1.tiff"})
 
 
 def test_picture_for_display_is_upright_rgb(tmp_path: Path) -> None:

@@ -9,9 +9,12 @@ import re
 import zipfile
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import openpyxl
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from fuzzing import FUZZ
 from hypothesis import example, given, settings
@@ -103,6 +106,7 @@ def test_short_rows_are_filled_and_blank_ends_cut(tmp_path: Path) -> None:
         (b"b\n1\n", "must include image, and are b; rename or add"),
         (b"PK\x03\x04damaged", "save it as .xlsx or CSV"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1", "Excel 97 or has a password; save it as .xlsx"),
+        (b"PAR1damagedPAR1", "write it again"),
     ],
 )
 def test_what_cannot_be_read_says_why_and_what_to_do(content: bytes | None, message: str, tmp_path: Path) -> None:
@@ -117,6 +121,39 @@ def test_what_cannot_be_read_says_why_and_what_to_do(content: bytes | None, mess
 def test_folder_is_no_table(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="is no file"):
         read_table(tmp_path)
+
+
+def test_parquet_is_read_as_csv_would_be(tmp_path: Path) -> None:
+    columns: dict[str, list[object]] = {
+        "image": ["a.png", "b.png", None],
+        "patient": [7, None, None],
+        "x": [0.5, 2.0, None],
+        "well": [True, None, None],
+        "day": [datetime.date(2026, 1, 2), None, None],
+        "id": ["=1+1", "007", ""],
+    }
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    table = read_table(tmp_path / "t.parquet", required=["image"])
+    assert table.rows.loc[2].tolist() == ["a.png", "7", "0.5", "true", "2026-01-02", "=1+1"]
+    assert table.rows.loc[3].tolist() == ["b.png", "", "2", "", "", "007"]
+    assert table.remarks == [f"{tmp_path}/t.parquet: blank rows were skipped (1): 4."]
+
+
+def test_parquet_that_unpacks_to_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pq.write_table(pa.table({"image": ["a" * 1000] * 1000}), tmp_path / "t.parquet")
+    assert (tmp_path / "t.parquet").stat().st_size < 5000
+    for limit, value in (("MAX_CELLS", 999), ("MAX_BYTES", 900_000)):
+        with monkeypatch.context() as changed:
+            changed.setattr(tables, limit, value)
+            with pytest.raises(TableError, match=f"at most {value} .*divide it"):
+                read_table(tmp_path / "t.parquet")
+
+
+def test_a_table_may_lie_in_a_bucket() -> None:
+    fsspec.filesystem("memory").pipe_file("memory://lists/t.csv", b"image\na.png\n")
+    assert read_table("memory://lists/t.csv").rows["image"].tolist() == ["a.png"]
+    with pytest.raises(TableError, match="memory://lists/gone.csv cannot be read .*does not exist"):
+        read_table("memory://lists/gone.csv")
 
 
 @pytest.mark.parametrize("name", ["t.xlsx", "t.csv"])

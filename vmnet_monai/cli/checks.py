@@ -16,6 +16,7 @@ from typing import Any
 
 from vmnet_monai.errors import missing_package
 from vmnet_monai.io.bundle import CONFIG_NAME, RENAMED_KEYS, bundle_path
+from vmnet_monai.io.remote import check_address, is_remote
 from vmnet_monai.io.slices import parse_slice_address
 from vmnet_monai.io.weights import OPERATING_POINT_NAME, WEIGHTS_NAME, weights_path
 
@@ -121,6 +122,8 @@ def check_inputs(inputs: Sequence[str]) -> None:
 
     Raises:
         FileNotFoundError: naming them.
+        ImportError: if the package that reads a bucket is not installed.
+        ValueError: if there is no such kind of bucket.
     """
     if inputs and not any(map(_exists, inputs)):
         shown = ", ".join(inputs[:3]) + (", ..." if len(inputs) > 3 else "")
@@ -132,7 +135,10 @@ def check_output(output: str | None) -> None:
 
     Raises:
         NotADirectoryError: naming the file.
+        ValueError: if it is in a bucket.
     """
+    if output is not None and is_remote(output):
+        raise ValueError(f"the output must be a folder, and {output} is in a bucket: name a folder, and copy it there.")
     if output is not None:
         path = Path(output)
         for part in (path, *path.parents):
@@ -225,6 +231,9 @@ def check_datasets(names: Sequence[str], folders: Sequence[str]) -> None:
 
 
 def _exists(name: str) -> bool:
+    if is_remote(name):
+        check_address(name)
+        return True  # or told in its place: asking takes time
     try:
         address = parse_slice_address(name)
         return os.path.lexists(os.path.expanduser(name if address is None else address.path))

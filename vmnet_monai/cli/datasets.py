@@ -25,7 +25,7 @@ def datasets() -> None:
     nargs=-1,
     required=True,
     metavar="NAME DIR [NAME DIR]...",
-    help="Datasets and their folders in turn; table takes a CSV or XLSX file as DIR.",
+    help="Datasets and their folders in turn; table takes a CSV, XLSX or Parquet file as DIR.",
 )
 @click.option(
     "--diseases",

@@ -35,7 +35,8 @@ __all__ = ["predict"]
     nargs=-1,
     required=True,
     metavar="PHOTO|FOLDER|LIST.csv...",
-    help="Photographs (DICOM too), folders (with their subfolders), or lists (CSV, XLSX) with a column `image`.",
+    help="Photographs (DICOM too), folders (with subfolders), or lists (CSV, XLSX, Parquet) with a column `image`; "
+    "also in a bucket, such as s3://archive/2024.",
 )
 @click.option("--output", required=True, metavar="DIR", help="Folder for the results.")
 @click.option(

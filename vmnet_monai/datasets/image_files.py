@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -32,6 +33,7 @@ from vmnet_monai.io.dicom import (
     read_header,
 )
 from vmnet_monai.io.dicom import eye as eye_of
+from vmnet_monai.io.remote import State, file_states, is_folder, is_remote, list_files
 from vmnet_monai.io.slices import parse_slice_address, slice_address
 from vmnet_monai.io.tables import TABLE_SUFFIXES
 
@@ -45,6 +47,9 @@ _LIST_COLUMNS = ("image", "id", "fov", "patient", "eye")
 
 _LIST_SUFFIXES = TABLE_SUFFIXES | {".txt"}
 """Suffixes of lists that are named; in folders a text file is none. Excel gives .txt to its tables in UTF-16."""
+
+_REMOTE_SUFFIXES = IMAGE_SUFFIXES | {".dcm"}
+"""Suffixes of photographs in a bucket, whose content is not looked at before they are read."""
 
 _COLUMNS_SHOWN = 10
 
@@ -65,6 +70,8 @@ class _Named(NamedTuple):
     patient: str = ""
     eye: str = ""
     fov: str = ""
+    state: State = []
+    """In a bucket: see :func:`vmnet_monai.io.remote.list_files`; empty where it is yet to be asked for."""
     instance: tuple[str, int] | None = None
     """SOP Instance UID and frame of a DICOM photograph, by which its copies are known; None without a valid UID."""
 
@@ -79,10 +86,14 @@ def find_images(
     - a folder: all its images (by suffix), its DICOM files (by content, where the suffix is no image's and no
       list's), and those of its subfolders, sorted by path; hidden files and folders, links to folders, and DICOMDIR
       files are skipped;
-    - a list, a CSV or XLSX table (:func:`vmnet_monai.io.tables.read_table`) with the column ``image`` and any of
-      ``id``, ``fov``, ``patient`` and ``eye`` (left or right); paths are relative to the list, and what is ignored,
-      such as other columns and blank rows, is said in a warning;
+    - a list, a CSV, XLSX or Parquet table (:func:`vmnet_monai.io.tables.read_table`) with the column ``image`` and
+      any of ``id``, ``fov``, ``patient`` and ``eye`` (left or right); paths are relative to the list, and what is
+      ignored, such as other columns and blank rows, is said in a warning;
     - any other file, whatever its suffix, and the address of a frame (:func:`vmnet_monai.io.slices.slice_address`).
+
+    Folders, lists and files may lie in a bucket (:mod:`vmnet_monai.io.remote`), and a list may name files in one. There
+    a folder's photographs are known by their suffix, DICOM by ``.dcm``; no header is read, so that of several frames
+    the first counts, and copies are not known. Such an item has also ``states``, the states of ``image`` and ``fov``.
 
     Images are not decoded here, apart from DICOM photographs that bear the same UID. Of DICOM files the header is read:
     several frames become as many items, ``image`` the address of a frame and the id ending in ``-frame-1``,
@@ -105,6 +116,10 @@ def find_images(
         diseases: the requested columns of ``disease``, all unknown.
         exclude: a folder that is skipped where folders are searched, such as the output folder.
 
+    Raises:
+        ImportError: if the package that reads a bucket is not installed.
+        OSError: if a bucket that a list names cannot be reached.
+
     Example:
         >>> [item["id"] for item in find_images(["clinic/left eye.png", "clinic/right eye.png"])]
         ['left-eye', 'right-eye']
@@ -119,10 +134,28 @@ def find_images(
             if one.key not in found:
                 found[one.key] = _refuse_copy(one, images)
     if not found:
-        found[""] = _refused("", NAME, "no photograph is named: name files, folders or lists (.csv, .xlsx).")
+        found[""] = _refused("", NAME, "no photograph is named: name files, folders or lists (.csv, .xlsx, .parquet).")
     named_photographs = found.values()
     ids = unique_names([one.name for one in named_photographs], [one.origin for one in named_photographs], list(found))
-    return [_item(one, name, diseases) for one, name in zip(found.values(), ids, strict=True)]
+    items = [_item(one, name, diseases) for one, name in zip(found.values(), ids, strict=True)]
+    _add_states(items, [one.state for one in named_photographs])
+    return items
+
+
+def _add_states(items: Sequence[Item], listed: Sequence[State]) -> None:
+    """Add the states of files in buckets: those that were listed, and those that have to be asked for."""
+    states = [{"image": state} if state else {} for state in listed]
+    missing = [
+        (item[key], states_of, key)
+        for item, states_of in zip(items, states, strict=True)
+        for key in ("image", "fov")
+        if "refused" not in item and key not in states_of and is_remote(item.get(key, ""))
+    ]
+    for (_, states_of, key), state in zip(missing, file_states([name for name, *_ in missing]), strict=True):
+        states_of[key] = state
+    for item, states_of in zip(items, states, strict=True):
+        if states_of:
+            item["states"] = states_of
 
 
 def _refuse_copy(one: _Named, images: dict[tuple[str, int], str]) -> _Named:
@@ -169,12 +202,37 @@ def _item(one: _Named, name: str, diseases: Sequence[str]) -> Item:
 def _of_input(path: str, excluded: str | None) -> Iterator[_Named]:
     if not path.strip():
         yield _refused(path, NAME, "an input is blank: name a file, a folder or a list.")
+    elif is_remote(path) and _suffix(path) not in _LIST_SUFFIXES:
+        yield from _of_remote(path)
     elif os.path.isdir(path):
         yield from _of_folder(path, excluded)
-    elif os.path.splitext(path)[1].lower() in _LIST_SUFFIXES:
+    elif _suffix(path) in _LIST_SUFFIXES:
         yield from _of_list(path)
     else:
         yield from _of_file(path, os.path.basename(path), _real(path))
+
+
+def _of_remote(address: str) -> Iterator[_Named]:
+    """The photographs below an address in a bucket, or the one at it."""
+    try:
+        if _suffix(address) in _REMOTE_SUFFIXES or not is_folder(address):
+            yield from _of_file(address, os.path.basename(address), address)
+            return
+        states = list_files(address)
+    except OSError as error:
+        yield _refused(address, address, str(error))
+        return
+    photographs = [
+        inside
+        for inside in states
+        if _suffix(inside) in _REMOTE_SUFFIXES and not any(part.startswith(".") for part in inside.split("/"))
+    ]
+    for inside in photographs:
+        image = str(states[inside][0])
+        yield _image(image, without_suffix(inside).replace("/", "-"), image, inside)._replace(state=states[inside])
+    if not photographs:
+        suffixes = ", ".join(sorted(_REMOTE_SUFFIXES))
+        yield _refused(address, address, f"there is no image ({suffixes}) below {address}: name another folder.")
 
 
 def _of_folder(folder: str, excluded: str | None) -> Iterator[_Named]:
@@ -219,26 +277,36 @@ def _of_list(path: str) -> Iterator[_Named]:
         yield _refused(path, name, "the list is a device or a pipe, not a file: save it as a file.")
         return
     try:
-        rows = read_rows(Path(path), required=("image",))
+        rows = read_rows(path, required=("image",))
     except DatasetError as error:
         yield _refused(path, name, str(error))
         return
     _warn_ignored(path, rows)
-    folder = os.path.dirname(path)
     for number, row in zip(rows.index, rows.to_dict("records"), strict=True):
         if not row["image"]:
             place = f"{path}, row {number}"
             yield _refused(place, f"{name}-row-{number}", f"{place}: image is blank; fill it in or remove the row.")
             continue
-        image = os.path.join(folder, os.path.expanduser(row["image"]))
-        inside = os.path.basename(image) if os.path.isabs(row["image"]) else os.path.normpath(row["image"])
+        image = _beside(path, row["image"])
+        is_whole = is_remote(row["image"]) or os.path.isabs(row["image"])
+        inside = os.path.basename(image) if is_whole else os.path.normpath(row["image"])
         eye = row.get("eye", "").lower()
-        for one in _of_file(image, inside, _real(image), row.get("id", "")):
+        for one in _of_file(image, inside, image if is_remote(image) else _real(image), row.get("id", "")):
             yield one._replace(
                 patient=row.get("patient", ""),
                 eye=eye if eye in _EYES else one.eye,
-                fov=os.path.join(folder, os.path.expanduser(row["fov"])) if row.get("fov") else "",
+                fov=_beside(path, row["fov"]) if row.get("fov") else "",
             )
+
+
+def _beside(path: str, name: str) -> str:
+    """The path or address of what a list names, relative to the list."""
+    if is_remote(name):
+        return name
+    if is_remote(path):
+        protocol, _, place = path.partition("://")
+        return f"{protocol}://{posixpath.normpath(posixpath.join(posixpath.dirname(place), name))}"
+    return os.path.join(os.path.dirname(path), os.path.expanduser(name))
 
 
 def _warn_ignored(path: str, rows: pd.DataFrame) -> None:
@@ -274,6 +342,9 @@ def _of_file(path: str, inside: str, key: str, name: str = "") -> Iterator[_Name
     except ValueError:  # which the reader refuses
         address = None
     name = name or without_suffix(inside).replace(os.sep, "-")
+    if is_remote(path):
+        yield _image(path, name, key, inside)
+        return
     whole = _image(path, name, key, inside)
     file = path if address is None else address.path
     if whole.refused or not is_dicom(file):
@@ -299,8 +370,8 @@ def _of_file(path: str, inside: str, key: str, name: str = "") -> Iterator[_Name
 
 
 def _image(path: str, name: str, key: str, origin: str) -> _Named:
-    """A photograph at a path."""
-    image = str(Path(path))
+    """A photograph at a path or address."""
+    image = path if is_remote(path) else str(Path(path))
     if not _is_text(image):
         return _refused(image, name, "the name is no valid Unicode text: rename the file.")
     if image.startswith("~"):  # which LoadImage would take for somebody's home
@@ -311,6 +382,10 @@ def _image(path: str, name: str, key: str, origin: str) -> _Named:
 def _refused(path: str, name: str, reason: str) -> _Named:
     printable = path.encode("utf-8", "replace").decode()
     return _Named(printable, name, f"refused {_real(path)}", origin=name, refused=reason)
+
+
+def _suffix(path: str) -> str:
+    return os.path.splitext(path)[1].lower()
 
 
 def _is_text(name: str) -> bool:

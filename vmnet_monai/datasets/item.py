@@ -197,7 +197,7 @@ def artery_and_vein(picture: Path) -> dict[str, str]:
     }
 
 
-def read_rows(path: Path, required: Iterable[str], numbers: Iterable[str] = ()) -> pd.DataFrame:
+def read_rows(path: str | Path, required: Iterable[str], numbers: Iterable[str] = ()) -> pd.DataFrame:
     """Read a table as stripped text, blank where empty, see :func:`vmnet_monai.io.tables.read_table`.
 
     What was left out is said in warnings.

@@ -64,7 +64,7 @@ def add_landmarks(items: Sequence[Item], path: str | Path, dataset: str) -> list
 
     Args:
         items: the items of one dataset, as its reader returns them.
-        path: the table, CSV or XLSX.
+        path: the table, CSV, XLSX or Parquet.
         dataset: the reader's name.
 
     Returns:

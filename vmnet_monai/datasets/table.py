@@ -1,4 +1,4 @@
-"""Reader for a user's own table, CSV or XLSX, one photograph per row."""
+"""Reader for a user's own table, CSV, XLSX or Parquet, one photograph per row."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from vmnet_monai.errors import unwritten
 from vmnet_monai.inference.record_folder import RecordFolder
 from vmnet_monai.io.files import whole_file
+from vmnet_monai.io.remote import is_remote
 from vmnet_monai.io.tables import read_table, table_text
 
 __all__ = ["PRIVATE_REASON", "Pseudonyms", "check_private_folder", "mark_output_folder", "private_folder"]
@@ -147,7 +148,7 @@ class Pseudonyms:
         Args:
             items: each with ``image``.
         """
-        renamed = [{**item, "id": self.hashed(os.path.abspath(item["image"]))[:DIGITS]} for item in items]
+        renamed = [{**item, "id": self.hashed(_absolute(item["image"]))[:DIGITS]} for item in items]
         return sorted(renamed, key=lambda item: item["id"])
 
     def write_links(self, images: Mapping[str, str], reasons: Mapping[str, str]) -> None:
@@ -158,7 +159,7 @@ class Pseudonyms:
             reasons: id -> why it was refused or failed; those that are missing have none.
         """
         path = self.folder / LINKS_NAME
-        rows = {name: (os.path.abspath(image), reasons.get(name, "")) for name, image in images.items()}
+        rows = {name: (_absolute(image), reasons.get(name, "")) for name, image in images.items()}
         if path.exists():
             try:
                 earlier = read_table(path, required=("id", "image", "reason")).rows
@@ -171,6 +172,10 @@ class Pseudonyms:
             rows = {name: (image, reason) for name, image, reason in zip(*columns, strict=True)} | rows
         table = pd.DataFrame([(name, *rows[name]) for name in sorted(rows)], columns=["id", "image", "reason"])
         _write_private(path, table_text(table))
+
+
+def _absolute(image: str) -> str:
+    return image if is_remote(image) else os.path.abspath(image)
 
 
 def _key(path: Path) -> bytes:

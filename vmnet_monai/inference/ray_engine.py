@@ -201,9 +201,12 @@ def _records(ray: Any, tasks: Sequence[Task], work: Work, actors: int | None) ->
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
-    pickled = [pickle.dumps(task) for task in tasks]
-    blocks = [pa.table({"task": pickled[start : start + size]}) for start in range(0, len(pickled), size)]
-    predicted = ray.data.from_arrow(blocks).map_batches(
+    predicted = ray.data.from_arrow(
+        [
+            pa.table({"task": [pickle.dumps(task) for task in tasks[start : start + size]]})
+            for start in range(0, len(tasks), size)
+        ]
+    ).map_batches(
         PredictImages,
         batch_size=None,
         batch_format="pyarrow",

@@ -20,7 +20,7 @@ def predict_folder(
     """Run a bundle's ``inference.json`` over photographs, folders and lists; print progress and a summary.
 
     Args:
-        inputs: photographs, folders and CSV lists, see :func:`vmnet_monai.datasets.find_images`.
+        inputs: photographs, folders and lists, see :func:`vmnet_monai.datasets.find_images`.
         output_dir: where the predictions go.
         bundle: folder of the bundle, or a ``model.ts`` of ``vmnet export``.
         **overrides: further keys of ``inference.json``.

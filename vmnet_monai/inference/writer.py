@@ -20,6 +20,7 @@ from vmnet_monai.inference.prediction import make_prediction
 from vmnet_monai.io.dicom import is_dicom, read_dataset
 from vmnet_monai.io.files import write_png
 from vmnet_monai.io.images import read_image
+from vmnet_monai.io.remote import is_remote
 from vmnet_monai.io.slices import parse_slice_address
 from vmnet_monai.metrics import probability_levels
 from vmnet_monai.reports.dicom.origin import ModelIdentity
@@ -160,6 +161,8 @@ class PredictionWriter:
         self, image: str, images: Mapping[str, NDArray[np.uint8]], prediction: Prediction
     ) -> tuple[list[str], list[str]]:
         """Write DICOM objects; the names of their files, and remarks on what could not be written."""
+        if is_remote(image):
+            return [], ["No DICOM objects were written: they are for files on disk, and the photograph is in a bucket."]
         address = parse_slice_address(image)
         path, frame = (image, 0) if address is None else (address.path, address.index)
         if not is_dicom(path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from vmnet_monai.io.apart import decode_apart
 from vmnet_monai.io.decoding import IMAGE_FORMATS, MAX_SAMPLE, REMARKS, decode
 from vmnet_monai.io.depth import eight_bits
 from vmnet_monai.io.masks import parse_mask_address
+from vmnet_monai.io.remote import fetched, is_remote
 
 __all__ = [
     "IMAGE_FORMATS",
@@ -93,7 +95,8 @@ class FundusImageReader(PILReader):
     memory, see :func:`open_image`.
 
     Where :meth:`read` raises an error, MONAI's LoadImage tries its other readers, which would open the refused image
-    without converting it. Therefore :meth:`read` returns the error, and :meth:`get_data` raises it.
+    without converting it. Therefore :meth:`read` returns the error, and :meth:`get_data` raises it; also that of a
+    file in a bucket that cannot be reached, which is no error of the image.
 
     Args:
         converter: converts the image that Pillow opened, such as :func:`to_rgb` and :func:`to_mask`; None leaves it as
@@ -105,23 +108,24 @@ class FundusImageReader(PILReader):
 
     def read(
         self, data: Sequence[PathLike] | PathLike | np.ndarray, **kwargs: Any
-    ) -> Image.Image | list[Image.Image] | UnreadableImageError:
+    ) -> Image.Image | list[Image.Image] | UnreadableImageError | OSError:
         """Return the converted image of a name, or a list of them for several names; or the error of one that fails."""
         try:
             images = [open_image(name, self.converter) for name in ensure_tuple(data)]
-        except UnreadableImageError as error:
+        except (UnreadableImageError, OSError) as error:
             return error
         return images if len(images) > 1 else images[0]
 
     def get_data(
-        self, img: Image.Image | list[Image.Image] | UnreadableImageError
+        self, img: Image.Image | list[Image.Image] | UnreadableImageError | OSError
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Return the pixels and properties of what :meth:`read` returned.
 
         Raises:
+            OSError: if it could not be fetched from a bucket.
             UnreadableImageError: if it could not be read.
         """
-        if isinstance(img, UnreadableImageError):
+        if isinstance(img, (UnreadableImageError, OSError)):
             raise img
         pixels, properties = super().get_data(img)
         images = img if isinstance(img, list) else [img]
@@ -161,23 +165,34 @@ def open_image(
 
     Args:
         path: an image in one of :data:`IMAGE_FORMATS`, a DICOM photograph, the address of a slice, of a DICOM frame or
-            of a mask, or an image that Pillow opened.
+            of a mask, the address of an image or DICOM photograph in a bucket (:mod:`vmnet_monai.io.remote`), or an
+            image that Pillow opened.
         converter: converts the image while its file is open; None leaves it as it is.
 
     Raises:
+        ImportError: if the package that reads a bucket is not installed.
+        OSError: if a file in a bucket cannot be fetched.
         UnreadableImageError: if the file is missing, empty, no regular file, of another format, damaged, larger than
             the budget, or may not be read; if an address is wrong, or a volume lacks the slice, or holds other
             grey values than unsigned 8-bit and 16-bit; if a DICOM object is no photograph or lacks the frame; or if the
             converter refuses the image.
     """
-    name = "image in memory" if isinstance(path, Image.Image) else str(path)
     converter = converter or Image.Image.copy
+    if isinstance(path, Image.Image):
+        return _converted(path, "image in memory", converter)
+    name = str(path)
+    with fetched(name) if is_remote(name) else nullcontext(name) as file:
+        return _converted(str(file), name, converter)
+
+
+def _converted(path: str | Image.Image, name: str, converter: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """The image of a file or in memory, converted; errors bear the name."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if isinstance(path, Image.Image):
                 check_size(*path.size)
-            image = path if isinstance(path, Image.Image) else _decoded(name)
+            image = path if isinstance(path, Image.Image) else _decoded(path)
             converted = converter(image)
     except UnreadableImageError as error:
         raise UnreadableImageError(f"{name}: {error}") from None

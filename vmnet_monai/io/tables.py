@@ -1,4 +1,4 @@
-"""Reads and writes tables: CSV as spreadsheets of all countries save it, and Excel workbooks."""
+"""Reads and writes tables: CSV as spreadsheets of all countries save it, Excel workbooks, and Parquet."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import os
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence, Set
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import ZipFile
@@ -16,26 +17,32 @@ from zipfile import ZipFile
 import numpy as np
 import openpyxl
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from openpyxl.cell.read_only import EmptyCell, ReadOnlyCell
 
 from vmnet_monai.io.files import whole_file
+from vmnet_monai.io.remote import fetched, is_remote
 
 __all__ = ["TABLE_SUFFIXES", "Table", "TableError", "read_table", "table_text", "write_table"]
 
-TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".xlsx", ".xlsm"})
+TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".xlsx", ".xlsm", ".parquet"})
 """Suffixes of tables, in lower case. What is in a file decides how it is read."""
 
 MAX_BYTES = 256 * 2**20
 """Largest table that is read, unpacked: some million rows. A workbook of kilobytes may unpack to gigabytes."""
 
 MAX_CELLS = 20_000_000
-"""Most cells of a workbook: an empty one takes no bytes in the file, and every one takes memory here."""
+"""Most cells of a workbook or of Parquet: equal or empty ones take hardly a byte in the file, and memory here."""
 
 _SEPARATORS = (",", ";", "\t", "|")
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
-_ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
-"""First bytes of an Excel workbook, and of one of Excel 97 or with a password."""
+_ZIP, _OLE, _PARQUET = b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"PAR1"
+"""First bytes of an Excel workbook, of one of Excel 97 or with a password, and of Parquet."""
+
+_BATCH_ROWS = 10_000
+"""Rows of Parquet that are unpacked at a time, before it is looked how large they are."""
 
 _MARKS = {b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 """Byte order marks, longer ones first, and their encodings."""
@@ -87,33 +94,37 @@ class Table:
 
 
 def read_table(path: str | os.PathLike[str], required: Iterable[str] = ()) -> Table:
-    """Read a CSV or Excel table as text.
+    """Read a CSV, Excel or Parquet table as text.
 
     CSV is read as spreadsheets write it: columns separated by commas, semicolons, tabs or bars (those by which the
     header has the required columns, and the most), a leading line ``sep=;``, UTF-8, or UTF-16 with its byte order mark.
     Of a workbook the first visible sheet is read, of its formulas the results, and whole numbers with the zeros that
-    their format shows in front, such as ``007``. Blank rows are skipped, columns without a name left out, and cells
+    their format shows in front, such as ``007``. Of Parquet whole numbers have no decimal point, and columns of lists
+    or bytes the text that Python gives them. Blank rows are skipped, columns without a name left out, and cells
     that :func:`write_table` marked are read as they were.
 
     Args:
-        path: the table.
+        path: the table, also in a bucket (:mod:`vmnet_monai.io.remote`).
         required: columns that it must have.
 
     Raises:
+        ImportError: if the package that reads a bucket is not installed.
         TableError: when the file is missing, too large or unreadable, is in another encoding, has a column twice or
             lacks a required one, a row has more cells than the header, or a formula has no result.
     """
-    path, required = Path(path), tuple(required)
+    path, required = os.fspath(path), tuple(required)
     content = _content(path)
     if content.startswith(_OLE):
         raise TableError(f"The table {path} is of Excel 97 or has a password; save it as .xlsx without a password.")
     if content.startswith(_ZIP):
         records, remarks = _of_workbook(path, content)
         return _table(path, records, required, decimal_comma=True, remarks=remarks)
+    if content.startswith(_PARQUET):
+        return _table(path, _of_parquet(path, content), required, decimal_comma=False, remarks=[])
     text = _decoded(path, content)
     if not text.strip(f"{''.join(_SEPARATORS)}\r\n "):
         raise TableError(f"The table {path} cannot be read (it is empty); download or export it again.")
-    text, separator = _separator(text, required, path.suffix.lower() == ".tsv")
+    text, separator = _separator(text, required, path.lower().endswith(".tsv"))
     try:
         records = list(enumerate(_records(text, separator), start=1))
     except csv.Error as error:
@@ -181,13 +192,14 @@ def _cell(value: object, float_format: str | None) -> str:
     return '"' + text.replace('"', '""') + '"' if _TO_QUOTE.search(text) else text
 
 
-def _content(path: Path) -> bytes:
+def _content(path: str) -> bytes:
     try:
-        if path.exists() and not path.is_file():
-            raise TableError(f"The table {path} is no file but a folder, device or pipe; name a file.")
-        if (size := path.stat().st_size) > MAX_BYTES:
-            raise TableError(f"A table must have at most {MAX_BYTES} bytes, {path} has {size}; divide it.")
-        content = path.read_bytes()
+        with fetched(path, MAX_BYTES) if is_remote(path) else nullcontext(Path(path)) as file:
+            if file.exists() and not file.is_file():
+                raise TableError(f"The table {path} is no file but a folder, device or pipe; name a file.")
+            if (size := file.stat().st_size) > MAX_BYTES:
+                raise TableError(f"A table must have at most {MAX_BYTES} bytes, {path} has {size}; divide it.")
+            content = file.read_bytes()
     except (OSError, ValueError) as error:
         if isinstance(error, TableError):
             raise
@@ -197,7 +209,7 @@ def _content(path: Path) -> bytes:
     return content
 
 
-def _decoded(path: Path, content: bytes) -> str:
+def _decoded(path: str, content: bytes) -> str:
     encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), "utf-8-sig")
     try:
         text = content.decode(encoding)
@@ -241,7 +253,7 @@ def _separator(text: str, required: Sequence[str], tabs_first: bool) -> tuple[st
     return text, max(_SEPARATORS, key=fit)
 
 
-def _check_widths(path: Path, records: Sequence[tuple[int, list[str]]], separator: str) -> None:
+def _check_widths(path: str, records: Sequence[tuple[int, list[str]]], separator: str) -> None:
     """Refuse a row with more cells than the header: it cannot be told which of them belong together."""
     width = next((len(record) for _, record in records if not _is_blank(record)), 0)
     for number, record in records:
@@ -253,7 +265,7 @@ def _check_widths(path: Path, records: Sequence[tuple[int, list[str]]], separato
             )
 
 
-def _of_workbook(path: Path, content: bytes) -> tuple[list[tuple[int, list[str]]], list[str]]:
+def _of_workbook(path: str, content: bytes) -> tuple[list[tuple[int, list[str]]], list[str]]:
     """The numbered rows of the first sheet that is shown, and a remark where there are several."""
     try:
         with ZipFile(io.BytesIO(content)) as packed:
@@ -292,7 +304,7 @@ def _of_workbook(path: Path, content: bytes) -> tuple[list[tuple[int, list[str]]
     return records, [f"{path}: of the sheets {names} the first was read."]
 
 
-def _check_results(path: Path, content: bytes, title: str, blank: Set[tuple[int, int]]) -> None:
+def _check_results(path: str, content: bytes, title: str, blank: Set[tuple[int, int]]) -> None:
     """Refuse formulas whose results are not stored, as programs other than spreadsheets write them.
 
     Args:
@@ -312,16 +324,43 @@ def _check_results(path: Path, content: bytes, title: str, blank: Set[tuple[int,
         )
 
 
+def _of_parquet(path: str, content: bytes) -> list[tuple[int, list[str]]]:
+    """The numbered rows, of which the first has the names of the columns."""
+    records: list[Sequence[str]] = []
+    size = 0
+    try:
+        file = pq.ParquetFile(pa.BufferReader(content))
+        names = [str(name) for name in file.schema_arrow.names]
+        if file.metadata.num_rows * len(names) > MAX_CELLS:
+            raise TableError(f"A table must have at most {MAX_CELLS} cells, {path} has more; divide it.")
+        for batch in file.iter_batches(_BATCH_ROWS):
+            if (size := size + batch.nbytes) > MAX_BYTES:
+                raise TableError(f"A table must unpack to at most {MAX_BYTES} bytes, {path} to more; divide it.")
+            records += zip(*(map(_plain_text, column.to_pylist()) for column in batch.columns), strict=True)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        if isinstance(error, TableError):
+            raise
+        raise TableError(f"The table {path} cannot be read ({error}); write it again.") from error
+    return list(enumerate([names, *map(list, records)], start=1))
+
+
 def _text_of(cell: ReadOnlyCell | EmptyCell) -> str:
     """What a cell of a workbook holds, as CSV would have it; whole numbers with the zeros that are shown in front."""
     value = cell.value
+    if isinstance(value, int | float) and not isinstance(value, bool) and float(value).is_integer():
+        return _padded(int(value), cell.number_format)
+    return _plain_text(value)
+
+
+def _plain_text(value: object) -> str:
+    """A value as CSV would have it."""
+    if value is None or value != value:
+        return ""
     match value:
-        case None:
-            return ""
         case bool():
             return str(value).lower()
-        case int() | float() if float(value).is_integer():
-            return _padded(int(value), cell.number_format)
+        case float() if value.is_integer():
+            return str(int(value))
         case datetime.datetime() if value.time() == datetime.time():
             return value.date().isoformat()
     return str(value)
@@ -351,7 +390,7 @@ def _read_cell(text: str) -> str:
 
 
 def _table(
-    path: Path,
+    path: str,
     records: Sequence[tuple[int, list[str]]],
     required: Sequence[str],
     decimal_comma: bool,

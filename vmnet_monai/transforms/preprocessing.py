@@ -88,7 +88,7 @@ def load_and_crop(structures: Sequence[str], grid_size: int, field_of_view: str 
         RecordLabelPathsd(structures),
         LoadImaged("image", reader=read_image, image_only=True, dtype=np.uint8, expanduser=False),
         RecordReadingRemarksd("image"),
-        LoadImaged(masks, reader=read_mask, image_only=True, allow_missing_keys=True),
+        LoadImaged(masks, reader=read_mask, image_only=True, expanduser=False, allow_missing_keys=True),
         EnsureChannelFirstd("image", channel_dim=-1),
         EnsureChannelFirstd(masks, channel_dim="no_channel", allow_missing_keys=True),
         FieldOfViewd(method=field_of_view),
