@@ -24,7 +24,8 @@ def tables() -> str:
     measures = []
     for name, one in DEFINITIONS.items():
         where = ", ".join(_short(one.regions)) or "the eye"
-        types = ", ".join(VESSEL_TYPES[vessel_type] for vessel_type in one.vessel_types if vessel_type) or "-"
+        types = ", ".join(VESSEL_TYPES[vessel_type] for vessel_type in one.vessel_types if vessel_type)
+        types = types or ("arteries and veins together" if one.regions != ("",) else "-")
         cells = [f"`{name}`", one.name, one.definition, ", ".join(units(name)), types, where, _linked(one.source)]
         measures.append(f"| {' | '.join(cells)} |")
     return "\n".join(

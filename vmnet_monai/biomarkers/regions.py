@@ -82,8 +82,8 @@ def find_regions(eye: Eye, fov: NDArray[np.bool_], px_per_mm: float | None = Non
 
     Example:
         >>> zones = find_regions(Eye(Disc(200, 200, 40), None), np.ones((400, 400), dtype=bool))
-        >>> list(zones), int(zones["zone_b"].mask.sum() / np.pi), round(zones["zone_b"].inside, 3)
-        (['field', 'zone_a', 'zone_b', 'zone_c'], 2000, 1.0)
+        >>> list(zones), round(zones["zone_b"].mask.sum() / np.pi, -2), round(zones["zone_b"].inside, 2)
+        (['field', 'zone_a', 'zone_b', 'zone_c'], np.float64(2000.0), 1.0)
     """
     rows, columns = np.indices(fov.shape, dtype=np.float32)
     found = {"field": Region(fov, 1.0)}

@@ -59,8 +59,8 @@ def tidy_table(eyes: Sequence[MeasuredEye]) -> pd.DataFrame:
 
     Example:
         >>> eyes = [MeasuredEye("a", "left", [Value("", "", "disc_fovea_angle", 6.5, "deg")])]
-        >>> tidy_table(eyes).iloc[0].tolist()
-        ['a', 'left', '', '', 'disc_fovea_angle', 6.5, 'deg', '']
+        >>> list(tidy_table(eyes))
+        ['id', 'eye', 'vessel_type', 'region', 'measure', 'value', 'unit', 'flag']
     """
     rows = [(eye.id, eye.eye, *value) for eye in eyes for value in eye.values]
     return pd.DataFrame(rows, columns=["id", "eye", *Value._fields]).astype({"value": float})
