@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from vmnet_monai.biomarkers.calibre import calibres, zone_widths
+from vmnet_monai.biomarkers.calibre import Formula, calibres, zone_widths
 from vmnet_monai.biomarkers.definitions import DEFINITIONS, VESSEL_TYPES, measures_of, units
 from vmnet_monai.biomarkers.eye import Disc, Eye, find_eye
 from vmnet_monai.biomarkers.graph import SMOOTHING_PX, smooth_mask_graph
@@ -273,8 +273,9 @@ def _zone_calibres(
             mask, centre = place.regions[zone], (disc.x, disc.y)
             widths[name] = [one for paths in graphs for one in zone_widths(paths, known, mask, centre)]
         measures: dict[str, dict[str, float | None]] = {name: {} for name in VESSEL_TYPES}
-        reasons = {}
-        for formula, scale in (("knudtson", 1.0), ("hubbard", place.units.microns)):
+        reasons: dict[str, str] = {}
+        formulas: dict[Formula, float | None] = {"knudtson": 1.0, "hubbard": place.units.microns}
+        for formula, scale in formulas.items():
             names = {f"crae_{formula}": "artery", f"crve_{formula}": "vein", f"avr_{formula}": ""}
             if scale is None:
                 reasons |= dict.fromkeys(names, _NO_SCALE)

@@ -119,18 +119,15 @@ def measure_files(
     for number, (name, photograph) in enumerate(zip(ids, photographs, strict=True)):
         if progress is not None:
             progress.update(number, len(ids))
-        known = {
-            "id": name,
-            "masks": "edited" if edited else "",
-            "patient": rows.get(photograph, {}).get("patient", ""),
-        }
+        row = rows.get(photograph, {})
+        one = MeasuredFile(name, "ok", masks="edited" if edited else "", patient=row.get("patient", ""))
         try:
-            paths = _paths_of(photograph, found, sources)
-            measured.append(MeasuredFile(status="ok", **known, **_measure(paths, rows.get(photograph, {}))))
+            one = one._replace(**_measure(_paths_of(photograph, found, sources), row))
         except ImageError as error:
-            measured.append(MeasuredFile(status="refused", reason=" ".join(str(error).split()), **known))
+            one = one._replace(status="refused", reason=" ".join(str(error).split()))
         except Exception as error:
-            measured.append(MeasuredFile(status="failed", reason=error_line(error).removeprefix("error: "), **known))
+            one = one._replace(status="failed", reason=error_line(error).removeprefix("error: "))
+        measured.append(one)
     if progress is not None:
         progress.update(len(ids), len(ids))
     _write(Path(output_dir), measured, sources, table)
@@ -159,7 +156,7 @@ def _find(sources: Mapping[str, str]) -> dict[str, dict[str, str]]:
         raise ValueError(f"all masks must be files or all folders, got the file {file} and the folder {folder}.")
     first = next(iter(_named_by(sources)))
     if not any(are_folders.values()):
-        name = without_suffix(os.path.basename(parts[first][0]))
+        name = _stem(os.path.basename(parts[first][0]))
         return {key: {name: _address(path, mark, colours)} for key, (path, mark, colours) in parts.items()}
     found: dict[str, dict[str, str]] = {}
     for key, (folder, mark, colours) in parts.items():
@@ -234,7 +231,8 @@ def _measure(paths: Mapping[str, str], row: Mapping[str, str]) -> dict[str, Any]
     """Measure one photograph; what a :class:`MeasuredFile` says of it."""
     masks = {key: _read_mask(paths[key]) for key in (*MASKS, "fov") if key in paths}
     sizes = {key: mask.shape for key, mask in masks.items()}
-    fov, remarks = masks.pop("fov", None), []
+    fov = masks.pop("fov", None)
+    remarks = []
     image = read_image(paths["image"]) if fov is None and "image" in paths else None
     if image is not None:
         sizes["image"] = image.shape[:2]
