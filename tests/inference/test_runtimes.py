@@ -83,13 +83,20 @@ def test_occlusion_is_that_of_pytorch_too(bundle: Path, monkeypatch: pytest.Monk
     np.testing.assert_array_equal(first, second)
 
 
+def predict_several(bundle: Path, runtime: str) -> list[Prediction]:
+    return Predictor(bundle, runtime=runtime, batch_size=3, flips=True, explain=[])([RETINA, RETINA[::-1], RETINA])
+
+
+@pytest.fixture(scope="module")
+def references(bundle: Path) -> list[Prediction]:
+    return predict_several(bundle, "torch")
+
+
 @pytest.mark.parametrize("runtime", EXPORTED)
-def test_several_photographs_at_once_and_mirror_images_too(runtime: str, bundle: Path) -> None:
-    first, second = (
-        Predictor(bundle, runtime=one, batch_size=3, flips=True, explain=[])([RETINA, RETINA[::-1], RETINA])
-        for one in (runtime, "torch")
-    )
-    for prediction, reference in zip(first, second, strict=True):
+def test_several_photographs_at_once_and_mirror_images_too(
+    runtime: str, bundle: Path, references: list[Prediction]
+) -> None:
+    for prediction, reference in zip(predict_several(bundle, runtime), references, strict=True):
         same(prediction, reference)
 
 
