@@ -17,7 +17,8 @@ from small_bundle import SIZE_PX, small_bundle
 from vmnet_monai import Prediction, Predictor
 from vmnet_monai.calibration.operating_point import weights_version
 from vmnet_monai.explain import heat_maps
-from vmnet_monai.export import TOLERANCE, export_models
+from vmnet_monai.export import export_models
+from vmnet_monai.inference.exports import TOLERANCE
 from vmnet_monai.inference.run import predict_folder
 from vmnet_monai.inference.runtimes import EXPORTED, RUNTIMES, open_runtime, openvino_core
 from vmnet_monai.reports.record import Record
