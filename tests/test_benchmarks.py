@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,12 @@ SMALL: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def two_sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder with the phantoms ``light`` and ``dark``, and the untrained weights of a small network."""
+    """Folder with the same phantoms, ``light`` and ``dark``, and the untrained weights of a small network."""
     folder = tmp_path_factory.mktemp("sources")
-    for seed, name in enumerate(("light", "dark")):
-        table = write_phantoms(folder / name, count=30, size_px=64, seed=seed)
-        for image in pd.read_csv(table)["image"] if name == "dark" else []:
-            photograph = Image.open(table.parent / image)
-            photograph.point(lambda level: level // 2).save(table.parent / image)
+    table = write_phantoms(folder / "light", count=30, size_px=64)
+    shutil.copytree(folder / "light", folder / "dark")
+    for image in pd.read_csv(table)["image"]:
+        Image.open(folder / "light" / image).point(lambda level: level // 2).save(folder / "dark" / image)
     parser = ConfigParser()
     parser.read_config(TRAIN)
     parser.update(SMALL)

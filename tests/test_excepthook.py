@@ -49,8 +49,11 @@ def test_the_hook_is_installed_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("config", [TRAIN, INFERENCE])
-def test_the_configs_install_the_hook_and_the_package_does_not(config: str) -> None:
+def test_the_configs_install_the_hook(config: str) -> None:
     assert "$import vmnet_monai.excepthook" in json.loads((ROOT / config).read_text())["imports"]
+
+
+def test_the_package_does_not_install_the_hook() -> None:
     code = "import sys, vmnet_monai, vmnet_monai.cli; assert sys.excepthook is sys.__excepthook__"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 

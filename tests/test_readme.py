@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-import runpy
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import skimage.data
 from dicom_files import retina_dataset, save
+from in_process import run_module
+from mlflow import MlflowClient
 from PIL import Image
 
 from vmnet_monai import bundle_path, cli, export
@@ -39,9 +42,7 @@ def _run(command: str) -> None:
         assert cli.main(shlex.split(command)[1:]) == cli.OK
         return
     if command.startswith("python -m "):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sys, "argv", shlex.split(command)[2:])
-            runpy.run_module(sys.argv[0], run_name="__main__")
+        run_module(shlex.split(command)[2:])
         return
     words = [{".venv/bin/python": sys.executable}.get(word, word) for word in shlex.split(command)]
     if words[0] == "torchrun":
@@ -127,18 +128,25 @@ def test_a_study_is_predicted_with_dicom_results(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not WEIGHTS.exists(), reason="the bundle comes without weights")
-def test_the_bundle_is_exported_and_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlruns.db")
+def test_the_bundle_is_exported_and_logged(
+    tmp_path: Path, output_folder: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{output_folder(tmp_path)}/mlruns.db")
     monkeypatch.setattr(export, "WARM_UP", 0)
     monkeypatch.setattr(export, "REPEATS", 1)
+    photograph = np.array(Image.fromarray(skimage.data.retina()).resize((400, 400)))
+    monkeypatch.setattr(skimage.data, "retina", lambda: photograph)
     for pattern in ("^vmnet export", "^vmnet log-model"):
         _run(_only(pattern).replace("output/", f"{tmp_path}/"))
     assert (tmp_path / "export/model.ts").exists()
-    assert (tmp_path / "mlruns.db").exists()
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlruns.db")
+    (experiment,) = [one for one in client.search_experiments() if one.name == "vmnet"]
+    assert len(client.search_logged_models([experiment.experiment_id])) == 1
 
 
 @pytest.mark.slow
-def test_own_data_is_checked_trained_on_and_evaluated(tmp_path: Path) -> None:
+def test_own_data_is_checked_trained_on_and_evaluated(tmp_path: Path, output_folder: Callable[[Path], Path]) -> None:
+    output_folder(tmp_path / "output")
     table = write_phantoms(tmp_path / "phantom", count=10, size_px=96)
     for pattern in ("datasets check", "^python.* training .*table", "run evaluating", "torchrun"):
         command = _only(pattern)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,11 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
 
-def test_a_training_is_evaluated_and_calibrated_with_the_bundle_of_the_package() -> None:
-    write_phantoms("phantoms", count=20, size_px=96, seed=1)
+def test_a_training_is_evaluated_and_calibrated_with_the_bundle_of_the_package(
+    output_folder: Callable[[Path], Path],
+) -> None:
+    write_phantoms("phantoms", count=10, size_px=64)
+    output_folder(Path("out"))
     given = {**SMALL, "dataset_name": "phantom", "dataset_dir": "phantoms"}
     run_workflow("train", overrides={**given, "output_dir": "out", "max_epochs": 1})
     executed = json.loads(Path("out/executed_config.json").read_text())

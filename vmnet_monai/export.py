@@ -3,40 +3,31 @@
 from __future__ import annotations
 
 import json
-import logging
 import shutil
 import statistics
 import tempfile
 import time
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pandas as pd
 import skimage.data
 import torch
 from monai.bundle import ConfigParser
-from monai.data import save_net_with_metadata
-from monai.networks.utils import convert_to_onnx, convert_to_torchscript
 from numpy.typing import ArrayLike
 from tqdm import tqdm
 
 from vmnet_monai.calibration.operating_point import OperatingPoint
+from vmnet_monai.inference.exports import TOLERANCE, export_files, write_exports
 from vmnet_monai.inference.predictor import ImageInput, Predictor
-from vmnet_monai.inference.runtimes import EXPORTED, INPUT_NAME, openvino_core, runtime_package
+from vmnet_monai.inference.runtimes import EXPORTED, runtime_package
 from vmnet_monai.io.bundle import CONFIG_NAME, bundle_path, literal
 from vmnet_monai.io.files import whole_file
 from vmnet_monai.io.weights import OPERATING_POINT_NAME, WEIGHTS_NAME, WEIGHTS_SHA256, weights_sha256
 from vmnet_monai.reports.prediction import Prediction
 
-__all__ = ["TOLERANCE", "export_models"]
-
-TOLERANCE = 1e-4
-"""Largest accepted difference of a probability to PyTorch, of a pixel or of a disease. On 15 photographs of
-HRF, CHASE_DB1 and ODIR-5K the shipped weights differ by 0.00002 at most, see docs/how-to/export.md."""
+__all__ = ["export_models"]
 
 WARM_UP = 2
 """Runs of each network before it is timed; TorchScript optimises itself in the first two."""
@@ -90,7 +81,7 @@ def export_models(
         FileNotFoundError: if there is no bundle, or no weights.
         ImportError: if the package of a runtime that was asked for is not installed.
         ValueError: if a runtime is unknown, a photograph cannot be used, the weights do not fit the network, or a
-            probability differs by more than :data:`TOLERANCE`.
+            probability differs by more than :data:`~vmnet_monai.inference.exports.TOLERANCE`.
     """
     unknown = sorted(set(runtimes or ()) - EXPORTED.keys())
     if unknown:
@@ -116,18 +107,22 @@ def export_models(
         predictors = {"torch": _predictor(bundle, overlays, folder, "torch")}
         bar.update()
         extras = _extras(bundle, overlays, folder)
-        _write_exports(predictors["torch"].network, operating_point.grid_size, extras, folder, chosen, bar.update)
+        write_exports(predictors["torch"].network, operating_point.grid_size, extras, folder, chosen, bar.update)
         for runtime in chosen:
             predictors[runtime] = _predictor(bundle, overlays, folder, runtime)
             bar.update()
         table = _measure(predictors, photographs, bar.update)
         _check(table)
-        sizes = {runtime: sum((folder / name).stat().st_size for name in _files(runtime)) for runtime in predictors}
+        sizes = {
+            runtime: sum((folder / name).stat().st_size for name in export_files(runtime)) for runtime in predictors
+        }
         for runtime in chosen:
-            for name in _files(runtime):
+            for name in export_files(runtime):
                 with whole_file(target / name) as path:
                     shutil.copyfile(folder / name, path)
-    table["file"] = [str((source if runtime == "torch" else target) / _files(runtime)[-1]) for runtime in predictors]
+    table["file"] = [
+        str((source if runtime == "torch" else target) / export_files(runtime)[-1]) for runtime in predictors
+    ]
     size_bytes = pd.Series(sizes)
     table["size_mb"] = size_bytes / 1e6
     table["size_ratio"] = size_bytes / size_bytes.iloc[0]
@@ -148,13 +143,6 @@ def _missing_packages(runtimes: Iterable[str]) -> dict[str, str]:
     return reasons
 
 
-def _files(runtime: str) -> list[str]:
-    """Names of the files of a runtime; the one that names the weights last."""
-    if runtime == "torch":
-        return [WEIGHTS_NAME]
-    return [*(["model.bin"] if runtime == "openvino" else []), EXPORTED[runtime]]
-
-
 def _predictor(bundle: str | Path, overlays: Sequence[str | Path], folder: Path, runtime: str) -> Predictor:
     settings = {"model_dir": literal(folder), "runtime": runtime, "device": "cpu", "amp": False, "explain": []}
     return Predictor(bundle, overlays, **settings)
@@ -170,93 +158,6 @@ def _extras(bundle: Path, overlays: Sequence[str | Path], folder: Path) -> dict[
         OPERATING_POINT_NAME: (folder / OPERATING_POINT_NAME).read_text(encoding="utf-8"),
         WEIGHTS_SHA256: weights_sha256(folder),
     }
-
-
-def _write_exports(
-    network: torch.nn.Module,
-    size_px: int,
-    extras: Mapping[str, str],
-    folder: Path,
-    runtimes: Sequence[str],
-    advance: Callable[[], object],
-) -> None:
-    """Write the files of some runtimes into a new folder."""
-    onnx_path = folder / EXPORTED["onnx"]
-    with _quiet():
-        for runtime in runtimes:
-            if runtime == "torchscript":
-                _write_torchscript(network, size_px, extras, folder / EXPORTED[runtime])
-            elif not onnx_path.exists():
-                _write_onnx(network, size_px, extras, onnx_path)
-            if runtime == "openvino":
-                _write_openvino(onnx_path, extras[WEIGHTS_SHA256], folder / EXPORTED[runtime])
-            advance()
-
-
-def _write_torchscript(network: torch.nn.Module, size_px: int, extras: Mapping[str, str], path: Path) -> None:
-    try:
-        script = convert_to_torchscript(network)
-    except Exception:  # TorchScript knows a part of Python; other code raises errors of many classes
-        example = torch.zeros(1, 3, size_px, size_px)
-        script = convert_to_torchscript(network, use_trace=True, inputs=[example], strict=False)
-    others = {name: contents.encode() for name, contents in extras.items() if name != "metadata.json"}
-    save_net_with_metadata(
-        script,
-        str(path),
-        include_config_vals=False,
-        meta_values=json.loads(extras["metadata.json"]),
-        more_extra_files=others,
-    )
-
-
-def _write_onnx(network: torch.nn.Module, size_px: int, extras: Mapping[str, str], path: Path) -> None:
-    example = torch.zeros(1, 3, size_px, size_px)
-    with torch.no_grad():
-        names = list(network(example))
-    model = convert_to_onnx(
-        _InOrder(network, names),
-        [example],
-        input_names=[INPUT_NAME],
-        output_names=names,
-        filename=str(path),
-        dynamo=False,  # the other exporter takes ten times as long, and fails on MONAI's FlexibleUNet
-    )
-    onnx.helper.set_model_props(model, dict(extras))
-    onnx.save(model, path)
-
-
-def _write_openvino(onnx_path: Path, made_from: str, path: Path) -> None:
-    openvino = runtime_package("openvino")
-    model = openvino_core().read_model(onnx_path)
-    model.set_rt_info(made_from, WEIGHTS_SHA256)
-    openvino.save_model(model, path, compress_to_fp16=False)
-
-
-class _InOrder(torch.nn.Module):
-    """Returns the values of a network's dictionary in a fixed order."""
-
-    def __init__(self, network: torch.nn.Module, names: Sequence[str]) -> None:
-        super().__init__()
-        self.network = network
-        self.names = list(names)
-
-    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        outputs = self.network(image)
-        return tuple(outputs[name] for name in self.names)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence warnings of PyTorch's exporters, which :func:`_check` answers."""
-    onnx_logger = logging.getLogger("torch.onnx")
-    level = onnx_logger.level
-    onnx_logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        onnx_logger.setLevel(level)
 
 
 def _measure(

@@ -9,18 +9,16 @@ sees the photograph and what the first has drawn (Galdran et al., Sci Rep 2022, 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import fire
-import numpy as np
 import openvino
 import torch
 from monai.bundle import ConfigParser
-from monai.networks.blocks import Convolution, ResidualUnit
 from torch import nn
+from units import REFERENCE_SIZE, WNet, cpu_seconds
 
 from vmnet_monai.inference.runtimes import openvino_core
 from vmnet_monai.metrics.comparison import markdown_table
@@ -33,52 +31,6 @@ STRUCTURES = ("vessel", "artery", "vein", "disc")
 
 TODAY_SIZE = 896
 """Grid of the bundle's weights."""
-
-REFERENCE_SIZE = 512
-"""Side in pixels of the photograph that the W-Net sees."""
-
-
-class SmallUNet(nn.Module):
-    """A U-Net of three levels of residual blocks with a convolution on each skip.
-
-    Args:
-        in_channels: channels of the image.
-        channels: channels of the levels.
-    """
-
-    def __init__(self, in_channels: int, channels: Sequence[int] = (8, 16, 32)) -> None:
-        super().__init__()
-        block: dict[str, Any] = {"subunits": 2, "act": "relu", "norm": "batch"}
-        pairs = list(zip(channels[:-1], channels[1:], strict=True))
-        self.first = ResidualUnit(2, in_channels, channels[0], **block)
-        self.down = nn.ModuleList(ResidualUnit(2, shallow, deep, **block) for shallow, deep in pairs)
-        self.skip = nn.ModuleList(Convolution(2, shallow, shallow, act="relu", norm="batch") for shallow, _ in pairs)
-        self.up = nn.ModuleList(nn.ConvTranspose2d(deep, shallow, 2, stride=2) for shallow, deep in pairs)
-        self.join = nn.ModuleList(ResidualUnit(2, 2 * shallow, shallow, **block) for shallow, _ in pairs)
-        self.head = nn.Conv2d(channels[0], 1, kernel_size=1)
-
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Map (B, C, H, W) to logits (B, 1, H, W)."""
-        encoded = [self.first(image)]
-        for down in self.down:
-            encoded.append(down(nn.functional.max_pool2d(encoded[-1], 2)))
-        x = encoded[-1]
-        for level in reversed(range(len(self.up))):
-            x = self.join[level](torch.cat([self.skip[level](encoded[level]), self.up[level](x)], dim=1))
-        return self.head(x)
-
-
-class WNet(nn.Module):
-    """Two small U-Nets, the second of which improves what the first has drawn."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first = SmallUNet(3)
-        self.second = SmallUNet(4)
-
-    def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Map (B, 3, H, W) to ``{"vessel": (B, 1, H, W)}``, logits."""
-        return {"vessel": self.second(torch.cat([image, torch.sigmoid(self.first(image))], dim=1))}
 
 
 class InTurn(nn.Module):
@@ -140,17 +92,6 @@ def network_cost(
         rows.append(cells)
     header = ["", "parameters, millions", "PyTorch, CPU s", "in W-Nets", "OpenVINO, CPU s", "in W-Nets"]
     return f"{threads} threads, float32, all heads\n\n{markdown_table(header, rows)}"
-
-
-def cpu_seconds(passes: Mapping[Any, Callable[[], Any]], repeats: int) -> dict[Any, float]:
-    """Median CPU seconds of each call, of this process; all are called in turn, and the first turn does not count."""
-    seconds: dict[Any, list[float]] = {name: [] for name in passes}
-    for _ in range(repeats + 1):
-        for name, call in passes.items():
-            start = time.process_time()
-            call()
-            seconds[name].append(time.process_time() - start)
-    return {name: float(np.median(values[1:])) for name, values in seconds.items()}
 
 
 def _network(config_file: Sequence[str], override: Mapping[str, Any]) -> nn.Module:

@@ -101,7 +101,7 @@ def test_another_eye_is_of_the_same_dataset_and_another_patient() -> None:
 def untrained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """Folder with phantoms and the untrained weights of a small network, and the overrides that make it."""
     folder = tmp_path_factory.mktemp("knock_out")
-    write_phantoms(folder / "phantom", count=60, size_px=64)
+    write_phantoms(folder / "phantom", count=25, size_px=64)
     settings = {
         **{"dataset_name": "phantom", "dataset_dir": str(folder / "phantom"), "output_dir": str(folder)},
         **{"device": "cpu", "grid_size": 64, "disease_size": 32},
@@ -135,7 +135,7 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str,
 
 @pytest.mark.slow
 def test_guidance_that_has_learnt_nothing_makes_no_difference(untrained: tuple[Path, dict[str, Any]]) -> None:
-    words = ["--config_file", str([TRAIN, LITE]), "--split", "train", "--min_count", "5", "--batch_size", "4"]
+    words = ["--config_file", str([TRAIN, LITE]), "--split", "train", "--min_count", "3", "--batch_size", "4"]
     for key, value in untrained[1].items():
         words += [f"--{key}", str(value)]
     table = fire.Fire(knock_out.knock_out, command=words)

@@ -69,12 +69,12 @@ def test_crossing_counts_as_two_branch_points(angle: float) -> None:
 
 @pytest.mark.parametrize("angle", [0.0, 30.0, 61.0])
 def test_mean_width_of_parallel_vessels(angle: float) -> None:
-    lower, upper = straight((-400, -60), (400, -60)), straight((-400, 60), (400, 60))
-    both = measure([lower, upper], [16, 24], angle, side_px=900)
+    lower, upper = straight((-300, -60), (300, -60)), straight((-300, 60), (300, 60))
+    both = measure([lower, upper], [16, 24], angle, side_px=700)
     assert both["vessel_width_mean_px"] == pytest.approx(20, abs=1)
-    assert both["vessel_width_mean_fov_diameter_share"] == pytest.approx(20 / 900, abs=1 / 900)
-    assert measure([lower], [16], angle, side_px=900)["vessel_width_mean_px"] == pytest.approx(16, abs=1)
-    assert measure([upper], [24], angle, side_px=900)["vessel_width_mean_px"] == pytest.approx(24, abs=1)
+    assert both["vessel_width_mean_fov_diameter_share"] == pytest.approx(20 / 700, abs=1 / 700)
+    assert measure([lower], [16], angle, side_px=700)["vessel_width_mean_px"] == pytest.approx(16, abs=1)
+    assert measure([upper], [24], angle, side_px=700)["vessel_width_mean_px"] == pytest.approx(24, abs=1)
     assert [both[name] for name in COUNTS] == [0, 4]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 import pytest
 import torch
 from bundle_configs import ROOT, SMALL, TRAIN
-from mlflow import MlflowClient
 from monai.bundle import run
 
 from vmnet_monai.datasets.phantom import write_phantoms
@@ -34,24 +32,6 @@ def _at_repository_root() -> Iterator[None]:
 def phantoms(once: Callable[..., Path]) -> Path:
     """Twenty phantoms of 96 pixels."""
     return once("phantoms", lambda folder: write_phantoms(folder, count=20, size_px=96, seed=1))
-
-
-@pytest.fixture(scope="session")
-def output_folder(once: Callable[..., Path]) -> Callable[[Path], Path]:
-    """Makes an output folder with an MLflow database without runs.
-
-    MLflow takes 2 s of computing and up to 10 s of waiting for the disk to make one, which is here done once.
-    """
-    name = "mlruns.db"
-    store = once("store", lambda folder: MlflowClient(f"sqlite:///{folder / name}").search_experiments())
-
-    def make(folder: Path) -> Path:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not (folder / name).exists():
-            shutil.copy(store / name, folder)
-        return folder
-
-    return make
 
 
 @pytest.fixture(scope="session")

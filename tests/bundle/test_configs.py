@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -131,9 +132,12 @@ def test_every_overlay_sets_what_training_knows_or_what_it_uses_itself(overlay: 
         )
 
 
-def test_training_has_the_properties_that_monai_asks_for(phantoms: Path, tmp_path: Path) -> None:
+def test_training_has_the_properties_that_monai_asks_for(
+    phantoms: Path, output_folder: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    output = str(output_folder(tmp_path))
     workflow = ConfigWorkflow(
-        TRAIN, workflow_type="training", logging_file=False, output_dir=str(tmp_path), dataset_dir=str(phantoms)
+        TRAIN, workflow_type="training", logging_file=False, output_dir=output, dataset_dir=str(phantoms)
     )
     workflow.initialize()
     assert workflow.check_properties() == []

@@ -16,8 +16,6 @@ from bundle_configs import EVALUATE, INFERENCE, ROOT, SMALL, SMALL_NETWORK, TRAI
 from mlflow import MlflowClient
 from monai.bundle import ConfigParser, run
 
-from vmnet_monai.datasets.phantom import write_phantoms
-
 NETWORKS = ROOT / "configs/networks"
 OVERLAYS = sorted(path.relative_to(NETWORKS).with_suffix("").as_posix() for path in NETWORKS.rglob("*.json"))
 DISEASE_NETWORKS = {"densenet121", "efficientnet_b0", "resnet18", "resnet50", "vit"}
@@ -74,10 +72,9 @@ def heads(name: str) -> set[str]:
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
-def test_overlay_makes_a_network_that_learns_by_its_own_loss_and_optimizer(name: str, tmp_path: Path) -> None:
-    write_phantoms(tmp_path, count=6, size_px=64)
+def test_overlay_makes_a_network_that_learns_by_its_own_loss_and_optimizer(name: str, phantoms: Path) -> None:
     parser = ConfigParser(ConfigParser.load_config_files([TRAIN, *overlays(name)]))
-    parser.update({"grid_size": 64, "disease_size": 32, "device": "cpu", "dataset_dir": str(tmp_path)})
+    parser.update({"grid_size": 64, "disease_size": 32, "device": "cpu", "dataset_dir": str(phantoms)})
     network = parser.get_parsed_content("network")
     expected = {"vessel": (2, 1, 64, 64), "disease": (2, 5)}
     outputs = network(torch.rand(2, 3, 64, 64))

@@ -24,6 +24,7 @@ WRONG = {
     "predict photo.png --output out --threshold _target_=0.5": "one of vessel, normal,",
     "predict photo.png --output out --explain keratoconus": "got keratoconus",
     "predict photo.png --output out --runtime onnx --model-dir empty": "empty",
+    "predict photo.png --output out --engine ray --runtime auto": "need one runtime",
     "train --bundle gone": "gone/configs/train.json is missing",
     "train --overlay gone.json": "gone.json is missing",
     "train --overlay photo.json": "photo.json must hold JSON",

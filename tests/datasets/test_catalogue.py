@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from pathlib import Path
 
@@ -116,8 +117,8 @@ def test_requested_diseases_do_not_decide_who_is_tested(tmp_path: Path) -> None:
 
 
 def test_phantoms_keep_their_split_and_two_folders_their_patients(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        write_phantoms(tmp_path / name, count=5, size_px=64, seed=0)
+    write_phantoms(tmp_path / "one", count=5, size_px=64, seed=0)
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
     datalists = load_datalists(["phantom"] * 2, [tmp_path / "one", tmp_path / "two"], ["normal"])
     assert sum(len(own) for own in datalists.values()) == 10
     assert len({item["patient"] for own in datalists.values() for item in own}) == 10

@@ -9,6 +9,7 @@ import explanations
 import numpy as np
 import pytest
 import torch
+from explanations import CASCADE
 
 from vmnet_monai.datasets.phantom import write_phantoms
 from vmnet_monai.explain import disease_heat_maps
@@ -28,17 +29,14 @@ def shipped() -> dict[str, Any]:
     return {"network": network, "image": image, "diseases": diseases, "field_of_view": field_of_view}
 
 
-@pytest.mark.parametrize(
-    ("method", "parts"),
-    [("gradcam", 1), ("gradcam", len(explanations.CASCADE)), ("gradcam++", len(explanations.CASCADE))],
-)
-def test_maps_of_a_random_network_are_others(method: str, parts: int, shipped: dict[str, Any]) -> None:
-    random = explanations.randomise(shipped["network"], explanations.CASCADE[:parts], seed=0)
-    before, after = (
-        disease_heat_maps(**{**shipped, "network": network}, method=method) for network in (shipped["network"], random)
-    )
+@pytest.mark.parametrize(("method", "cascade"), [("gradcam", (1, len(CASCADE))), ("gradcam++", (len(CASCADE),))])
+def test_maps_of_a_random_network_are_others(method: str, cascade: tuple[int, ...], shipped: dict[str, Any]) -> None:
+    before = disease_heat_maps(**shipped, method=method)
     assert explanations.rank_correlation(before, before, shipped["field_of_view"]) == pytest.approx(1)
-    assert explanations.rank_correlation(before, after, shipped["field_of_view"]) < LIMIT
+    for parts in cascade:
+        random = explanations.randomise(shipped["network"], CASCADE[:parts], seed=0)
+        after = disease_heat_maps(**{**shipped, "network": random}, method=method)
+        assert explanations.rank_correlation(before, after, shipped["field_of_view"]) < LIMIT, parts
 
 
 def small(*diseases: str) -> VMNet:

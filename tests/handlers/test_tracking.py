@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +20,10 @@ from vmnet_monai.handlers import LossProgressBar, RunTracker, is_untracked, trac
 EXPERIMENT = "vmnet"
 
 
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """MLflow lays out a database in seconds, so one is laid out and copied."""
-    path = tmp_path_factory.mktemp("mlflow") / "mlruns.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path.read_bytes()
-
-
 @pytest.fixture
-def uri(tmp_path: Path, empty_database: bytes, monkeypatch: pytest.MonkeyPatch) -> str:
+def uri(tmp_path: Path, output_folder: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    (tmp_path / "mlruns.db").write_bytes(empty_database)
-    return f"sqlite:///{tmp_path / 'mlruns.db'}"
+    return f"sqlite:///{output_folder(tmp_path) / 'mlruns.db'}"
 
 
 def tracker(uri: str, run_name: str, **arguments: Any) -> RunTracker:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import torch
 from monai.losses import DiceCELoss
@@ -12,6 +14,7 @@ from vmnet_monai.losses import MultiTaskLoss
 LABEL_NAMES = ["normal", "diabetic_retinopathy", "amd"]
 
 
+@cache
 def four_phantoms(size_px: int = 64) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """The middles of four photographs of twice the size, as a network and its loss see them."""
     middle = slice(size_px // 2, size_px // 2 + size_px)

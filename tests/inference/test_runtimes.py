@@ -17,7 +17,8 @@ from small_bundle import SIZE_PX, small_bundle
 from vmnet_monai import Prediction, Predictor
 from vmnet_monai.calibration.operating_point import weights_version
 from vmnet_monai.explain import heat_maps
-from vmnet_monai.export import TOLERANCE, export_models
+from vmnet_monai.export import export_models
+from vmnet_monai.inference.exports import TOLERANCE
 from vmnet_monai.inference.run import predict_folder
 from vmnet_monai.inference.runtimes import EXPORTED, RUNTIMES, open_runtime, openvino_core
 from vmnet_monai.reports.record import Record
@@ -83,13 +84,20 @@ def test_occlusion_is_that_of_pytorch_too(bundle: Path, monkeypatch: pytest.Monk
     np.testing.assert_array_equal(first, second)
 
 
+def predict_several(bundle: Path, runtime: str) -> list[Prediction]:
+    return Predictor(bundle, runtime=runtime, batch_size=3, flips=True, explain=[])([RETINA, RETINA[::-1], RETINA])
+
+
+@pytest.fixture(scope="module")
+def references(bundle: Path) -> list[Prediction]:
+    return predict_several(bundle, "torch")
+
+
 @pytest.mark.parametrize("runtime", EXPORTED)
-def test_several_photographs_at_once_and_mirror_images_too(runtime: str, bundle: Path) -> None:
-    first, second = (
-        Predictor(bundle, runtime=one, batch_size=3, flips=True, explain=[])([RETINA, RETINA[::-1], RETINA])
-        for one in (runtime, "torch")
-    )
-    for prediction, reference in zip(first, second, strict=True):
+def test_several_photographs_at_once_and_mirror_images_too(
+    runtime: str, bundle: Path, references: list[Prediction]
+) -> None:
+    for prediction, reference in zip(predict_several(bundle, runtime), references, strict=True):
         same(prediction, reference)
 
 

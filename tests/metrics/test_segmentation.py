@@ -19,8 +19,10 @@ from vmnet_monai.metrics import (
     components_difference,
     histogram_scores,
     probability_histogram,
+    probability_levels,
     segmentation_scores,
 )
+from vmnet_monai.metrics.segmentation import BLOCK_PIXELS
 
 CHASEDB1 = Path(__file__).parents[2] / "../shared/data/CHASEDB1"
 
@@ -43,6 +45,20 @@ def line(*, gap: slice | None = None) -> np.ndarray:
     if gap is not None:
         mask[10, gap] = False
     return mask
+
+
+def test_levels_are_those_of_all_pixels_at_once() -> None:
+    probability = np.random.default_rng(0).random((3, BLOCK_PIXELS // 2), dtype=np.float32)[:, ::-1]
+    levels = probability_levels(probability)
+    assert levels.dtype == np.uint16
+    np.testing.assert_array_equal(levels, np.rint(probability.astype(np.float64) * 65535))
+    assert int(probability_levels(0.5)) == 32768
+
+
+@pytest.mark.parametrize("wrong", [np.nan, -0.1, 1.1])
+def test_levels_of_what_is_no_probability_are_refused(wrong: float) -> None:
+    with pytest.raises(ValueError, match="within 0 to 1"):
+        probability_levels([0.5, wrong])
 
 
 def test_histogram_counts_background_and_structure_at_their_levels() -> None:

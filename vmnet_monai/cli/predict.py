@@ -48,9 +48,10 @@ __all__ = ["predict"]
 @model_options
 @click.option(
     "--runtime",
-    type=click.Choice(["torch", "torchscript", "onnx", "openvino"]),
-    help="What runs the network; all but torch need the files of `vmnet export`, whose model.ts may also stand for the "
-    "whole bundle [default: torch].",
+    type=click.Choice(["auto", "torch", "torchscript", "onnx", "openvino"]),
+    help="What runs the network; auto is the fastest of torch, onnx and openvino that is installed and agrees with "
+    "torch. Named ones but torch need the files of `vmnet export`, whose model.ts may also stand for the whole bundle "
+    "[default: torch].",
 )
 @click.option("--flips", is_flag=True, help="Average over four mirror images, at four times the cost.")
 @click.option(
@@ -168,7 +169,7 @@ def predict(
     folder = check_bundle(bundle, or_file=True)
     check_names(check_model(folder, model_dir), dict(thresholds), explain)
     runtime = settings["runtime"]
-    if runtime not in (None, "torch") and folder.is_dir():
+    if runtime not in (None, "auto", "torch") and folder.is_dir():
         check_runtimes([runtime], folder / "models" if model_dir is None else Path(model_dir))
     announce("Predicting")
     from vmnet_monai.inference.run import predict_folder
@@ -208,6 +209,10 @@ def _check_engine(
     if workers:
         raise click.UsageError(
             "with --engine ray every process reads its own photographs: --actors in place of --workers."
+        )
+    if settings["runtime"] == "auto":
+        raise click.UsageError(
+            "with --engine ray all processes need one runtime: name it in place of auto, after `vmnet export`."
         )
     if results == "table" and (settings["pdf"] or settings["dicom"]):
         raise click.UsageError("--results table writes no files: leave out --pdf and --dicom.")

@@ -22,6 +22,7 @@ from vmnet_monai.inference.manifest import Manifest
 from vmnet_monai.inference.ray_attempts import Attempts
 from vmnet_monai.inference.ray_worker import PredictImages, Task, Work
 from vmnet_monai.inference.result_table import FOLDER, ResultTable
+from vmnet_monai.inference.runtime_choice import AUTO
 from vmnet_monai.io.bundle import literal
 from vmnet_monai.io.files import remove_partial_files
 from vmnet_monai.reports.record import InputRecord
@@ -110,6 +111,11 @@ def predict_on_ray(
     if not torch.cuda.is_available():
         own["device"] = "cpu"  # of this process; others may have a GPU
     config = read_inference_config(bundle, **{**overrides, **own})
+    if config.get("runtime") == AUTO:
+        raise ValueError(
+            f"all processes of Ray need one runtime, and {AUTO} may choose another on each machine: name one as "
+            "runtime, after `vmnet export`."
+        )
     work = Work(None if bundle is None else str(bundle), overrides, files, os.getcwd())
     with plain_errors():
         for key in ("explainer", "runtime_network"):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from vmnet_monai.errors import missing_package
 from vmnet_monai.io.weights import TORCHSCRIPT_NAME, WEIGHTS_NAME, WEIGHTS_SHA256, torchscript_extra, weights_sha256
 
-__all__ = ["EXPORTED", "INPUT_NAME", "RUNTIMES", "open_runtime", "openvino_core", "runtime_package"]
+__all__ = ["EXPORTED", "INPUT_NAME", "PACKAGES", "RUNTIMES", "open_runtime", "openvino_core", "runtime_package"]
 
 EXPORTED = {"torchscript": TORCHSCRIPT_NAME, "onnx": "model.onnx", "openvino": "model.xml"}
 """Runtimes that need an exported file -> its name beside the weights; OpenVINO's has a ``model.bin`` beside it."""
@@ -84,7 +84,11 @@ class ExportedNetwork(torch.nn.Module):
 
 
 def open_runtime(
-    runtime: str, model_dir: str | Path, network: torch.nn.Module, device: str | torch.device = "cpu"
+    runtime: str,
+    model_dir: str | Path,
+    network: torch.nn.Module,
+    device: str | torch.device = "cpu",
+    export_dir: str | Path | None = None,
 ) -> torch.nn.Module:
     """Return what runs the network: the network itself, or its export, which computes in float32.
 
@@ -93,9 +97,10 @@ def open_runtime(
 
     Args:
         runtime: one of :data:`RUNTIMES`.
-        model_dir: folder of the exported files.
+        model_dir: folder of the weights.
         network: the PyTorch network; it is set to evaluation mode, because an engine that runs an export does not.
         device: where PyTorch and TorchScript run.
+        export_dir: folder of the exported files; by default that of the weights.
 
     Returns:
         A module that maps photographs (B, 3, S, S) float32 in [0, 1] to the dictionary of logits.
@@ -103,7 +108,7 @@ def open_runtime(
     Raises:
         FileNotFoundError: if the network was not exported.
         ImportError: if the runtime's package is not installed.
-        ValueError: if there is no such runtime, or the export was made from other weights than those in the folder.
+        ValueError: if there is no such runtime, or the export was made from other weights.
     """
     if runtime not in RUNTIMES:
         raise ValueError(f"the runtime must be one of {', '.join(RUNTIMES)}, got {runtime!r}.")
@@ -111,7 +116,7 @@ def open_runtime(
     if runtime == "torch":
         return network
     runtime_package(runtime)
-    path = Path(model_dir) / EXPORTED[runtime]
+    path = Path(model_dir if export_dir is None else export_dir) / EXPORTED[runtime]
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: write it with `vmnet export --runtimes {runtime}`.")
     opened: torch.nn.Module
@@ -121,7 +126,7 @@ def open_runtime(
         opened, made_from = (_open_onnx if runtime == "onnx" else _open_openvino)(path)
     if made_from != weights_sha256(model_dir):
         raise ValueError(
-            f"{path} was made from other weights than the {WEIGHTS_NAME} beside it: write it anew with "
+            f"{path} was made from other weights than {Path(model_dir) / WEIGHTS_NAME}: write it anew with "
             f"`vmnet export --runtimes {runtime}`."
         )
     return opened.eval()
