@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 from cli_commands import parse
+from measures_page import BLOCK, PAGE, tables
 from monai.bundle import ConfigParser
 
 from vmnet_monai.datasets import READERS
@@ -169,6 +170,11 @@ def test_documented_config_keys_are_those_of_the_configs(name: str) -> None:
     parser = config(*(f"{CONFIGS}/{file}" for file in (LAID_OVER.get(name), name) if file))
     overridden = set(re.findall(r"`--([\w#]+) ", table))
     assert {key for key in documented | overridden if not takes(parser, key)} == set(), "documented keys without config"
+
+
+def test_the_measures_of_the_page_are_those_of_the_definitions() -> None:
+    (written,) = BLOCK.findall(PAGE.read_text(encoding="utf-8"))
+    assert written == tables(), "run `python tests/tools/measures_page.py --update`"
 
 
 def test_reader_names_are_documented() -> None:

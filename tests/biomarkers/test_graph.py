@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vmnet_monai.biomarkers.graph import vessel_graph
+from vmnet_monai.biomarkers.graph import drop_rings, smooth_paths, vessel_graph
 
 Mask = NDArray[np.bool_]
 
@@ -71,3 +71,27 @@ def test_a_ring_is_one_segment_from_a_node_to_itself() -> None:
 @pytest.mark.parametrize("mask", [np.zeros((9, 9), dtype=bool), bars((slice(4, 5), slice(4, 5)), shape=(9, 9))])
 def test_no_vessel_and_a_single_pixel_have_no_graph(mask: Mask) -> None:
     assert len(vessel_graph(mask, diameter=9)) == 0
+
+
+def test_short_rings_are_dropped_and_long_ones_stay() -> None:
+    graph = nx.MultiGraph()
+    for node in range(4):
+        graph.add_node(node, position=np.array([10.0 * node, 0.0]))
+    for one, other, length in ((0, 1, 10.0), (1, 2, 10.0), (1, 1, 3.0), (2, 2, 50.0), (3, 3, 3.0)):
+        path = np.array([[10.0 * one, 0.0], [10.0 * other, 0.0]])
+        graph.add_edge(one, other, path=path, length=length)
+    drop_rings(graph, shortest=18)
+    assert sorted(graph.edges(data="length")) == [(0, 2, 20.0), (2, 2, 50.0)]
+
+
+def test_smoothed_path_keeps_its_ends_and_loses_its_stairs() -> None:
+    stairs = np.array([[row // 3, row] for row in range(61)], dtype=float)
+    points, path = smooth_paths([stairs, stairs[:2]])
+    assert path.tolist() == [0] * 61 + [1] * 2
+    assert points[[0, 60, 61, 62]] == pytest.approx(stairs[[0, 60, 0, 1]])
+    assert np.hypot(*np.diff(points[:61], axis=0).T).sum() == pytest.approx(np.hypot(20, 60), rel=0.01)
+
+
+def test_no_path_is_smoothed_to_none() -> None:
+    points, path = smooth_paths([])
+    assert len(points) == len(path) == 0

@@ -7,44 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from drawn_vessels import Curve, Mask, disc, draw, koch, straight, tree
 from PIL import Image
 from scipy import ndimage
-from scipy.spatial import KDTree
 
-from vmnet_monai.biomarkers.measures import field_of_view_diameter, vessel_measures
-
-Curve = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+from vmnet_monai.biomarkers.measures import box_dimensions, field_of_view_diameter, vessel_measures
 
 ANGLES = (0.0, 15.0, 61.0, float(np.random.default_rng(7).uniform(0, 180)))
 COUNTS = ("branch_points_count", "end_points_count")
 CHASEDB1 = Path(__file__).parents[2] / "../shared/data/CHASEDB1"
-
-
-def disc(side_px: int) -> Mask:
-    y, x = np.mgrid[:side_px, :side_px] - (side_px - 1) / 2
-    return np.hypot(y, x) < side_px / 2
-
-
-def straight(start: tuple[float, float], end: tuple[float, float]) -> Curve:
-    """Points every quarter pixel, as (x, y) about the picture's centre."""
-    return np.linspace(start, end, int(4 * np.hypot(end[0] - start[0], end[1] - start[1])) + 2)
-
-
-def draw(curves: list[Curve], widths_px: list[float], angle: float, side_px: int = 600) -> Mask:
-    """Draw turned curves with round caps: a pixel is set where its centre lies within half a width of the curve."""
-    turn = np.deg2rad(angle)
-    rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
-    mask = np.zeros((side_px, side_px), dtype=bool)
-    for curve, width in zip(curves, widths_px, strict=True):
-        middle = curve @ rotation + (side_px - 1) / 2
-        near = np.zeros_like(mask)
-        near[tuple(middle.round().astype(int).T)] = True
-        near = ndimage.maximum_filter(near, size=int(width) + 5)
-        distances, _ = KDTree(middle).query(np.argwhere(near))
-        mask[near] |= distances <= width / 2
-    return mask
 
 
 def measure(curves: list[Curve], widths_px: list[float], angle: float, side_px: int = 600) -> dict[str, float]:
@@ -107,31 +78,31 @@ def test_mean_width_of_parallel_vessels(angle: float) -> None:
     assert [both[name] for name in COUNTS] == [0, 4]
 
 
-def koch(length_px: float, iterations: int) -> Curve:
-    corners = np.array([0, 1], dtype=complex)
-    for _ in range(iterations):
-        third = np.diff(corners) / 3
-        start = corners[:-1]
-        tip = start + third + third * np.exp(1j * np.pi / 3)
-        corners = np.append(np.column_stack([start, start + third, tip, start + 2 * third]).ravel(), 1)
-    points = np.column_stack([corners.real - 0.5, corners.imag - 0.14]) * length_px
-    return np.concatenate([np.linspace(one, other, 16) for one, other in zip(points, points[1:], strict=False)])
-
-
 @pytest.mark.parametrize("angle", [20.0])
 def test_fractal_dimension_of_koch_curve(angle: float) -> None:
     found = measure([koch(1674, 5)], [2.5], angle, side_px=1800)
     assert found["fractal_dimension_box_count"] == pytest.approx(np.log(4) / np.log(3), rel=0.05)
 
 
-def tree(depth: int, start: tuple[float, float], heading: float, length: float) -> list[Curve]:
-    """A binary tree of 2**depth - 1 straight branches."""
-    end = (start[0] + length * np.cos(heading), start[1] + length * np.sin(heading))
-    branches = [straight(start, end)]
-    if depth > 1:
-        for turn in (-0.5, 0.42):
-            branches += tree(depth - 1, end, heading + turn, 0.78 * length)
-    return branches
+def sierpinski(weights: tuple[float, float, float]) -> Curve:
+    """Points of a Sierpinski triangle whose three thirds, again and again, hold these fractions of them."""
+    corners = np.array([[0, 0], [1, 0], [0.5, np.sqrt(3) / 2]])
+    choices = np.random.default_rng(0).choice(3, size=(20, 40000), p=weights)
+    points = np.zeros((40000, 2))
+    for choice in choices:
+        points = (points + corners[choice]) / 2
+    return points
+
+
+@pytest.mark.parametrize("weights", [(1 / 3, 1 / 3, 1 / 3), (0.45, 0.3, 0.25)])
+def test_generalised_dimensions_of_a_sierpinski_triangle(weights: tuple[float, float, float]) -> None:
+    shares = np.array(weights)
+    expected = [np.log2(3), -(shares * np.log2(shares)).sum(), -np.log2((shares**2).sum())]
+    assert box_dimensions(sierpinski(weights), diameter=1) == pytest.approx(expected, rel=0.06)
+
+
+def test_points_of_one_box_have_no_dimension() -> None:
+    assert box_dimensions(np.zeros((5, 2)), diameter=1) == (None, None, None)
 
 
 @cache

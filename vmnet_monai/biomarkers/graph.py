@@ -14,13 +14,30 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 from scipy.spatial import KDTree
 from skimage.draw import line
-from skimage.morphology import skeletonize
+from skimage.morphology import remove_small_holes, skeletonize
 
-__all__ = ["EIGHT_NEIGHBOURS", "vessel_graph"]
+__all__ = [
+    "EIGHT_NEIGHBOURS",
+    "SMOOTHING_LEVEL",
+    "SMOOTHING_PX",
+    "drop_rings",
+    "smooth_mask_graph",
+    "smooth_paths",
+    "vessel_graph",
+]
+
+SMOOTHING_PX = 1.5
+"""Standard deviation, in mask pixels, of the Gaussian that rounds the mask's stairs before it is thinned: stairs grow
+spurs. This and the constants below were chosen on rotated CHASE_DB1 and HRF masks, 900 px across the field of view."""
+
+SMOOTHING_LEVEL = 0.2
+"""Level at which the smoothed mask is cut. Below one half, so that vessels one pixel wide stay whole."""
+
+HOLE_DIAMETERS = 5 / 900
+"""Side of the largest square hole in a vessel that is filled, in diameters of the field of view."""
 
 PATH_SMOOTHING_PX = 2.5
-"""Standard deviation, in mask pixels along the path, of the Gaussian that turns pixel stairs into a curve. This and the
-constants below were chosen on rotated CHASE_DB1 and HRF masks, 900 px across the field of view."""
+"""Standard deviation, in mask pixels along the path, of the Gaussian that turns pixel stairs into a curve."""
 
 GAP_DIAMETERS = 15 / 900
 """Longest gap between an end and another fragment that is bridged, in diameters of the field of view."""
@@ -34,6 +51,27 @@ FRAGMENT_DIAMETERS = 40 / 900
 
 EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=np.uint8)
 """Pixels that touch at a side or a corner are connected."""
+
+
+def smooth_mask_graph(
+    smooth: NDArray[np.float32], diameter: float
+) -> tuple[nx.MultiGraph, NDArray[np.bool_], NDArray[np.intp]]:
+    """Make the graph of a mask that was smoothed, and may have been turned since.
+
+    Args:
+        smooth: (H, W), 0 to 1, of a Gaussian of :data:`SMOOTHING_PX`; cut at :data:`SMOOTHING_LEVEL`.
+        diameter: of the field of view in pixels.
+
+    Returns:
+        The graph of :func:`vessel_graph`; the mask that was thinned, whose small holes are filled; and row and column,
+        in ``smooth``, of the pixel that is the first of both.
+    """
+    mask = smooth > SMOOTHING_LEVEL
+    (box,) = ndimage.find_objects(mask.view(np.uint8)) or [
+        (slice(0, 0), slice(0, 0))
+    ]  # a turned grid has empty corners
+    mask = remove_small_holes(np.pad(mask[box], 1), max_size=int((HOLE_DIAMETERS * diameter) ** 2))
+    return vessel_graph(mask, diameter), mask, np.array([box[0].start - 1, box[1].start - 1])
 
 
 def vessel_graph(mask: NDArray[np.bool_], diameter: float) -> nx.MultiGraph:
@@ -169,11 +207,18 @@ def _radii(mask: NDArray[np.bool_], pixels: NDArray[np.intp], cluster: NDArray[n
     return radii.tolist()
 
 
-def _lengths(paths: list[NDArray[np.float64]]) -> list[float]:
-    """Return the length of each path of pixels after its stairs are smoothed; its ends stay in place."""
+def smooth_paths(paths: list[NDArray[np.float64]]) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Smooth paths of pixels along themselves: their stairs become curves, their ends stay in place.
+
+    Args:
+        paths: each (N, 2), with at least two points.
+
+    Returns:
+        The points of all paths, one path after the other, as many as before, and of each point its path's number.
+    """
     # All paths in one array, each with its reflections before and after it: one filter smooths them all.
     if not paths:
-        return []
+        return np.empty((0, 2)), np.empty(0, dtype=np.intp)
     points = np.concatenate(paths)
     sizes = np.array([len(path) for path in paths])
     reach = int(4 * PATH_SMOOTHING_PX)
@@ -190,9 +235,16 @@ def _lengths(paths: list[NDArray[np.float64]]) -> list[float]:
     extended[back] = 2 * last_point[back] - extended[back]
     extended += 2 * turns[:, None] * (last_point - first_point)
     smooth = ndimage.gaussian_filter1d(extended, PATH_SMOOTHING_PX, axis=0)
-    steps = np.hypot(*np.diff(smooth, axis=0, append=0).T)
-    steps[(turns != 0) | back | (place == last)] = 0  # only those between points of the path count
-    return np.bincount(path, weights=steps).tolist()
+    kept = (turns == 0) & ~back
+    return smooth[kept], path[kept]
+
+
+def _lengths(paths: list[NDArray[np.float64]]) -> list[float]:
+    """Return the length of each path of pixels after its stairs are smoothed."""
+    points, path = smooth_paths(paths)
+    steps = np.hypot(*np.diff(points, axis=0).T)
+    steps[path[1:] != path[:-1]] = 0
+    return np.bincount(path[1:], weights=steps).tolist() if paths else []
 
 
 def _dissolve(graph: nx.MultiGraph, node: int) -> None:
@@ -225,3 +277,17 @@ def _prune_spurs(graph: nx.MultiGraph, shortest: float) -> None:
             if root in graph and graph.degree(root) > 2:
                 graph.remove_node(tip)
                 _dissolve(graph, root)
+
+
+def drop_rings(graph: nx.MultiGraph, shortest: float) -> None:
+    """Remove segments from a node to itself that are shorter than ``shortest``, and the node where no other is left.
+
+    Where three pixels of the skeleton touch one another, :func:`vessel_graph` finds such a ring.
+    """
+    for node, _, key, length in list(nx.selfloop_edges(graph, keys=True, data="length")):
+        if length < shortest:
+            graph.remove_edge(node, node, key)
+            if graph.degree(node):
+                _dissolve(graph, node)
+            else:
+                graph.remove_node(node)

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from vmnet_monai.biomarkers.graph import EIGHT_NEIGHBOURS
 
-__all__ = ["Landmark", "centre_scores", "laterality", "locate"]
+__all__ = ["Landmark", "centre_scores", "laterality", "locate", "main_region"]
 
 
 class Landmark(NamedTuple):
@@ -32,8 +32,8 @@ class Landmark(NamedTuple):
 def locate(probabilities: ArrayLike) -> Landmark | None:
     """Find the centre of a structure that an eye has once, such as the optic disc, in its map.
 
-    The centre is that of the probabilities (their first moments) in the region around the highest one, where they are
-    at least half as high: other regions, far from it, do not move it.
+    The centre is that of the probabilities (their first moments) in :func:`main_region`: other regions, far from it, do
+    not move it.
 
     Args:
         probabilities: (H, W), 0 to 1; 0 outside the field of view.
@@ -60,10 +60,27 @@ def locate(probabilities: ArrayLike) -> Landmark | None:
     highest = float(values.max(initial=0.0))
     if highest == 0:
         return None
-    regions, _ = ndimage.label(values >= highest / 2, structure=EIGHT_NEIGHBOURS)
-    region = regions == regions.flat[int(values.argmax())]
+    region = main_region(values)
     y, x = ndimage.center_of_mass(np.where(region, values, 0.0))
     return Landmark(float(x), float(y), highest, 2 * float(np.sqrt(region.sum() / np.pi)))
+
+
+def main_region(probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return the region around the highest probability where the map is at least half as high.
+
+    Of several that are as high, such as the parts of a mask, it is the largest.
+
+    Args:
+        probabilities: (H, W), 0 to 1, not all 0.
+
+    Returns:
+        (H, W) bool.
+    """
+    highest = probabilities.max()
+    regions, _ = ndimage.label(probabilities >= highest / 2, structure=EIGHT_NEIGHBOURS)
+    sizes = np.bincount(regions.ravel())
+    reached = np.unique(regions[probabilities == highest])
+    return regions == reached[sizes[reached].argmax()]
 
 
 def centre_scores(probabilities: ArrayLike, reference: NDArray[np.bool_]) -> dict[str, float]:

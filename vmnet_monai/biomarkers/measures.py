@@ -7,21 +7,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 from scipy.spatial.distance import pdist
-from skimage.morphology import remove_small_holes
 
-from vmnet_monai.biomarkers.graph import EIGHT_NEIGHBOURS, vessel_graph
+from vmnet_monai.biomarkers.graph import EIGHT_NEIGHBOURS, SMOOTHING_LEVEL, SMOOTHING_PX, smooth_mask_graph
 
-__all__ = ["field_of_view_diameter", "vessel_measures"]
-
-SMOOTHING_PX = 1.5
-"""Standard deviation, in mask pixels, of the Gaussian that rounds the mask's stairs before it is thinned: stairs grow
-spurs. This and the constants below were chosen on rotated CHASE_DB1 and HRF masks, 900 px across the field of view."""
-
-SMOOTHING_LEVEL = 0.2
-"""Level at which the smoothed mask is cut. Below one half, so that vessels one pixel wide stay whole."""
-
-HOLE_DIAMETERS = 5 / 900
-"""Side of the largest square hole in a vessel that is filled, in diameters of the field of view."""
+__all__ = ["CHORD_DIAMETERS", "box_dimensions", "field_of_view_diameter", "vessel_measures"]
 
 CHORD_DIAMETERS = 15 / 900
 """Shortest chord of a segment that counts for the tortuosity, in diameters of the field of view."""
@@ -99,7 +88,7 @@ def vessel_measures(mask: NDArray[np.bool_], fov: NDArray[np.bool_], pixel_px: f
     smooth = ndimage.gaussian_filter(mask.astype(np.float32), SMOOTHING_PX, mode="constant")
     image = Image.fromarray(smooth)
     turned = [image.rotate(turn, Image.Resampling.BICUBIC, expand=True) for turn in TURNS_DEG]
-    measured = [_graph_measures(np.asarray(one) > SMOOTHING_LEVEL, diameter) for one in turned]
+    measured = [_graph_measures(np.asarray(one), diameter) for one in turned]
     mean = {key: _mean([one[key] for one in measured]) for key in measured[0]}
     length, area = mean["length"] or 0.0, mean["area"] or 0.0
     # The smoothed mask is wider than the mask: only the fraction of it whose skeleton was kept is taken from it.
@@ -118,18 +107,16 @@ def vessel_measures(mask: NDArray[np.bool_], fov: NDArray[np.bool_], pixel_px: f
     }
 
 
-def _graph_measures(smooth: NDArray[np.bool_], diameter: float) -> dict[str, float | None]:
+def _graph_measures(smooth: NDArray[np.float32], diameter: float) -> dict[str, float | None]:
     """Measure the graph of a smoothed mask, in mask pixels; ``area`` is that of the vessels whose skeleton was kept."""
-    (box,) = ndimage.find_objects(smooth.view(np.uint8)) or [()]  # a turned grid has empty corners
-    smooth = remove_small_holes(np.pad(smooth[box], 1), max_size=int((HOLE_DIAMETERS * diameter) ** 2))
-    graph = vessel_graph(smooth, diameter)
+    graph, mask, _ = smooth_mask_graph(smooth, diameter)
     paths = [path for *_, path in graph.edges(data="path")]
     lengths = [length for *_, length in graph.edges(data="length")]
     return {
         "length": float(sum(lengths)),
-        "area": float(_area_along(paths, smooth)) if paths else 0.0,
+        "area": float(_area_along(paths, mask)) if paths else 0.0,
         "tortuosity": _mean_tortuosity(paths, lengths, CHORD_DIAMETERS * diameter),
-        "dimension": _box_counting_dimension(paths, diameter),
+        "dimension": box_dimensions(np.concatenate(paths), diameter)[0] if paths else None,
         "branch_points": float(sum(degree - 2 for _, degree in graph.degree() if degree > 2)),
         "end_points": float(sum(degree == 1 for _, degree in graph.degree())),
     }
@@ -176,21 +163,40 @@ def _mean_tortuosity(paths: list[NDArray[np.float64]], lengths: list[float], sho
     return float(np.mean(ratios)) if ratios else None
 
 
-def _box_counting_dimension(paths: list[NDArray[np.float64]], diameter: float) -> float | None:
-    if not paths:
-        return None
-    points = np.concatenate(paths).T.astype(np.float32)
+def box_dimensions(points: NDArray[np.float64], diameter: float) -> tuple[float | None, float | None, float | None]:
+    """Estimate the generalised dimensions D0, D1 and D2 of centre lines by counting boxes.
+
+    Renyi's dimensions, as Hentschel & Procaccia, Physica D 1983, doi:10.1016/0167-2789(83)90235-X, with p the fraction
+    of the points that lie in a box: minus the slope, over log(side of the boxes), of log(boxes that are met - 1) (D0,
+    see :func:`vessel_measures`), of -sum(p log p) (D1, information) and of -log(sum(p^2)) (D2, correlation), by least
+    squares over the sides :data:`BOX_DIAMETERS`; the sums are means over :data:`BOX_GRIDS` grids.
+
+    Args:
+        points: (N, 2), at least one, along the lines at about equal steps, shorter than the smallest box.
+        diameter: of the field of view, in the same unit.
+
+    Returns:
+        None for all three where one box holds all points.
+    """
     turns = np.pi / 2 * np.arange(BOX_GRIDS) / BOX_GRIDS
     shifts = np.random.default_rng(0).random((BOX_GRIDS, 2))
     sides = BOX_DIAMETERS * diameter
-    boxes = np.zeros(len(sides))
+    boxes, entropies, squares = np.zeros((3, len(sides)))
+    lines = points.T.astype(np.float32)
     for turn, shift in zip(turns, shifts, strict=True):
-        turned = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]], dtype=np.float32) @ points
+        turned = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]], dtype=np.float32) @ lines
         turned -= turned.min(axis=1, keepdims=True)
         for index, side in enumerate(sides):
             row, column = (turned / np.float32(side) + shift[:, None].astype(np.float32)).astype(np.int32)
-            boxes[index] += np.count_nonzero(np.bincount(row * (column.max() + 1) + column)) / BOX_GRIDS
-    counts = boxes - 1
-    if counts.min() <= 0:
-        return None
-    return float(-np.polyfit(np.log(BOX_DIAMETERS), np.log(counts), 1)[0])
+            counts = np.bincount(row * (column.max() + 1) + column)
+            fractions = counts[counts > 0] / len(points)
+            boxes[index] += len(fractions) / BOX_GRIDS
+            entropies[index] -= (fractions * np.log(fractions)).sum() / BOX_GRIDS
+            squares[index] += (fractions**2).sum() / BOX_GRIDS
+    if boxes.min() < 1 + 1e-9:  # one in each grid, but for rounding
+        return None, None, None
+    d0, d1, d2 = (
+        float(-np.polyfit(np.log(BOX_DIAMETERS), logs, 1)[0])
+        for logs in (np.log(boxes - 1), entropies, -np.log(squares))
+    )
+    return d0, d1, d2

@@ -13,6 +13,7 @@ from vmnet_monai.cli.base import CANNOT_RUN, INTERRUPTED, OK, SOME_BAD
 from vmnet_monai.cli.calibrate import calibrate
 from vmnet_monai.cli.compare import compare
 from vmnet_monai.cli.datasets import datasets
+from vmnet_monai.cli.measure import measure
 from vmnet_monai.cli.models import export, log_model
 from vmnet_monai.cli.predict import predict
 from vmnet_monai.cli.workflows import evaluate, operating_point, train
@@ -40,7 +41,7 @@ def print_bundle_path() -> None:
     print(bundle_path())
 
 
-for command in (predict, calibrate, train, evaluate, operating_point, compare, export, log_model, datasets):
+for command in (predict, measure, calibrate, train, evaluate, operating_point, compare, export, log_model, datasets):
     vmnet.add_command(command)
 
 

@@ -85,10 +85,11 @@ class Table:
     remarks: Sequence[str]
 
     def with_decimal_points(self, columns: Iterable[str]) -> pd.DataFrame:
-        """Return the rows with the decimal commas of some columns turned to points."""
+        """Return the rows with the decimal commas of some columns, where it has them, turned to points."""
         if not self.decimal_comma:
             return self.rows
-        turned = {c: self.rows[c].str.replace(r"^\s*([+-]?\d*),(\d+)\s*$", r"\1.\2", regex=True) for c in columns}
+        own = [column for column in columns if column in self.rows]
+        turned = {c: self.rows[c].str.replace(r"^\s*([+-]?\d*),(\d+)\s*$", r"\1.\2", regex=True) for c in own}
         return self.rows.assign(**turned)
 
 

@@ -1,0 +1,330 @@
+"""Measures masks that lie in files, whoever drew them: a network, an annotator, or one who corrected the other."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from vmnet_monai.biomarkers.eye import find_eye
+from vmnet_monai.biomarkers.measures import field_of_view_diameter
+from vmnet_monai.biomarkers.scale import Scale, scale_from_field_angle, scale_from_pixel_spacing
+from vmnet_monai.biomarkers.tables import MeasuredEye, write_measures
+from vmnet_monai.biomarkers.tidy import Grid, Value, measure
+from vmnet_monai.datasets.item import DatasetError, is_image_file, read_rows, warn_counted
+from vmnet_monai.datasets.names import unique_names, without_suffix
+from vmnet_monai.errors import ImageError, error_line
+from vmnet_monai.inference.progress import Reporter
+from vmnet_monai.io.dicom import eye as dicom_eye
+from vmnet_monai.io.dicom import is_dicom, read_header
+from vmnet_monai.io.files import whole_file
+from vmnet_monai.io.images import open_image, read_image, to_mask
+from vmnet_monai.io.masks import parse_mask_address
+from vmnet_monai.io.slices import VOLUME_SUFFIXES, slice_address
+from vmnet_monai.io.tables import write_table
+from vmnet_monai.reports.dicom.origin import pixel_spacing
+from vmnet_monai.transforms.field_of_view import crop_to_box, estimate_field_of_view, field_of_view_box
+
+__all__ = ["GRID_SIZE", "MASKS", "PROVENANCE", "STATUS", "TABLE_COLUMNS", "MaskError", "MeasuredFile", "measure_files"]
+
+GRID_SIZE = 896
+"""Pixels across the field of view at which masks are measured, as predictions are: measures of fine vessels depend on
+it."""
+
+MASKS = ("vessel", "artery", "vein", "disc", "fovea")
+"""What can be measured."""
+
+STATUS, PROVENANCE = "measured.csv", "provenance.json"
+"""Names of the table of all photographs with what became of them, and of the file that says what was measured."""
+
+TABLE_COLUMNS = ("id", "eye", "patient", "microns_per_px", "field_angle_deg")
+"""Columns of the table of photographs; all but the first may be missing."""
+
+_VESSELS = ("vessel", "artery", "vein")
+_EYES = ("", "left", "right")
+
+
+class MaskError(ImageError):
+    """Raised when the masks of one photograph cannot be measured; others are not affected."""
+
+
+class MeasuredFile(NamedTuple):
+    """What became of one photograph's masks."""
+
+    id: str
+    status: Literal["ok", "refused", "failed"]
+    reason: str = ""
+    """Why it was refused or failed."""
+    eye: str = ""
+    """As the table or the DICOM photograph says, or else as disc and fovea tell; empty where unknown."""
+    patient: str = ""
+    remarks: str = ""
+    """Whole sentences on what to look at."""
+    microns_per_px: float | None = None
+    """Of the photograph; None where unknown, which includes an assumed disc diameter."""
+    masks: str = ""
+    """``edited`` where the user says so."""
+    values: Sequence[Value] = ()
+    files: Mapping[str, Mapping[str, str]] = {}
+    """Structure -> path and SHA-256 of its file."""
+
+
+def measure_files(
+    sources: Mapping[str, str],
+    output_dir: str | Path,
+    table: str | Path | None = None,
+    edited: bool = False,
+    progress: Reporter | None = None,
+) -> list[MeasuredFile]:
+    """Measure masks in files, and write the tables.
+
+    Files of folders belong together by their names without suffix, which are the ids; with single files it is that of
+    the first. A mask is an image of any kind that is read: what is above half of its highest value is inside. It may be
+    a volume (NRRD, NIfTI, MetaImage) of one slice, and ``?colours=red,green`` behind a path takes these colours of
+    label pictures (:mod:`vmnet_monai.io.masks`). All masks of a photograph have its size.
+
+    Written are :data:`STATUS`, a row per photograph, also for those that cannot be measured; :data:`PROVENANCE`, the
+    files with their SHA-256; and what :func:`~vmnet_monai.biomarkers.tables.write_measures` writes of the others.
+
+    Args:
+        sources: structure, one of :data:`MASKS`, ``fov`` or ``image`` -> a folder or a file. ``fov`` are masks of the
+            field of view; where there are none it is estimated in the photographs, ``image``, and without these the
+            whole picture is taken. Of DICOM photographs the PixelSpacing and the eye are used.
+        output_dir: folder of the tables.
+        table: CSV or XLSX with :data:`TABLE_COLUMNS`: scale, eye and patient of the photographs.
+        edited: whether masks were corrected by hand: ids end in ``-edited``, and the tables say it.
+        progress: told how many photographs are done.
+
+    Returns:
+        One per photograph, sorted by id.
+
+    Raises:
+        OSError: if a source is missing, or a table cannot be written.
+        ValueError: if there is nothing to measure, files and folders are mixed, or the table cannot be used.
+    """
+    found = _find(sources)
+    photographs = sorted({name for key in _named_by(sources) for name in found[key]})
+    rows = {} if table is None else _read_table(Path(table), photographs)
+    ids = unique_names([f"{name}-edited" if edited else name for name in photographs], photographs)
+    measured = []
+    for number, (name, photograph) in enumerate(zip(ids, photographs, strict=True)):
+        if progress is not None:
+            progress.update(number, len(ids))
+        row = rows.get(photograph, {})
+        one = MeasuredFile(name, "ok", masks="edited" if edited else "", patient=row.get("patient", ""))
+        try:
+            one = one._replace(**_measure(_paths_of(photograph, found, sources), row))
+        except ImageError as error:
+            one = one._replace(status="refused", reason=" ".join(str(error).split()))
+        except Exception as error:
+            one = one._replace(status="failed", reason=error_line(error).removeprefix("error: "))
+        measured.append(one)
+    if progress is not None:
+        progress.update(len(ids), len(ids))
+    _write(Path(output_dir), measured, sources, table)
+    return measured
+
+
+def _named_by(sources: Mapping[str, str]) -> list[str]:
+    """The sources whose files say which photographs there are: those of vessels, or else of disc and fovea."""
+    keys = [key for key in _VESSELS if key in sources] or [key for key in ("disc", "fovea") if key in sources]
+    if not keys:
+        raise ValueError(
+            f"one of {', '.join(MASKS)} must be given, got {', '.join(sources) or 'none'}: name its masks."
+        )
+    return keys
+
+
+def _find(sources: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """The files of each source by photograph; of several of one name the path of none, which is refused later."""
+    parts = {key: source.partition("?colours=") for key, source in sources.items()}
+    missing = [path for path, *_ in parts.values() if not os.path.exists(path)]
+    if missing:
+        raise FileNotFoundError(f"{missing[0]}: no such file or folder. Give one that exists.")
+    are_folders = {key: os.path.isdir(path) for key, (path, *_) in parts.items()}
+    if len(set(are_folders.values())) > 1:
+        file, folder = (next(sources[key] for key, is_one in are_folders.items() if is_one == kind) for kind in (0, 1))
+        raise ValueError(f"all masks must be files or all folders, got the file {file} and the folder {folder}.")
+    first = next(iter(_named_by(sources)))
+    if not any(are_folders.values()):
+        name = _stem(os.path.basename(parts[first][0]))
+        return {key: {name: _address(path, mark, colours)} for key, (path, mark, colours) in parts.items()}
+    found: dict[str, dict[str, str]] = {}
+    for key, (folder, mark, colours) in parts.items():
+        found[key] = {}
+        for path in sorted(Path(folder).iterdir()):
+            if not path.name.startswith(".") and _is_mask_file(path):
+                name = _stem(path.name)
+                found[key][name] = "" if name in found[key] else _address(str(path), mark, colours)
+    return found
+
+
+def _is_mask_file(path: Path) -> bool:
+    return is_image_file(path) or (path.is_file() and (_volume_suffix(path.name) != "" or is_dicom(path)))
+
+
+def _volume_suffix(name: str) -> str:
+    return max((suffix for suffix in VOLUME_SUFFIXES if name.lower().endswith(suffix)), key=len, default="")
+
+
+def _stem(name: str) -> str:
+    suffix = _volume_suffix(name)
+    return name[: -len(suffix)] if suffix else without_suffix(name)
+
+
+def _address(path: str, mark: str, colours: str) -> str:
+    return slice_address(path, 0) if _volume_suffix(path) else f"{path}{mark}{colours}"
+
+
+def _paths_of(name: str, found: Mapping[str, Mapping[str, str]], sources: Mapping[str, str]) -> dict[str, str]:
+    """The file of each source for one photograph.
+
+    Raises:
+        MaskError: if one is missing, or there are several.
+    """
+    for key, files in found.items():
+        if name not in files:
+            raise MaskError(
+                f"{name}: every folder must have a file of this name, and {sources[key]} ({key}) has none: add it, an "
+                "empty mask where the structure is not seen, or leave the folder out."
+            )
+        if not files[name]:
+            raise MaskError(f"{name}: {sources[key]} has several files of this name: leave one.")
+    return {key: files[name] for key, files in found.items()}
+
+
+def _read_table(path: Path, photographs: Sequence[str]) -> dict[str, dict[str, str]]:
+    rows = read_rows(path, required=("id",), numbers=("microns_per_px", "field_angle_deg"))
+    rows = rows[[column for column in TABLE_COLUMNS if column in rows]]
+    for number, row in rows.iterrows():
+        place = f"{path}, row {number}"
+        if row.get("eye", "").lower() not in _EYES:
+            raise DatasetError(f"{place}: eye must be left, right or blank, got {row['eye']!r}; correct it.")
+        for column in ("microns_per_px", "field_angle_deg"):
+            if row.get(column) and not _is_positive(row[column]):
+                raise DatasetError(f"{place}: {column} must be a number above 0, got {row[column]!r}; correct it.")
+    twice = rows["id"][rows["id"].duplicated()]
+    if len(twice):
+        raise DatasetError(f"{path}, row {twice.index[0]}: each id must have one row, got {twice.iloc[0]} again.")
+    unknown = [name for name in rows["id"] if name not in photographs]
+    warn_counted(unknown, f"rows of {path} without masks of that name")
+    return {row["id"]: row | {"eye": row.get("eye", "").lower()} for row in rows.to_dict("records")}
+
+
+def _is_positive(text: str) -> bool:
+    try:
+        return 0 < float(text) < float("inf")
+    except ValueError:
+        return False
+
+
+def _measure(paths: Mapping[str, str], row: Mapping[str, str]) -> dict[str, Any]:
+    """Measure one photograph; what a :class:`MeasuredFile` says of it."""
+    masks = {key: _read_mask(paths[key]) for key in (*MASKS, "fov") if key in paths}
+    sizes = {key: mask.shape for key, mask in masks.items()}
+    fov = masks.pop("fov", None)
+    remarks = []
+    image = read_image(paths["image"]) if fov is None and "image" in paths else None
+    if image is not None:
+        sizes["image"] = image.shape[:2]
+    if len(set(sizes.values())) > 1:
+        told = ", ".join(f"{key} {height} x {width}" for key, (height, width) in sizes.items())
+        raise MaskError(
+            f"all masks of a photograph must have its size, got {told}: save them in the photograph's size."
+        )
+    has_field = fov is not None or image is not None
+    if image is not None:
+        fov = estimate_field_of_view(image.transpose(2, 0, 1))
+    elif fov is None:
+        fov = np.ones(next(iter(sizes.values())), dtype=bool)
+        remarks.append(
+            "The whole picture was taken for the field of view, so that densities are too low where it has a dark "
+            "frame: give masks of the field, or the photographs."
+        )
+    box = field_of_view_box(fov)
+    on_grid = {key: _crop(mask, box) for key, mask in masks.items()}
+    field = _crop(fov, box) >= 0.5
+    if "fovea" in on_grid:  # which may be a point: scaled down, it is none any more
+        highest = on_grid["fovea"].max()
+        on_grid["fovea_region"] = on_grid.pop("fovea") / (highest or 1)
+    header = read_header(paths["image"]) if "image" in paths and is_dicom(paths["image"]) else None
+    grid = Grid(box.side_px / GRID_SIZE, box.left_px, box.top_px)
+    diameter = field_of_view_diameter(field) * grid.pixel_px if has_field else None
+    scale = _scale(row, None if header is None else pixel_spacing(header), diameter)
+    eye = find_eye(on_grid.get("disc"), on_grid.get("fovea_region"), field)
+    stated = row.get("eye") or ("" if header is None else dicom_eye(header))
+    if stated and eye.side and stated != eye.side:
+        remarks.append(
+            f"This is named a {stated} eye, and disc and fovea lie as in a {eye.side} one: look whether the name is "
+            "wrong or the picture mirrored. Regions are named as disc and fovea lie."
+        )
+    return {
+        "eye": stated or eye.side or "",
+        "remarks": " ".join(remarks),
+        "microns_per_px": None if scale is None else scale.microns_per_px,
+        "values": measure(on_grid, field, eye, grid, scale),
+        "files": {key: {"file": path, "sha256": _digest(path)} for key, path in paths.items()},
+    }
+
+
+def _read_mask(path: str) -> NDArray[np.bool_]:
+    return np.asarray(open_image(path, to_mask)) > 0
+
+
+def _crop(mask: NDArray[np.bool_], box: Any) -> NDArray[np.float32]:
+    """The mask on the grid: which part of each pixel it covers."""
+    return crop_to_box(torch.from_numpy(mask)[None], box, GRID_SIZE)[0].clamp(0, 1).numpy()
+
+
+def _scale(row: Mapping[str, str], spacing: tuple[float, float] | None, diameter_px: float | None) -> Scale | None:
+    """The scale, as far as it is known: by the table, the DICOM photograph, or the angle of the field."""
+    if row.get("microns_per_px"):
+        return Scale(float(row["microns_per_px"]))
+    try:
+        if spacing is not None:
+            return scale_from_pixel_spacing(spacing)
+        if row.get("field_angle_deg") and diameter_px is not None:
+            return scale_from_field_angle(float(row["field_angle_deg"]), diameter_px)
+    except ValueError as error:
+        raise MaskError(str(error)) from error
+    if row.get("field_angle_deg"):
+        raise MaskError(
+            "a field angle tells the scale by the diameter of the field of view, and the field is not known: give "
+            "masks of it, or the photographs, or microns_per_px."
+        )
+    return None
+
+
+def _digest(address: str) -> str:
+    mask = parse_mask_address(address)
+    path = address.partition("?slice=")[0] if mask is None else mask.path
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write(
+    folder: Path, measured: Sequence[MeasuredFile], sources: Mapping[str, str], table: str | Path | None
+) -> None:
+    columns = [name for name in MeasuredFile._fields if name not in ("values", "files")]
+    rows = [{name: getattr(one, name) for name in columns} for one in measured]
+    write_table(folder / STATUS, pd.DataFrame(rows, columns=columns), "%.6g")
+    done = [MeasuredEye(one.id, one.eye, one.values, one.patient) for one in measured if one.status == "ok"]
+    write_measures(folder, done)
+    provenance = {
+        "program": f"vmnet_monai {importlib.metadata.version('vmnet_monai')}",
+        "grid_px": GRID_SIZE,
+        "sources": dict(sources),
+        "table": None if table is None else str(table),
+        "photographs": {one.id: {"masks": one.masks, "files": one.files} for one in measured if one.status == "ok"},
+    }
+    with whole_file(folder / PROVENANCE) as temporary:
+        temporary.write_text(json.dumps(provenance, indent=2) + "\n", encoding="utf-8")
