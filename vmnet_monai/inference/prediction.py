@@ -24,7 +24,7 @@ def make_prediction(item: Mapping[str, Any], finding_maker: FindingMaker, explai
     Args:
         item: ``id``, ``image`` (3, S, S), ``fov`` (1, H, W), ``fov_box`` (5,), ``pred_<structure>`` (1, H, W) and
             ``pred_disease`` (K,), each prediction only where the network has that head; ``pred_evidence`` (K, h, w)
-            where :meth:`~vmnet_monai.explain.Explainer.infer` kept it; ``warnings``, lines of one string, where the
+            where :class:`~vmnet_monai.explain.Explainer` kept it; ``warnings``, lines of one string, where the
             image was checked.
         finding_maker: names, thresholds and calibration.
         explainer: makes the heat maps.

@@ -142,7 +142,7 @@ class MultiTaskLoss(nn.Module):
         Raises:
             ValueError: if a list of disease losses has not one loss per label, if coarser outputs come without a
                 ``DeepSupervisionLoss``, the network has other structures than the loss, or with softmax fewer, or a
-            part comes without its whole or is more probable.
+                part comes without its whole or is more probable.
         """
         known = {"disease", *self.structures}
         unknown = [key for key in prediction if key not in known and key.rpartition("_")[0] not in self.structures]
