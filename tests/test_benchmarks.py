@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import shutil
 from pathlib import Path
 from typing import Any
@@ -129,3 +131,15 @@ def test_image_time_measures_the_bundle_and_the_plain_network(tmp_path: Path) ->
     assert "network, bfloat16" in table
     assert table.splitlines()[-1].startswith(f"| {image_time.PLAIN} ")
     assert table.splitlines()[-1].endswith("| 1.0 |")
+
+
+@pytest.mark.parametrize(
+    "program", sorted((ROOT / "tests/benchmarks").rglob("*.py")), ids=lambda path: path.relative_to(ROOT).as_posix()
+)
+def test_what_a_program_imports_of_the_package_is_there(program: Path) -> None:
+    """Also of programs that no test runs, as they need another package or photographs."""
+    for node in ast.walk(ast.parse(program.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "vmnet_monai":
+            module = importlib.import_module(node.module or "")
+            missing = [name.name for name in node.names if not hasattr(module, name.name)]
+            assert not missing, f"{program}, line {node.lineno}: {node.module} has no {', '.join(missing)}"

@@ -19,11 +19,10 @@ import torch
 from numpy.typing import NDArray
 from PVBM.CentralRetinalAnalysis import CREVBMs
 from scipy import ndimage
-from skimage.morphology import remove_small_holes, skeletonize
+from skimage.morphology import skeletonize
 
 from vmnet_monai.biomarkers.calibre import calibres, central_equivalent, zone_widths
-from vmnet_monai.biomarkers.graph import vessel_graph
-from vmnet_monai.biomarkers.measures import HOLE_DIAMETERS, SMOOTHING_LEVEL, SMOOTHING_PX
+from vmnet_monai.biomarkers.graph import SMOOTHING_PX, centre_lines
 from vmnet_monai.datasets import hrf
 from vmnet_monai.datasets.landmarks import add_landmarks
 from vmnet_monai.io.images import open_image, to_mask
@@ -134,15 +133,13 @@ def measured_here(masks: Masks) -> Equivalents:
     rows, columns = np.ogrid[:GRID_PX, :GRID_PX]
     radius = np.hypot(rows - centre[1], columns - centre[0]) / (diameter / scale)
     zone = (radius > 1) & (radius <= 1.5) & (fov >= 0.5)
-    arteries, veins = (zone_widths(_centre_lines(soft), soft, zone, centre) for soft in (artery, vein))
+    arteries, veins = (
+        zone_widths(centre_lines(smooth, GRID_PX), soft, zone, centre)
+        for soft in (artery, vein)
+        for smooth in [ndimage.gaussian_filter((soft >= 0.5).astype(np.float32), SMOOTHING_PX)]
+    )
     found = calibres(arteries, veins, scale=scale)
     return Equivalents(found.crae or math.nan, found.crve or math.nan, found.arterioles, found.venules)
-
-
-def _centre_lines(vessel: NDArray[np.float32]) -> list[NDArray[np.float64]]:
-    smooth = ndimage.gaussian_filter((vessel >= 0.5).astype(np.float32), SMOOTHING_PX) > SMOOTHING_LEVEL
-    smooth = remove_small_holes(smooth, max_size=int((HOLE_DIAMETERS * GRID_PX) ** 2))
-    return [path for *_, path in vessel_graph(smooth, GRID_PX).edges(data="path")]
 
 
 def measured_by_pvbm(masks: Masks) -> Equivalents:

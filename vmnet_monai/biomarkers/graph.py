@@ -20,6 +20,7 @@ __all__ = [
     "EIGHT_NEIGHBOURS",
     "SMOOTHING_LEVEL",
     "SMOOTHING_PX",
+    "centre_lines",
     "drop_rings",
     "smooth_mask_graph",
     "smooth_paths",
@@ -67,11 +68,16 @@ def smooth_mask_graph(
         in ``smooth``, of the pixel that is the first of both.
     """
     mask = smooth > SMOOTHING_LEVEL
-    (box,) = ndimage.find_objects(mask.view(np.uint8)) or [
-        (slice(0, 0), slice(0, 0))
-    ]  # a turned grid has empty corners
+    # A turned grid has empty corners.
+    (box,) = ndimage.find_objects(mask.view(np.uint8)) or [(slice(0, 0), slice(0, 0))]
     mask = remove_small_holes(np.pad(mask[box], 1), max_size=int((HOLE_DIAMETERS * diameter) ** 2))
     return vessel_graph(mask, diameter), mask, np.array([box[0].start - 1, box[1].start - 1])
+
+
+def centre_lines(smooth: NDArray[np.float32], diameter: float) -> list[NDArray[np.float64]]:
+    """Return the paths of the segments of :func:`smooth_mask_graph`, each (N, 2), rows and columns in ``smooth``."""
+    graph, _, corner = smooth_mask_graph(smooth, diameter)
+    return [path + corner for *_, path in graph.edges(data="path")]
 
 
 def vessel_graph(mask: NDArray[np.bool_], diameter: float) -> nx.MultiGraph:

@@ -44,12 +44,12 @@ class Scale(NamedTuple):
     assumed: str = ""
 
     def unit(self, power: int = 1) -> str:
-        """Return the unit of a length, or of an area with a power of 2, as tables have it.
+        """Return the unit of a length, with a power of 2 of an area, with -1 of what is per length, as tables have it.
 
-        >>> Scale(5.0).unit(), Scale(5.0, "disc diameter 1800 um").unit(2)
-        ('um', 'um2 (assumed: disc diameter 1800 um)')
+        >>> Scale(5.0).unit(), Scale(5.0).unit(-1), Scale(5.0, "disc diameter 1800 um").unit(2)
+        ('um', '1/um', 'um2 (assumed: disc diameter 1800 um)')
         """
-        unit = "um" if power == 1 else f"um{power}"
+        unit = {-1: "1/um", 1: "um"}.get(power, f"um{power}")
         return f"{unit} (assumed: {self.assumed})" if self.assumed else unit
 
 

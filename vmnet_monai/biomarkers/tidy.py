@@ -12,7 +12,7 @@ from scipy import ndimage
 from vmnet_monai.biomarkers.calibre import Formula, calibres, zone_widths
 from vmnet_monai.biomarkers.definitions import DEFINITIONS, VESSEL_TYPES, measures_of, units
 from vmnet_monai.biomarkers.eye import Disc, Eye, find_eye
-from vmnet_monai.biomarkers.graph import SMOOTHING_PX, smooth_mask_graph
+from vmnet_monai.biomarkers.graph import SMOOTHING_PX, centre_lines
 from vmnet_monai.biomarkers.measures import field_of_view_diameter
 from vmnet_monai.biomarkers.regions import REGIONS, ZONES, Region, find_regions
 from vmnet_monai.biomarkers.scale import Scale, scale_from_disc
@@ -160,8 +160,8 @@ class _Units(NamedTuple):
             reason = flag or (reasons or {}).get(name) or _NO_VESSEL
             for unit in units(name):
                 factor, no_factor = self._factor(unit) if power else (1.0, "")
-                if "um" in unit and self.scale is not None and self.scale.assumed:
-                    unit = f"{unit} (assumed: {self.scale.assumed})"
+                if "um" in unit and self.scale is not None:
+                    unit = self.scale.unit(power or 1)
                 if value is None:
                     yield Value(vessel_type, region, name, None, unit, reason)
                 elif factor is None:
@@ -294,11 +294,11 @@ def _centre_lines(vessel_map: NDArray[np.float32], fov: NDArray[np.bool_]) -> li
     """The centre lines of vessels, each (N, 2) rows and columns, as found in the map and in its mirror image."""
     smooth = ndimage.gaussian_filter((vessel_map >= 0.5).astype(np.float32), SMOOTHING_PX, mode="constant")
     diameter, width = field_of_view_diameter(fov), fov.shape[1]
-    graph, _, corner = smooth_mask_graph(smooth, diameter)
-    mirrored, _, mirrored_corner = smooth_mask_graph(np.ascontiguousarray(smooth[:, ::-1]), diameter)
-    paths = [path + corner for *_, path in graph.edges(data="path")]
-    others = [path + mirrored_corner for *_, path in mirrored.edges(data="path")]
-    return [paths, [np.column_stack([path[:, 0], width - 1 - path[:, 1]]) for path in others]]
+    mirrored = centre_lines(np.ascontiguousarray(smooth[:, ::-1]), diameter)
+    return [
+        centre_lines(smooth, diameter),
+        [np.column_stack([path[:, 0], width - 1 - path[:, 1]]) for path in mirrored],
+    ]
 
 
 def _flag(name: str, region: Region | None, eye: Eye) -> str:
