@@ -22,6 +22,7 @@ __all__ = [
     "UnreadableImageError",
     "check_size",
     "error_line",
+    "error_reason",
     "missing_package",
     "plain_errors",
     "refuse_renamed",
@@ -110,13 +111,26 @@ def error_line(error: BaseException) -> str:
         >>> error_line(MemoryError("out of memory"))
         'error: MemoryError: out of memory'
     """
+    return f"error: {error_reason(error)}"
+
+
+def error_reason(error: BaseException) -> str:
+    """Say an error as :func:`error_line` does, without the word in front: for tables and sentences.
+
+    Args:
+        error: likewise.
+
+    Example:
+        >>> error_reason(ValueError("grid_size must be positive, got 0: give\\n another one."))
+        'grid_size must be positive, got 0: give another one.'
+    """
     if isinstance(error, OSError) and error.errno in _FULL:
         error = unwritten(error.filename2 or error.filename or "a file", error)
     text = str(error)
     if _WORKER in text:  # PyTorch puts the traceback of a loading process into the message; its last line is the error
         text = text.rstrip().rpartition("\n")[2].partition(": ")[2]
     named = "" if text and isinstance(error, OSError | ValueError) else f"{type(error).__name__}: "
-    return f"error: {named}{' '.join(text.split())}".removesuffix(": ")
+    return f"{named}{' '.join(text.split())}".removesuffix(": ")
 
 
 def unwritten(path: str | os.PathLike[str], error: OSError) -> OSError:

@@ -17,8 +17,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from vmnet_monai.biomarkers.eye import Disc, Eye
 from vmnet_monai.biomarkers.landmarks import Landmark, locate
 from vmnet_monai.biomarkers.measures import field_of_view_diameter
+from vmnet_monai.biomarkers.regions import find_regions
 from vmnet_monai.biomarkers.tree import crossings, fractal_dimensions, tree_measures, vessel_tree
 from vmnet_monai.datasets.catalogue import read_datasets
 from vmnet_monai.metrics.comparison import markdown_table
@@ -147,14 +149,12 @@ def _measures(masks: dict[str, Mask], grid: float) -> Iterator[tuple[str, str, d
 def _regions(fov: Mask, disc: Landmark) -> dict[str, Mask]:
     """Return zones about the disc, and quadrants whose axis is the line from the disc to the middle of the field."""
     y, x = np.indices(fov.shape)
-    margin = np.hypot(x - disc.x, y - disc.y) / disc.diameter - 0.5
     middle_y, middle_x = ndimage.center_of_mass(fov)
     turn = np.arctan2(middle_y - disc.y, middle_x - disc.x)
     angle = np.mod(np.arctan2(y - disc.y, x - disc.x) - turn, 2 * np.pi)
+    found = find_regions(Eye(Disc(disc.x, disc.y, disc.diameter), None), fov)
     return {
-        "field": fov,
-        "zone_b": fov & (margin >= 0.5) & (margin < 1),
-        "zone_c": fov & (margin >= 0.5) & (margin < 2),
+        **{name: found[name].mask for name in ("field", "zone_b", "zone_c")},
         "temporal_quadrant": fov & (angle < np.pi / 2),
         "other_temporal_quadrant": fov & (angle >= 3 * np.pi / 2),
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_vessels import Curve, Mask, disc, draw, koch, straight, tree
+from drawn_vessels import Curve, Mask, disc, draw, koch, one_pixel, straight, tree
 from PIL import Image
 from scipy import ndimage
 
@@ -171,12 +171,6 @@ def test_no_vessel_has_no_length_and_no_width() -> None:
     zero = {"vessel_density_fov_share", "skeleton_length_px", "skeleton_length_fov_diameters", *COUNTS}
     assert {name for name, value in found.items() if value == 0} == zero
     assert {name for name, value in found.items() if value is None} == found.keys() - zero
-
-
-def one_pixel() -> Mask:
-    mask = np.zeros((60, 60), dtype=bool)
-    mask[20, 20] = True
-    return mask
 
 
 @pytest.mark.parametrize(

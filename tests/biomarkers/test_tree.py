@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from drawn_vessels import Curve, Mask, disc, draw, koch, straight, tree
+from drawn_vessels import Curve, Mask, disc, draw, koch, one_pixel, straight, tree
 
 from vmnet_monai.biomarkers.tree import VesselTree, crossings, fractal_dimensions, tree_measures, vessel_tree
 
@@ -223,12 +223,6 @@ def test_paths_are_the_segments_of_one_orientation() -> None:
         ends = np.array([sorted((path[[0, -1]] - 299.5).tolist()) for path in found.paths(orientation)])
         ends = ends[ends[:, 0, 1].argsort()]
         assert ends == pytest.approx(np.array([[[-200, -50], [200, -50]], [[-200, 50], [100, 50]]]), abs=4)
-
-
-def one_pixel() -> Mask:
-    mask = np.zeros((60, 60), dtype=bool)
-    mask[20, 20] = True
-    return mask
 
 
 @pytest.mark.parametrize(

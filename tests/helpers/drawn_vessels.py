@@ -16,6 +16,12 @@ def disc(side_px: int) -> Mask:
     return np.hypot(y, x) < side_px / 2
 
 
+def one_pixel() -> Mask:
+    mask = np.zeros((60, 60), dtype=bool)
+    mask[20, 20] = True
+    return mask
+
+
 def straight(start: tuple[float, float], end: tuple[float, float]) -> Curve:
     """Points every quarter pixel, as (x, y) about the picture's centre."""
     return np.linspace(start, end, int(4 * np.hypot(end[0] - start[0], end[1] - start[1])) + 2)

@@ -6,12 +6,12 @@ imports C, an import of C by A is not drawn.
 
 from __future__ import annotations
 
-import argparse
 import re
 from pathlib import Path
 
 import grimp
 import networkx as nx
+from generated_block import print_or_update
 
 PACKAGE = "vmnet_monai"
 PAGE = Path(__file__).parents[2] / "CONTRIBUTING.md"
@@ -42,16 +42,5 @@ def diagram(graph: nx.DiGraph) -> str:
     return "\n".join(["flowchart TD", *alone, *arrows, ""])
 
 
-def main() -> None:
-    """Print the diagram, or put it into the page."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--update", action="store_true", help=f"put it into {PAGE.name}")
-    text = diagram(imports())
-    if parser.parse_args().update:
-        PAGE.write_text(BLOCK.sub(lambda _: text, PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-    else:
-        print(text, end="")
-
-
 if __name__ == "__main__":
-    main()
+    print_or_update(__doc__, PAGE, BLOCK, diagram(imports()))

@@ -5,9 +5,10 @@ They are made from the definitions in ``vmnet_monai.biomarkers``, which the data
 
 from __future__ import annotations
 
-import argparse
 import re
 from pathlib import Path
+
+from generated_block import print_or_update
 
 from vmnet_monai.biomarkers.definitions import DEFINITIONS, VESSEL_TYPES, data_dictionary, units
 
@@ -56,16 +57,5 @@ def _quoted(doi: str) -> str:
     return doi.replace("(", "%28").replace(")", "%29")
 
 
-def main() -> None:
-    """Print the tables, or put them into the page."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--update", action="store_true", help=f"put them into {PAGE.name}")
-    text = tables()
-    if parser.parse_args().update:
-        PAGE.write_text(BLOCK.sub(lambda _: text, PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-    else:
-        print(text, end="")
-
-
 if __name__ == "__main__":
-    main()
+    print_or_update(__doc__, PAGE, BLOCK, tables())

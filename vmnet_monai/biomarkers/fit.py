@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vmnet_monai.biomarkers.measures import vessel_measures
+from vmnet_monai.biomarkers.measures import GRID_SIZE, vessel_measures
 from vmnet_monai.datasets.catalogue import read_datasets
 from vmnet_monai.io.files import whole_file
 from vmnet_monai.transforms.preprocessing import chain, load_and_crop
@@ -25,9 +25,6 @@ __all__ = ["PERCENTILES", "measure_references", "summarise"]
 
 PERCENTILES = (5, 50, 95)
 """What is kept of the measures of all photographs."""
-
-GRID_SIZE = 896
-"""Pixels across the field of view at which the masks are measured: those of the shipped network's grid."""
 
 MIN_PHOTOGRAPHS = 20
 """Fewer do not show where the outer twentieths lie."""

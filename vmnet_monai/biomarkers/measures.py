@@ -10,7 +10,11 @@ from scipy.spatial.distance import pdist
 
 from vmnet_monai.biomarkers.graph import EIGHT_NEIGHBOURS, SMOOTHING_LEVEL, SMOOTHING_PX, smooth_mask_graph
 
-__all__ = ["CHORD_DIAMETERS", "box_dimensions", "field_of_view_diameter", "vessel_measures"]
+__all__ = ["CHORD_DIAMETERS", "GRID_SIZE", "box_dimensions", "field_of_view_diameter", "vessel_measures"]
+
+GRID_SIZE = 896
+"""Pixels across the field of view at which masks in files are measured, those of the shipped network's grid: measures
+of fine vessels depend on it."""
 
 CHORD_DIAMETERS = 15 / 900
 """Shortest chord of a segment that counts for the tortuosity, in diameters of the field of view."""

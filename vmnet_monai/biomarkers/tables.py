@@ -17,6 +17,7 @@ from vmnet_monai.io.tables import write_table
 
 __all__ = [
     "DICTIONARY",
+    "FLOAT_FORMAT",
     "PATIENTS",
     "TIDY",
     "WIDE",

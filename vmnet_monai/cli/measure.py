@@ -6,6 +6,7 @@ import rich_click as click
 
 from vmnet_monai.cli.base import OK, SOME_BAD, Command
 from vmnet_monai.cli.checks import announce, check_inputs, check_output
+from vmnet_monai.io.masks import split_colours
 
 __all__ = ["measure"]
 
@@ -32,7 +33,7 @@ SHOWN = 10
 @click.option(
     "--table",
     metavar="FILE",
-    help="CSV or XLSX with the column `id`, the masks' names, and any of `eye` (left, right), `patient`, "
+    help="CSV, XLSX or Parquet with the column `id`, the masks' names, and any of `eye` (left, right), `patient`, "
     "`microns_per_px`, `field_angle_deg`.",
 )
 @click.option("--edited", is_flag=True, help="The masks were corrected by hand: ids and tables say it.")
@@ -51,7 +52,7 @@ def measure(table: str | None, edited: bool, output: str, **sources: str | None)
     if not given.keys() & {"vessel", "artery", "vein", "disc", "fovea"}:
         raise click.UsageError("there is nothing to measure: give --vessel, --artery, --vein, --disc or --fovea.")
     for source in given.values():
-        check_inputs([source.partition("?colours=")[0]])
+        check_inputs([split_colours(source)[0]])
     check_inputs([] if table is None else [table])
     check_output(output)
     announce("Measuring")

@@ -291,7 +291,7 @@ def _of_list(path: str) -> Iterator[_Named]:
         is_whole = is_remote(row["image"]) or os.path.isabs(row["image"])
         inside = os.path.basename(image) if is_whole else os.path.normpath(row["image"])
         eye = row.get("eye", "").lower()
-        for one in _of_file(image, inside, image if is_remote(image) else _real(image), row.get("id", "")):
+        for one in _of_file(image, inside, _real(image), row.get("id", "")):
             yield one._replace(
                 patient=row.get("patient", ""),
                 eye=eye if eye in _EYES else one.eye,
@@ -402,6 +402,9 @@ def _is_inside(path: str, folder: str) -> bool:
 
 
 def _real(path: str) -> str:
+    """What a file or address is known by, whatever names lead to it."""
+    if is_remote(path):
+        return path
     try:
         return os.path.realpath(path)
     except (OSError, ValueError):  # such as a null byte in the name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,13 +13,12 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from vmnet_monai.errors import ImageError, UnreadableImageError
 from vmnet_monai.io.dicom import DICOM_INDEX, check_image_object, is_dicom, read_header
+from vmnet_monai.io.files import file_sha256
 
 __all__ = ["ManifestRow", "FolderContent", "find_objects", "write_minimal_objects"]
 
 _UID = re.compile(r"[0-9][0-9.]{0,62}[0-9]")
 """The characters and the length of a DICOM UID (PS3.5, section 9.1); the UID becomes the name of a folder."""
-
-_BLOCK_BYTES = 1 << 20
 
 
 class ManifestRow(TypedDict, total=False):
@@ -109,11 +107,7 @@ def _uid(header: Dataset) -> str:
 
 def _sha256(path: Path) -> str:
     """SHA-256 of a file, empty where it cannot be read."""
-    digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
-            while block := file.read(_BLOCK_BYTES):
-                digest.update(block)
+        return file_sha256(path)
     except OSError:
         return ""
-    return digest.hexdigest()

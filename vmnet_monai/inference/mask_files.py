@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import json
 import os
@@ -16,29 +15,25 @@ import torch
 from numpy.typing import NDArray
 
 from vmnet_monai.biomarkers.eye import find_eye
-from vmnet_monai.biomarkers.measures import field_of_view_diameter
+from vmnet_monai.biomarkers.measures import GRID_SIZE, field_of_view_diameter
 from vmnet_monai.biomarkers.scale import Scale, scale_from_field_angle, scale_from_pixel_spacing
-from vmnet_monai.biomarkers.tables import MeasuredEye, write_measures
+from vmnet_monai.biomarkers.tables import FLOAT_FORMAT, MeasuredEye, write_measures
 from vmnet_monai.biomarkers.tidy import Grid, Value, measure
 from vmnet_monai.datasets.item import DatasetError, is_image_file, read_rows, warn_counted
 from vmnet_monai.datasets.names import unique_names, without_suffix
-from vmnet_monai.errors import ImageError, error_line
+from vmnet_monai.errors import ImageError, error_reason
 from vmnet_monai.inference.progress import Reporter
 from vmnet_monai.io.dicom import eye as dicom_eye
 from vmnet_monai.io.dicom import is_dicom, read_header
-from vmnet_monai.io.files import whole_file
+from vmnet_monai.io.files import file_sha256, whole_file
 from vmnet_monai.io.images import open_image, read_image, to_mask
-from vmnet_monai.io.masks import parse_mask_address
-from vmnet_monai.io.slices import VOLUME_SUFFIXES, slice_address
+from vmnet_monai.io.masks import parse_mask_address, split_colours
+from vmnet_monai.io.slices import VOLUME_SUFFIXES, parse_slice_address, slice_address
 from vmnet_monai.io.tables import write_table
 from vmnet_monai.reports.dicom.origin import pixel_spacing
 from vmnet_monai.transforms.field_of_view import crop_to_box, estimate_field_of_view, field_of_view_box
 
-__all__ = ["GRID_SIZE", "MASKS", "PROVENANCE", "STATUS", "TABLE_COLUMNS", "MaskError", "MeasuredFile", "measure_files"]
-
-GRID_SIZE = 896
-"""Pixels across the field of view at which masks are measured, as predictions are: measures of fine vessels depend on
-it."""
+__all__ = ["MASKS", "PROVENANCE", "STATUS", "TABLE_COLUMNS", "MaskError", "MeasuredFile", "measure_files"]
 
 MASKS = ("vessel", "artery", "vein", "disc", "fovea")
 """What can be measured."""
@@ -100,7 +95,7 @@ def measure_files(
             field of view; where there are none it is estimated in the photographs, ``image``, and without these the
             whole picture is taken. Of DICOM photographs the PixelSpacing and the eye are used.
         output_dir: folder of the tables.
-        table: CSV or XLSX with :data:`TABLE_COLUMNS`: scale, eye and patient of the photographs.
+        table: CSV, XLSX or Parquet with :data:`TABLE_COLUMNS`: scale, eye and patient of the photographs.
         edited: whether masks were corrected by hand: ids end in ``-edited``, and the tables say it.
         progress: told how many photographs are done.
 
@@ -126,7 +121,7 @@ def measure_files(
         except ImageError as error:
             one = one._replace(status="refused", reason=" ".join(str(error).split()))
         except Exception as error:
-            one = one._replace(status="failed", reason=error_line(error).removeprefix("error: "))
+            one = one._replace(status="failed", reason=error_reason(error))
         measured.append(one)
     if progress is not None:
         progress.update(len(ids), len(ids))
@@ -146,25 +141,25 @@ def _named_by(sources: Mapping[str, str]) -> list[str]:
 
 def _find(sources: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """The files of each source by photograph; of several of one name the path of none, which is refused later."""
-    parts = {key: source.partition("?colours=") for key, source in sources.items()}
-    missing = [path for path, *_ in parts.values() if not os.path.exists(path)]
+    parts = {key: split_colours(source) for key, source in sources.items()}
+    missing = [path for path, _ in parts.values() if not os.path.exists(path)]
     if missing:
         raise FileNotFoundError(f"{missing[0]}: no such file or folder. Give one that exists.")
-    are_folders = {key: os.path.isdir(path) for key, (path, *_) in parts.items()}
+    are_folders = {key: os.path.isdir(path) for key, (path, _) in parts.items()}
     if len(set(are_folders.values())) > 1:
         file, folder = (next(sources[key] for key, is_one in are_folders.items() if is_one == kind) for kind in (0, 1))
         raise ValueError(f"all masks must be files or all folders, got the file {file} and the folder {folder}.")
     first = next(iter(_named_by(sources)))
     if not any(are_folders.values()):
         name = _stem(os.path.basename(parts[first][0]))
-        return {key: {name: _address(path, mark, colours)} for key, (path, mark, colours) in parts.items()}
+        return {key: {name: _address(path, colours)} for key, (path, colours) in parts.items()}
     found: dict[str, dict[str, str]] = {}
-    for key, (folder, mark, colours) in parts.items():
+    for key, (folder, colours) in parts.items():
         found[key] = {}
         for path in sorted(Path(folder).iterdir()):
             if not path.name.startswith(".") and _is_mask_file(path):
                 name = _stem(path.name)
-                found[key][name] = "" if name in found[key] else _address(str(path), mark, colours)
+                found[key][name] = "" if name in found[key] else _address(str(path), colours)
     return found
 
 
@@ -181,8 +176,8 @@ def _stem(name: str) -> str:
     return name[: -len(suffix)] if suffix else without_suffix(name)
 
 
-def _address(path: str, mark: str, colours: str) -> str:
-    return slice_address(path, 0) if _volume_suffix(path) else f"{path}{mark}{colours}"
+def _address(path: str, colours: str) -> str:
+    return slice_address(path, 0) if _volume_suffix(path) else f"{path}{colours}"
 
 
 def _paths_of(name: str, found: Mapping[str, Mapping[str, str]], sources: Mapping[str, str]) -> dict[str, str]:
@@ -305,10 +300,8 @@ def _scale(row: Mapping[str, str], spacing: tuple[float, float] | None, diameter
 
 
 def _digest(address: str) -> str:
-    mask = parse_mask_address(address)
-    path = address.partition("?slice=")[0] if mask is None else mask.path
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    parsed = parse_mask_address(address) or parse_slice_address(address)
+    return file_sha256(address if parsed is None else parsed.path)
 
 
 def _write(
@@ -316,7 +309,7 @@ def _write(
 ) -> None:
     columns = [name for name in MeasuredFile._fields if name not in ("values", "files")]
     rows = [{name: getattr(one, name) for name in columns} for one in measured]
-    write_table(folder / STATUS, pd.DataFrame(rows, columns=columns), "%.6g")
+    write_table(folder / STATUS, pd.DataFrame(rows, columns=columns), FLOAT_FORMAT)
     done = [MeasuredEye(one.id, one.eye, one.values, one.patient) for one in measured if one.status == "ok"]
     write_measures(folder, done)
     provenance = {

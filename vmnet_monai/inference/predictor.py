@@ -16,7 +16,6 @@ from vmnet_monai.datasets.names import without_suffix
 from vmnet_monai.errors import ImageError, plain_errors, root_cause
 from vmnet_monai.inference.bundle import read_inference_config
 from vmnet_monai.inference.prediction import make_prediction
-from vmnet_monai.inference.runtime_choice import AUTO
 from vmnet_monai.io.depth import eight_bits
 from vmnet_monai.io.images import REMARKS
 from vmnet_monai.reports.prediction import Prediction
@@ -55,8 +54,7 @@ class Predictor:
 
     def __init__(self, bundle: str | Path | None = None, overlays: Sequence[str | Path] = (), **overrides: Any) -> None:
         config = read_inference_config(bundle, overlays, **overrides)
-        if config.get("runtime") == AUTO:
-            config["resume"] = False  # no folder has results with whose runtime it would go on
+        config["resume"] = False  # it has no folder with whose results it would go on
         with plain_errors():
             self._preprocessing = config.get_parsed_content("preprocessing")
             self._postprocessing = config.get_parsed_content("postprocessing")

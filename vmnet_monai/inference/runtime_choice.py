@@ -23,7 +23,7 @@ import torch
 from filelock import FileLock
 
 from vmnet_monai.calibration.operating_point import network_settings, weights_version
-from vmnet_monai.errors import error_line
+from vmnet_monai.errors import error_reason
 from vmnet_monai.explain import Explainer
 from vmnet_monai.inference.exports import TOLERANCE, export_files, write_exports
 from vmnet_monai.inference.record_folder import RecordFolder
@@ -111,7 +111,7 @@ def choose_runtime(
         try:
             measured = comparison.remembered(candidates)
         except OSError as error:
-            measured = {name: {"problem": error_line(error).removeprefix("error: ")} for name in candidates}
+            measured = {name: {"problem": error_reason(error)} for name in candidates}
         usable = {name: of["seconds"] for name, of in measured.items() if "problem" not in of}
         if begun is not None and begun not in usable:
             raise ValueError(
@@ -196,7 +196,7 @@ class _Comparison:
                 except OSError:
                     raise
                 except Exception as error:  # exporters and runtimes raise errors of many classes
-                    measured[name] = {"problem": error_line(error).removeprefix("error: ")}
+                    measured[name] = {"problem": error_reason(error)}
                     continue
                 measured[name] = {"difference": difference}
                 if difference <= TOLERANCE:

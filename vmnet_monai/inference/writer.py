@@ -11,7 +11,7 @@ import numpy as np
 from ignite.engine import Engine, Events
 from numpy.typing import NDArray
 
-from vmnet_monai.errors import error_line, unwritten
+from vmnet_monai.errors import error_reason, unwritten
 from vmnet_monai.explain import Explainer
 from vmnet_monai.handlers.multi_task import decollated
 from vmnet_monai.inference.findings import FindingMaker
@@ -118,7 +118,7 @@ class PredictionWriter:
                 logger.debug(name, exc_info=True)
                 if isinstance(error, OSError) and error.errno is not None and error.filename is None:
                     error = unwritten(self.manifest.output_dir, error)
-                reason = error_line(error).removeprefix("error: ")
+                reason = error_reason(error)
                 self.manifest.add_unpredicted(name, "failed", reason, before + time.perf_counter() - started)
 
     def _write(self, item: Mapping[str, Any]) -> Record:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from vmnet_monai.errors import unwritten
 from vmnet_monai.io.png import png_parts
 
-__all__ = ["remove_partial_files", "whole_file", "write_png"]
+__all__ = ["file_sha256", "remove_partial_files", "whole_file", "write_png"]
 
 PARTIAL_PREFIX = ".vmnet-partial-"
 """Prefix of the name of every file that is still being written."""
@@ -87,3 +88,13 @@ def write_png(
     """
     with whole_file(path) as temporary, temporary.open("wb") as file:
         file.writelines(png_parts(pixels, palette))
+
+
+def file_sha256(path: str | os.PathLike[str]) -> str:
+    """Return the SHA-256 of a file, 64 hexadecimal digits.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -17,6 +17,7 @@ __all__ = [
     "colour_address",
     "ellipse_address",
     "parse_mask_address",
+    "split_colours",
 ]
 
 LABEL_COLOURS = {
@@ -156,3 +157,14 @@ def parse_mask_address(text: str | Path) -> ColourAddress | EllipseAddress | Non
             )
         return EllipseAddress(match[1], *map(float, match.groups()[1:]))
     return None
+
+
+def split_colours(source: str) -> tuple[str, str]:
+    """Split the colours that are meant from a file or a whole folder of label pictures.
+
+    Example:
+        >>> split_colours("HRF/av?colours=red,green"), split_colours("HRF/manual1")
+        (('HRF/av', '?colours=red,green'), ('HRF/manual1', ''))
+    """
+    path, mark, colours = source.partition("?colours=")
+    return path, mark + colours

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import zipfile
 from pathlib import Path
+
+from vmnet_monai.io.files import file_sha256
 
 __all__ = [
     "OPERATING_POINT_NAME",
@@ -65,7 +66,7 @@ def weights_sha256(folder: str | Path) -> str:
     path = weights_path(folder)
     if path.name == TORCHSCRIPT_NAME:
         return torchscript_extra(path, WEIGHTS_SHA256).decode()
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return file_sha256(path)
 
 
 def weights_path(folder: str | Path) -> Path:
