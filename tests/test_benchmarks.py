@@ -17,6 +17,7 @@ import source_probe
 import torch
 from monai.bundle import ConfigParser
 from PIL import Image
+from bundle_configs import SMALL_NETWORK
 from small_bundle import small_bundle
 
 from vmnet_monai.calibration.operating_point import OperatingPoint
@@ -28,8 +29,7 @@ SMALL: dict[str, Any] = {
     "device": "cpu",
     "grid_size": 64,
     "disease_size": 32,
-    "network_def#features": [8, 12, 16, 24],
-    "network_def#guided_levels": 2,
+    **SMALL_NETWORK,
 }
 
 
@@ -54,7 +54,7 @@ def two_sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
         disease_size=SMALL["disease_size"],
         contrast="none",
         field_of_view="estimate",
-        network="VMNet(classified=encoder)",
+        network="FineVMNet(encoder=unet)",
         structures=("vessel",),
         structure_thresholds=(0.5,),
         disease_calibration=((1.0, 0.0),) * len(diseases),

@@ -24,10 +24,7 @@ from vmnet_monai.datasets.phantom import write_phantoms
 ROOT = Path(__file__).parents[1]
 BLOCKS = re.findall(r"^```sh\n(.*?)^```$", (ROOT / "README.md").read_text(), flags=re.DOTALL | re.MULTILINE)
 COMMANDS = [line for block in BLOCKS for line in block.splitlines()]
-SMALL_TRAINING = (
-    "--train#trainer#max_epochs 1 --grid_size 64 --val_interval 1 "
-    "--network_def#features [8,12,16,24] --network_def#guided_levels 2"
-)
+SMALL_TRAINING = "--train#trainer#max_epochs 1 --grid_size 64 --val_interval 1"
 WEIGHTS = ROOT / "bundles/vmnet/models/model.pt"
 
 

@@ -32,7 +32,7 @@ def test_a_training_is_evaluated_and_calibrated_with_the_bundle_of_the_package(
     given = {**SMALL, "dataset_name": "phantom", "dataset_dir": "phantoms"}
     run_workflow("train", overrides={**given, "output_dir": "out", "max_epochs": 1})
     executed = json.loads(Path("out/executed_config.json").read_text())
-    assert executed["network_def"]["features"] == SMALL["network_def#features"]
+    assert executed["network_def"]["encoder"] == SMALL["network_def#encoder"]
     assert (executed["max_epochs"], executed["dataset_dir"]) == (1, "phantoms")
 
     run_workflow("evaluate", overrides={**given, "output_dir": "out"})
@@ -64,7 +64,7 @@ def test_only_the_first_process_writes_the_record(monkeypatch: pytest.MonkeyPatc
         ("trian#trainer", "no key trian: did you mean train or training"),
         ("train#samplr#balance", "no key train#samplr: did you mean train#sampler"),
         ("train#sampler#balence", "train#sampler#balance"),
-        ("network_def#featurs", "network_def#features"),
+        ("network_def#encodr", "network_def#encoder"),
         ("train::sampler::balence", "train#sampler#balance"),
         ("+imports", r"no key \+imports: did you mean imports"),
         ("seed#x", "no key seed#x: all keys are in"),

@@ -3,8 +3,7 @@ r"""Whether the vessels guide the diseases: the disease head with its guidance k
 Takes the config files and overrides of the training:
 
     python tests/benchmarks/knock_out.py --data_root data --output_dir output/diseases --config_file "[ \
-        'bundles/vmnet/configs/train.json','configs/datasets/diseases.json', \
-        'configs/networks/efficientnet_lite.json','configs/experiments/diseases.json']"
+        'bundles/vmnet/configs/train.json','configs/datasets/diseases.json','configs/experiments/diseases.json']"
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What one pass of V-MNet costs, as a multiple of one pass of a small W-Net, measured in one run on the CPU.
 
-    python tests/benchmarks/network_cost.py [--overlay configs/networks/efficientnet_lite.json] [--sizes 640,768,896]
+    python tests/benchmarks/network_cost.py [--sizes 640,768,896] [--overlay configs/networks/vmnet_unet.json]
 
 The W-Net stands for the lightest networks that segment vessels well: two small U-Nets in a row, the second of which
 sees the photograph and what the first has drawn (Galdran et al., Sci Rep 2022, doi 10.1038/s41598-022-09675-y, with
@@ -27,10 +27,10 @@ ROOT = Path(__file__).parents[2]
 TRAIN = str(ROOT / "bundles/vmnet/configs/train.json")
 
 STRUCTURES = ("vessel", "artery", "vein", "disc")
-"""What the network of the overlay draws."""
+"""What the bundle's network draws."""
 
-TODAY_SIZE = 896
-"""Grid of the bundle's weights."""
+OVERLAY_SIZE = 896
+"""Grid of the bundle's weights up to version 0.6."""
 
 
 class InTurn(nn.Module):
@@ -46,24 +46,24 @@ class InTurn(nn.Module):
 
 
 def network_cost(
-    overlay: str = str(ROOT / "configs/networks/efficientnet_lite.json"),
     sizes: Sequence[int] = (640, 768, 896),
+    overlay: str = str(ROOT / "configs/networks/vmnet_unet.json"),
+    overlay_size: int = OVERLAY_SIZE,
     repeats: int = 5,
     threads: int = 2,
-    today_size: int = TODAY_SIZE,
     reference_size: int = REFERENCE_SIZE,
     **override: Any,
 ) -> str:
     """Measure the bundle's network and that of an overlay, all heads, on one photograph.
 
     Args:
-        overlay: config file of the other network.
-        sizes: its grids in pixels.
+        sizes: grids of the bundle's network in pixels.
+        overlay: config file of the other network, which draws vessels only.
+        overlay_size: its grid in pixels.
         repeats: times that each is measured, all in turn, after one run to warm up.
         threads: of PyTorch and of OpenVINO.
-        today_size: grid of the bundle's network.
         reference_size: grid of the W-Net.
-        **override: overrides of the config of the overlay's network.
+        **override: overrides of the config of the bundle's network.
 
     Returns:
         A Markdown table: parameters in millions, and the median CPU seconds of a pass in PyTorch and in OpenVINO, both
@@ -71,11 +71,11 @@ def network_cost(
     """
     torch.set_num_threads(threads)
     sizes = [sizes] if isinstance(sizes, int) else sizes
-    today = _network([TRAIN], {})
-    other = _network([TRAIN, overlay], {"structures": list(STRUCTURES), **override})
+    own = _network([TRAIN], {"structures": list(STRUCTURES), **override})
+    other = _network([TRAIN, overlay], {})
     systems = {f"W-Net at {reference_size}": (WNet().eval(), reference_size)}
-    systems[f"bundle's network at {today_size}"] = (today, today_size)
-    systems |= {f"{Path(overlay).stem} at {size}": (other, size) for size in sizes}
+    systems |= {f"bundle's network at {size}": (own, size) for size in sizes}
+    systems[f"{Path(overlay).stem} at {overlay_size}"] = (other, overlay_size)
     passes: dict[tuple[str, str], Callable[[], Any]] = {}
     for name, (network, size) in systems.items():
         image = torch.rand(1, 3, size, size)

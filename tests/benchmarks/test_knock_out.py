@@ -19,7 +19,6 @@ from vmnet_monai.networks import FineVMNet, UNetEncoder
 
 ROOT = Path(__file__).parents[2]
 TRAIN = f"{ROOT}/bundles/vmnet/configs/train.json"
-LITE = f"{ROOT}/configs/networks/efficientnet_lite.json"
 
 
 class ReadsMaps(nn.Module):
@@ -111,7 +110,7 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str,
         "network_def#shared_stages": None,
     }
     parser = ConfigParser()
-    parser.read_config([TRAIN, LITE])
+    parser.read_config(TRAIN)
     parser.update(settings)
     torch.manual_seed(0)
     network = parser.get_parsed_content("network")
@@ -135,7 +134,7 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str,
 
 @pytest.mark.slow
 def test_guidance_that_has_learnt_nothing_makes_no_difference(untrained: tuple[Path, dict[str, Any]]) -> None:
-    words = ["--config_file", str([TRAIN, LITE]), "--split", "train", "--min_count", "3", "--batch_size", "4"]
+    words = ["--config_file", str(TRAIN), "--split", "train", "--min_count", "3", "--batch_size", "4"]
     for key, value in untrained[1].items():
         words += [f"--{key}", str(value)]
     table = fire.Fire(knock_out.knock_out, command=words)

@@ -13,11 +13,15 @@ from bundle_configs import ROOT, TRAIN
 from layouts import write_drive, write_eyepacs_light, write_odir5k, write_rfmid
 from monai.bundle import ConfigParser
 
-NETWORKS = sorted(path.relative_to(ROOT / "configs/networks") for path in (ROOT / "configs/networks").rglob("*.json"))
+OWN = Path("the bundle's own")
+"""Stands for no overlay of a network."""
+
+FOLDER = ROOT / "configs/networks"
+NETWORKS = [OWN, *sorted(path.relative_to(FOLDER) for path in FOLDER.rglob("*.json"))]
 OVER_RESFORMER = {"resformer_parallel", "resformer_lower_rate"}
 """Overlays that are laid over that of ResFormer."""
 
-TWO_HEADED = {"efficientnet_lite", "venet", "resformer", *OVER_RESFORMER}
+TWO_HEADED = {OWN.stem, "vmnet_unet", "venet", "resformer", *OVER_RESFORMER}
 RECIPES = {
     "alone": [],
     "vessels": ["vessels"],
@@ -30,8 +34,8 @@ RECIPES = {
     "auc margin": ["auc_margin"],
     "convex": ["convex_focal_dice"],
 }
-ENCODERS = {"structures", "diseases"}
-"""Recipes that set a part of the network's own: they are laid over it."""
+OF_THE_BUNDLE = {"structures", "diseases"}
+"""Recipes that set parts of the bundle's network, so that no other is laid over it."""
 
 ITEMS = [{"id": str(i), "dataset": "hrf", "disease": [float(i % 2)] * 5, "vessel": "a.png"} for i in range(4)]
 SIZE_PX = 64
@@ -44,9 +48,9 @@ def allowed(network: Path, recipe: str) -> bool:
     if recipe == "convex":
         return network.stem == "efficientnet_b0_unet"
     if recipe == "auc margin":
-        return network.parent.name == "layouts"
-    if recipe in ENCODERS:
-        return network.stem == "efficientnet_lite"
+        return network.parent.name == "layouts" or network == OWN
+    if recipe in OF_THE_BUNDLE:
+        return network == OWN
     return True
 
 
@@ -54,7 +58,8 @@ def composed(network: Path, recipe: str) -> ConfigParser:
     files = [TRAIN, *(f"configs/experiments/{name}.json" for name in RECIPES[recipe] if "ablation" not in name)]
     if network.stem in OVER_RESFORMER:
         files.append("configs/networks/resformer.json")
-    files.insert(1 if recipe in ENCODERS else len(files), f"configs/networks/{network.as_posix()}")
+    if network != OWN:
+        files.append(f"configs/networks/{network.as_posix()}")
     files += [f"configs/experiments/{name}.json" for name in RECIPES[recipe] if "ablation" in name]
     if recipe in ("convex", "auc margin"):
         files = [TRAIN, files[-1], f"configs/experiments/{RECIPES[recipe][0]}.json"]

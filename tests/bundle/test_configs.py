@@ -15,7 +15,6 @@ from bundle_configs import CONFIGS, INFERENCE, ROOT, SMALL_NETWORK, TRAIN
 from monai.bundle import ConfigParser, ConfigWorkflow, ckpt_export, load_bundle_config, onnx_export, verify_metadata
 
 from vmnet_monai.errors import root_cause
-from vmnet_monai.networks import VMNet
 
 SCHEMA = ROOT / "../shared/schema/meta_schema_20240725.json"
 METADATA = f"{CONFIGS}/metadata.json"
@@ -112,7 +111,7 @@ def _laid_over(overlay: str) -> list[str]:
     if overlay in OVER_A_NETWORK:
         return [*recipe, f"configs/networks/{OVER_A_NETWORK[overlay]}.json"]
     if overlay in OVER_AN_ENCODER:
-        return [TRAIN, "configs/networks/efficientnet_lite.json", *OVER_AN_ENCODER[overlay]]
+        return [TRAIN, *OVER_AN_ENCODER[overlay]]
     return recipe[: recipe.index(overlay)] if overlay in recipe else [TRAIN]
 
 
@@ -151,6 +150,7 @@ def test_inference_has_the_properties_that_monai_asks_for(phantoms: Path, traine
         dataset_dir=str(phantoms / "images"),
         output_dir=str(tmp_path),
         model_dir=str(trained / "models"),
+        **SMALL_NETWORK,
     )
     workflow.initialize()
     assert workflow.check_properties() == []
@@ -168,14 +168,16 @@ def test_metadata_describes_the_network_as_it_is() -> None:
     metadata = _load(METADATA)
     train = _load(TRAIN)
     outputs = metadata["network_data_format"]["outputs"]
-    network = VMNet(label_names=train["diseases"]).eval()
+    network = ConfigParser(_load(INFERENCE)).get_parsed_content("network_def").eval()
     with torch.no_grad():
         result = network(torch.rand(1, metadata["network_data_format"]["inputs"]["image"]["num_channels"], 64, 96))
-    assert set(result) == set(outputs)
-    assert result["vessel"].shape == (1, outputs["vessel"]["num_channels"], 64, 96)
+    assert {key: value.shape for key, value in result.items() if key != "disease"} == {
+        key: (1, output["num_channels"], 64, 96) for key, output in outputs.items() if key != "disease"
+    }
     assert result["disease"].shape == (1, outputs["disease"]["num_channels"])
     # programs that run bundles, such as MONAI Label, show these as the names of the labels
-    assert list(outputs["vessel"]["channel_def"].values()) == train["structures"]
+    for structure in network.structures:
+        assert list(outputs[structure]["channel_def"].values()) == [structure]
     assert list(outputs["disease"]["channel_def"].values()) == train["diseases"]
 
 
@@ -191,8 +193,9 @@ def _export_arguments(trained: Path) -> dict:
 
 
 def _checkpoint_output(trained: Path, image: torch.Tensor) -> dict[str, torch.Tensor]:
-    train = _load(TRAIN)
-    network = VMNet(train["diseases"], features=SMALL_NETWORK["network_def#features"], guided_levels=2).eval()
+    parser = ConfigParser(_load(TRAIN))
+    parser.update(SMALL_NETWORK)
+    network = parser.get_parsed_content("network_def").eval()
     network.load_state_dict(torch.load(trained / "models/model.pt", weights_only=True))
     with torch.no_grad():
         return network(image)

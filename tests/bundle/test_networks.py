@@ -25,6 +25,7 @@ VESSEL_NETWORKS = {
 }
 QUICK = {key: value for key, value in SMALL.items() if key not in SMALL_NETWORK}
 
+SMALL_UNET = {"network_def#features": [8, 12, 16, 24], "network_def#guided_levels": 1}
 SMALL_RESFORMER = {"network_def#features": [4, 8], "network_def#num_heads": [2, 4], "cam_layer": "levels.1"}
 
 SYSTEMS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -43,18 +44,18 @@ SYSTEMS: dict[str, tuple[str, dict[str, Any]]] = {
             for name, value in {"feature_size": 4, "hidden_size": 24, "mlp_dim": 24, "num_heads": 2}.items()
         },
     ),
-    "classification from the encoder": ("layouts/encoder_classifier", SMALL_NETWORK | {"network_def#guided_levels": 1}),
-    "shared decoder": ("layouts/shared_decoder", SMALL_NETWORK),
+    "classification from the encoder": ("layouts/encoder_classifier", SMALL_UNET),
+    "shared decoder": ("layouts/shared_decoder", SMALL_UNET | {"network_def#guided_levels": 2}),
     "bottleneck transformer": (
         "layouts/bottleneck_transformer",
-        SMALL_NETWORK | {"network_def#guided_levels": 1, "network_def#features": [8, 16, 32]},
+        SMALL_UNET | {"network_def#features": [8, 16, 32]},
     ),
     "ResNet-18": ("resnet18", {}),
-    "V-MNet on EfficientNet-Lite": ("efficientnet_lite", {"network_def#encoder#frozen_stages": 2}),
+    "V-MNet on U-Net blocks": ("vmnet_unet", SMALL_UNET | {"network_def#guided_levels": 2}),
 }
 """Systems of the papers and baselines by overlay, in small."""
 
-QUICKLY = ("VENet", "U-Net with focal Dice", "V-MNet on EfficientNet-Lite")
+QUICKLY = ("VENet", "U-Net with focal Dice", "V-MNet on U-Net blocks")
 """One with both heads, one with a head less, and the one that is ours: those that are run with the quick tests."""
 
 

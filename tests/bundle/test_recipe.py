@@ -17,7 +17,6 @@ VESSELS = "configs/experiments/vessels.json"
 JOINT = "configs/experiments/joint.json"
 FINE_TUNE = "configs/experiments/fine_tune.json"
 ABLATION = "configs/experiments/ablation"
-LITE = "configs/networks/efficientnet_lite.json"
 STRUCTURES = "configs/experiments/structures.json"
 DISEASES = "configs/experiments/diseases.json"
 
@@ -58,7 +57,7 @@ def joint(train: Callable[..., Path], vessels: Path, tmp_path_factory: pytest.Te
 def test_joint_training_starts_from_the_vessels_and_learns_both(vessels: Path, joint: Path) -> None:
     before, after = (torch.load(folder / "models/model.pt") for folder in (vessels, joint))
     changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
-    assert {"stem", "encoder", "decoder", "vessel_head", "guidance", "classifier"} <= changed
+    assert {"encoder", "disease_encoder", "decoder", "structure_head", "guide_encoder", "classifier"} <= changed
     kernels = [name for name, value in before.items() if value.ndim == 4 and "guidance" not in name]
     moved = [torch.linalg.norm(after[n] - before[n]) / torch.linalg.norm(before[n]) for n in kernels]
     assert max(moved) < 0.5  # unrelated random weights lie 1.4 apart
@@ -97,20 +96,6 @@ def test_ablation_leaves_one_head(
     assert heads == [head]
 
 
-ON_UNET: dict[str, Any] = {
-    "device": "cpu",
-    "grid_size": 64,
-    "disease_size": 32,
-    "val_interval": 1,
-    "network_def#encoder": {"_target_": "vmnet_monai.networks.UNetEncoder", "features": [4, 8, 12]},
-    "network_def#decoder_channels": [8, 6],
-    "network_def#guide_channels": [4, 4, 4],
-    "network_def#shared_stages": 1,
-    "network_def#guided_levels": 2,
-}
-"""A small network on U-Net blocks; the disease branch has one of two stages of its own."""
-
-
 def test_diseases_are_learnt_from_drawn_maps_and_leave_the_structures_as_they_are(
     train: Callable[..., Path], phantoms: Path, tmp_path: Path
 ) -> None:
@@ -118,11 +103,12 @@ def test_diseases_are_learnt_from_drawn_maps_and_leave_the_structures_as_they_ar
         **{"crop_size": 32, "batch_size": 4},
         **{"train#items#times": {"phantom": 2}, "loss#structure_weights": {"vessel": 2.0}},
     }
-    files = [TRAIN, LITE, VESSELS, STRUCTURES]
-    structures = train(tmp_path / "structures", 1, files, ON_UNET, **crops)
+    files = [TRAIN, VESSELS, STRUCTURES]
+    structures = train(tmp_path / "structures", 1, files, SMALL | {"disease_size": 32}, **crops)
     weights = str(structures / "models/model.pt")
-    settings = {**ON_UNET, "batch_size": 4, "pretrained": weights, "validate#metrics#val_auc#min_count": 1}
-    diseases = train(tmp_path / "diseases", 2, [TRAIN, LITE, DISEASES], settings)
+    settings = SMALL | {"disease_size": 32, "batch_size": 4, "pretrained": weights}
+    settings["validate#metrics#val_auc#min_count"] = 1
+    diseases = train(tmp_path / "diseases", 2, [TRAIN, DISEASES], settings)
 
     before, after = (torch.load(folder / "models/model.pt") for folder in (structures, diseases))
     for name, value in before.items():
@@ -133,9 +119,9 @@ def test_diseases_are_learnt_from_drawn_maps_and_leave_the_structures_as_they_ar
     torch.testing.assert_close(after[shared], before[shared.removeprefix("disease_")], rtol=1e-5, atol=1e-6)
     assert not torch.allclose(after[own], before[own.removeprefix("disease_")], rtol=1e-3)
 
-    overrides = {**ON_UNET, "dataset_name": "phantom", "dataset_dir": str(phantoms)}
+    overrides = {**SMALL, "disease_size": 32, "dataset_name": "phantom", "dataset_dir": str(phantoms)}
     for task, overlay in (("calibrating", CALIBRATE), ("evaluating", EVALUATE)):
-        run(task, config_file=[TRAIN, LITE, overlay], output_dir=str(diseases), **overrides)
+        run(task, config_file=[TRAIN, overlay], output_dir=str(diseases), **overrides)
     table = pd.read_csv(diseases / "metrics.csv")
     assert table["vessel_inside_fov_dice"].notna().all()
     assert table["probability_glaucoma"].between(0, 1).all()

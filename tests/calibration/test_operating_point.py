@@ -56,6 +56,7 @@ def test_file_is_readable_json(folder: Path) -> None:
         "network": "VMNet(classified=encoder)",
         "structures": ["vessel"],
         "structure_thresholds": [29491 / 65535],
+        "structure_parts": {},
         "disease_calibration": [[1 / 3, -0.2], [2.0, 0.0]],
         "disease_thresholds": list(POINT.disease_thresholds),
         "disease_sources": [],

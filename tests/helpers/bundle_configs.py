@@ -17,7 +17,10 @@ SMALL: dict[str, Any] = {
     "device": "cpu",
     "grid_size": 64,
     "val_interval": 1,
-    "network_def#features": [8, 12, 16, 24],
+    "network_def#encoder": {"_target_": "vmnet_monai.networks.UNetEncoder", "features": [8, 12, 16, 24]},
+    "network_def#decoder_channels": [16, 12, 8],
+    "network_def#guide_channels": [4, 4, 4, 4],
+    "network_def#shared_stages": 1,
     "network_def#guided_levels": 2,
 }
 """Overrides that make a training a matter of seconds."""

@@ -18,7 +18,10 @@ SIZE_PX = 256
 def small_bundle(folder: Path) -> Path:
     """Write the bundle: the shipped ``inference.json`` with a small network, its weights and operating point."""
     config = json.loads((BUNDLE / "configs/inference.json").read_text())
-    config["network_def"] |= {"features": [4, 8, 12], "guided_levels": 2}
+    config["network_def"] = {
+        **{"_target_": "vmnet_monai.networks.VMNet", "label_names": "@diseases", "structures": "@structures"},
+        **{"disease_size": "@disease_size", "features": [4, 8, 12], "guided_levels": 2},
+    }
     config |= {"device": "cpu", "amp": False}
     (folder / "configs").mkdir(parents=True)
     (folder / "configs/inference.json").write_text(json.dumps(config))

@@ -28,6 +28,7 @@ def fit_operating_point(
     contrast: str,
     field_of_view: str,
     network: str,
+    structure_parts: Mapping[str, str] | None = None,
     trained: str | None = None,
 ) -> OperatingPoint:
     """Choose thresholds and calibration on validation images.
@@ -51,6 +52,7 @@ def fit_operating_point(
         contrast: contrast method of the preprocessing.
         field_of_view: where the preprocessing finds the field of view.
         network: see :func:`~vmnet_monai.calibration.network_settings`.
+        structure_parts: part -> whole, for structures that are parts of others.
         trained: ISO date of the weights; None where it is unknown.
     """
     answered = ~np.isnan(probabilities).any(axis=1)
@@ -67,6 +69,7 @@ def fit_operating_point(
         field_of_view=field_of_view,
         network=network,
         structures=tuple(histograms),
+        structure_parts=dict(structure_parts or {}),
         structure_thresholds=tuple(
             best_dice_threshold(histogram) if histogram[1].any() else DEFAULT_THRESHOLD
             for histogram in histograms.values()

@@ -22,7 +22,7 @@ from vmnet_monai.calibration.percentile import QUANTILES, percentile
 from vmnet_monai.calibration.platt import platt_scaled
 from vmnet_monai.io.files import whole_file
 from vmnet_monai.io.weights import OPERATING_POINT_NAME, TORCHSCRIPT_NAME, WEIGHTS_NAME, weights_sha256
-from vmnet_monai.structures import check_structures, is_file_safe
+from vmnet_monai.structures import check_parts, check_structures, is_file_safe
 from vmnet_monai.transforms.contrast import CONTRAST_METHODS
 from vmnet_monai.transforms.field_of_view import FIELD_OF_VIEW_METHODS
 
@@ -88,6 +88,8 @@ class OperatingPoint:
             have none.
         network: what :func:`network_settings` says of the network.
         structures: keys of the structures that are segmented, see :func:`~vmnet_monai.structures.check_structures`.
+        structure_parts: part -> whole, for structures that are parts of others, such as arteries of vessels, see
+            :func:`~vmnet_monai.structures.check_parts`; empty where none is.
         structure_thresholds: values in [0, 1]; a pixel of the field of view belongs to a structure where its
             probability reaches the value.
         disease_calibration: K pairs of scale, above 0, and shift, from
@@ -119,6 +121,7 @@ class OperatingPoint:
     structure_thresholds: tuple[Fraction, ...]
     disease_calibration: tuple[tuple[Scale, Shift], ...]
     disease_thresholds: tuple[Fraction, ...]
+    structure_parts: dict[str, str] = dataclasses.field(default_factory=dict)
     disease_sources: tuple[tuple[str, ...], ...] = ()
     disease_reference: tuple[QuantileTable, ...] = ()
     trained: Annotated[str | None, AfterValidator(_iso_date)] = None
@@ -126,6 +129,7 @@ class OperatingPoint:
     @model_validator(mode="after")
     def _check_lists(self) -> OperatingPoint:
         check_structures(self.structures, self.diseases)
+        check_parts(self.structure_parts, self.structures)
         for names, values in (
             ("structures", "structure_thresholds"),
             ("diseases", "disease_calibration"),
@@ -226,9 +230,12 @@ class OperatingPoint:
         """
         given = network_settings(network)
         if given != self.network:
+            earlier = ""
+            if self.network.startswith("VMNet(") and given.startswith("FineVMNet("):
+                earlier = " Those up to version 0.6 had what is `configs/networks/vmnet_unet.json` now."
             raise ValueError(
                 f"the weights were trained as {self.network}, and the network is {given}: pass the overlays and "
-                "overrides of the network that the training had."
+                f"overrides of the network that the training had.{earlier}"
             )
 
     def save(self, folder: str | Path) -> Path:
@@ -302,7 +309,11 @@ def _read(path: Path) -> tuple[OperatingPoint, str]:
     renamed = [f"{key} is now {new}" for key, new in RENAMED_KEYS.items() if key in stored]
     if renamed:
         raise ValueError(f"{path} has keys of an earlier version, {'; '.join(renamed)}: {_make_anew(path)}")
-    required = [field.name for field in dataclasses.fields(OperatingPoint) if field.default is dataclasses.MISSING]
+    required = [
+        field.name
+        for field in dataclasses.fields(OperatingPoint)
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    ]
     missing = {*required, "weights_sha256"} - stored.keys()
     if missing:
         raise ValueError(

@@ -171,6 +171,7 @@ class BestModelSaver:
             contrast=self.contrast,
             field_of_view=self.field_of_view,
             network=network_settings(self.network),
+            structure_parts=self.collector.parts,
             trained=date.today().isoformat() if self.trained == "today" else self.trained,
         )
         network = getattr(self.network, "module", self.network)
