@@ -30,7 +30,7 @@ STRUCTURES = ("vessel", "artery", "vein", "disc")
 """What the bundle's network draws."""
 
 OVERLAY_SIZE = 896
-"""Grid of the bundle's weights up to version 0.6."""
+"""Grid of the bundle's weights up to version 0.5."""
 
 
 class InTurn(nn.Module):

@@ -45,11 +45,9 @@ class BestAt:
         engine.state.best_metric_epoch = best  # type: ignore[attr-defined]
 
 
-def saver(
-    folder: Path, network: torch.nn.Module, collector: PredictionCollector, trained: str = "today"
-) -> BestModelSaver:
+def saver(folder: Path, network: torch.nn.Module, collector: PredictionCollector, **settings: Any) -> BestModelSaver:
     sizes = {"grid_size": 64, "disease_size": 32}
-    return BestModelSaver(str(folder), network, collector, DISEASES, **sizes, contrast="clahe", trained=trained)
+    return BestModelSaver(str(folder), network, collector, DISEASES, **sizes, contrast="clahe", **settings)
 
 
 def select(folder: Path, entries: list[dict[str, Any]], structures: tuple[str, ...] = ("vessel",)) -> OperatingPoint:
@@ -182,6 +180,18 @@ def test_only_the_best_epoch_is_saved(tmp_path: Path) -> None:
 
     feed([[photograph(**SEPARABLE)]], Count(), collector, BestAt(1, 2), saver(tmp_path, network, collector), epochs=3)
     assert torch.load(tmp_path / "model.pt", weights_only=True)["weight"].item() == 2
+
+
+def test_weights_can_be_stored_in_half_the_size_and_load_as_they_were_but_for_roundings(tmp_path: Path) -> None:
+    network = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 1), torch.nn.BatchNorm2d(1))
+    collector = PredictionCollector()
+    feed([[photograph(**SEPARABLE)]], collector, BestAt(1), saver(tmp_path, network, collector, dtype=torch.float16))
+    stored = torch.load(tmp_path / "model.pt", weights_only=True)
+    assert {value.dtype for value in stored.values()} == {torch.float16, torch.int64}
+    weight = network[0].weight.detach().clone()
+    network.load_state_dict(stored)
+    assert network[0].weight.dtype == torch.float32
+    torch.testing.assert_close(network[0].weight, weight, rtol=1e-3, atol=1e-6)
 
 
 def test_without_a_score_the_last_validation_is_saved_and_said_so(

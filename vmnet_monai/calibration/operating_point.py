@@ -232,7 +232,7 @@ class OperatingPoint:
         if given != self.network:
             earlier = ""
             if self.network.startswith("VMNet(") and given.startswith("FineVMNet("):
-                earlier = " Those up to version 0.6 had what is `configs/networks/vmnet_unet.json` now."
+                earlier = " Those up to version 0.5 had what is `configs/networks/vmnet_unet.json` now."
             raise ValueError(
                 f"the weights were trained as {self.network}, and the network is {given}: pass the overlays and "
                 f"overrides of the network that the training had.{earlier}"

@@ -125,6 +125,8 @@ class BestModelSaver:
         contrast: contrast method of the preprocessing.
         field_of_view: where the preprocessing finds the field of view.
         trained: ISO date of the weights, ``"today"`` for that on which they are saved, None where it is unknown.
+        dtype: type in which floating point weights are stored, such as ``torch.float16`` for a file of half the size;
+            None stores them as they are. PyTorch converts them back as a network loads them.
     """
 
     def __init__(
@@ -138,6 +140,7 @@ class BestModelSaver:
         contrast: str,
         field_of_view: str = "estimate",
         trained: str | None = "today",
+        dtype: torch.dtype | None = None,
     ) -> None:
         self.model_dir = Path(model_dir)
         self.network = network
@@ -148,6 +151,7 @@ class BestModelSaver:
         self.contrast = contrast
         self.field_of_view = field_of_view
         self.trained = trained
+        self.dtype = dtype
 
     def attach(self, engine: Engine) -> None:
         """Register with an evaluator."""
@@ -175,8 +179,12 @@ class BestModelSaver:
             trained=date.today().isoformat() if self.trained == "today" else self.trained,
         )
         network = getattr(self.network, "module", self.network)
+        weights = {
+            key: value.to("cpu", self.dtype if self.dtype and value.is_floating_point() else value.dtype)
+            for key, value in network.state_dict().items()
+        }
         with whole_file(self.model_dir / WEIGHTS_NAME) as path:
-            torch.save({key: value.cpu() for key, value in network.state_dict().items()}, path)
+            torch.save(weights, path)
         point.save(self.model_dir)
         which = "Last validation, without a score" if is_undefined else "Best validation so far"
         logger.info(f"{which}, at epoch {state.epoch}: saved {self.model_dir / WEIGHTS_NAME}")

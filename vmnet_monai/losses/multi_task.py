@@ -223,7 +223,7 @@ class MultiTaskLoss(nn.Module):
         if (logits > of_whole + ROUNDING).any():
             raise ValueError(
                 f"a part must not be more probable than its whole, got {part} above {whole}: give the network the same "
-                "parts (structure_parts), as configs/networks/efficientnet_lite.json does, or leave them out of both."
+                "parts (structure_parts), as train.json does, or leave them out of both."
             )
         logs = nn.functional.logsigmoid(logits) - nn.functional.logsigmoid(of_whole)
         logs = logs.clamp(max=-LEAST_REST)
