@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
+from textwrap import shorten
 
 import torch
 
@@ -68,14 +69,21 @@ def load_weights(network: torch.nn.Module, path: str | Path, parts: Mapping[str,
             the other parts of both are left alone. None loads all.
 
     Raises:
-        RuntimeError: if the weights do not fit.
-        ValueError: if the file holds no weights, or such as are no numbers.
-        AttributeError: if the network has no part of a name.
+        ValueError: if the file holds no weights, or such as are no numbers, or they do not fit the network.
     """
     weights = read_weights(path)
-    if parts is None:
-        network.load_state_dict(weights)
-        return
-    for part, source in parts.items():
-        inside = {name.removeprefix(f"{source}."): w for name, w in weights.items() if name.startswith(f"{source}.")}
-        network.get_submodule(part).load_state_dict(inside)
+    try:
+        if parts is None:
+            network.load_state_dict(weights)
+            return
+        for part, source in parts.items():
+            names = [name for name in weights if name.startswith(f"{source}.")]
+            inside = {name.removeprefix(f"{source}."): weights[name] for name in names}
+            network.get_submodule(part).load_state_dict(inside)
+    except (RuntimeError, AttributeError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"a network must have the parts of the weights that it starts from, and {type(network).__name__} does not "
+            f"fit {path} ({shorten(reason, 200)}): give weights of the same network, or `--pretrained None` to start "
+            "from random ones."
+        ) from error
