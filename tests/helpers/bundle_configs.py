@@ -22,7 +22,7 @@ SMALL: dict[str, Any] = {
     "network_def#guide_channels": [4, 4, 4, 4],
     "network_def#shared_stages": 1,
     "network_def#guided_levels": 2,
-    "pretrained": None,
+    "pretrained": False,
 }
 """Overrides that make a training a matter of seconds."""
 

@@ -19,7 +19,7 @@ def test_weights_arrive(tmp_path: Path) -> None:
 
 def test_other_shapes_are_refused(tmp_path: Path) -> None:
     torch.save(torch.nn.Linear(2, 3).state_dict(), tmp_path / "model.pt")
-    with pytest.raises(ValueError, match="size mismatch.*pretrained None"):
+    with pytest.raises(ValueError, match="size mismatch.*pretrained False"):
         load_weights(torch.nn.Linear(3, 3), tmp_path / "model.pt")
 
 

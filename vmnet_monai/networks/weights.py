@@ -84,6 +84,6 @@ def load_weights(network: torch.nn.Module, path: str | Path, parts: Mapping[str,
         reason = " ".join(str(error).split())
         raise ValueError(
             f"a network must have the parts of the weights that it starts from, and {type(network).__name__} does not "
-            f"fit {path} ({shorten(reason, 200)}): give weights of the same network, or `--pretrained None` to start "
+            f"fit {path} ({shorten(reason, 200)}): give weights of the same network, or `--pretrained False` to start "
             "from random ones."
         ) from error
