@@ -103,7 +103,7 @@ def test_finished_weights_get_an_operating_point_for_another_grid(
         "output_dir": str(tmp_path),
     }
     weights = trained / "models/model.pt"
-    run("calibrating", config_file=[TRAIN, CALIBRATE], pretrained=str(weights), **settings)
+    run("calibrating", config_file=[TRAIN, CALIBRATE], **settings | {"pretrained": str(weights)})
     before, after = torch.load(weights), torch.load(tmp_path / "models/model.pt")
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert OperatingPoint.load(tmp_path / "models").grid_size == 96

@@ -120,7 +120,8 @@ def test_diseases_are_learnt_from_drawn_maps_and_leave_the_structures_as_they_ar
     torch.testing.assert_close(after[shared], before[shared.removeprefix("disease_")], rtol=1e-5, atol=1e-6)
     assert not torch.allclose(after[own], before[own.removeprefix("disease_")], rtol=1e-3)
 
-    overrides = {**SMALL, "disease_size": 32, "dataset_name": "phantom", "dataset_dir": str(phantoms)}
+    overrides = settings | {"dataset_name": "phantom", "dataset_dir": str(phantoms)}
+    overrides["pretrained"] = str(diseases / "models/model.pt")
     for task, overlay in (("calibrating", CALIBRATE), ("evaluating", EVALUATE)):
         run(task, config_file=[TRAIN, overlay], output_dir=str(diseases), **overrides)
     table = pd.read_csv(diseases / "metrics.csv")

@@ -21,7 +21,7 @@ WRONG = {
     "predict photo.png --output photo.png/out": "photo.png is a file",
     "predict photo.png --output out --model-dir gone": "gone/operating_point.json is missing",
     "predict photo.png --output out --model-dir empty": "empty/model.pt is empty",
-    "predict photo.png --output out --threshold _target_=0.5": "one of vessel, normal,",
+    "predict photo.png --output out --threshold _target_=0.5": "one of vessel, artery,",
     "predict photo.png --output out --explain keratoconus": "got keratoconus",
     "predict photo.png --output out --runtime onnx --model-dir empty": "empty",
     "predict photo.png --output out --engine ray --runtime auto": "need one runtime",
