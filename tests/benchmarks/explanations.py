@@ -50,10 +50,11 @@ CASCADE = (
     "classifier.features",
     "classifier",
     "guidance",
-    "vessel_head",
+    "guide_encoder",
+    "disease_encoder",
+    "structure_head",
     "decoder",
     "encoder",
-    "stem",
 )
 """Parts of V-MNet from the logits backwards; each step of the randomisation takes one more."""
 

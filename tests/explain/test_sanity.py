@@ -13,7 +13,7 @@ from explanations import CASCADE
 
 from vmnet_monai.datasets.phantom import write_phantoms
 from vmnet_monai.explain import disease_heat_maps
-from vmnet_monai.networks import VMNet
+from vmnet_monai.networks import FineVMNet, UNetEncoder
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 0.5
@@ -39,9 +39,11 @@ def test_maps_of_a_random_network_are_others(method: str, cascade: tuple[int, ..
         assert explanations.rank_correlation(before, after, shipped["field_of_view"]) < LIMIT, parts
 
 
-def small(*diseases: str) -> VMNet:
+def small(*diseases: str) -> FineVMNet:
     torch.manual_seed(0)
-    return VMNet(diseases or ["amd"], features=(4, 8, 12), guided_levels=2).eval()
+    channels = {"decoder_channels": (6, 4), "guide_channels": (4, 4, 4)}
+    encoder = UNetEncoder((4, 8, 12))
+    return FineVMNet(diseases or ["amd"], encoder, **channels, shared_stages=1, guided_levels=2).eval()
 
 
 def test_randomising_changes_the_named_parts_of_a_copy() -> None:
