@@ -190,9 +190,7 @@ def _resampling(length: int, resampled: int) -> sparse.csr_array:
     columns = (first[:, None] + np.arange(-radius, radius + 2)) % period
     columns = np.minimum(columns, period - columns) if length > 1 else np.zeros_like(columns)
     rows = np.repeat(np.arange(resampled), columns.shape[1])
-    return sparse.csr_array(
-        (weights.astype(np.float32).ravel(), (rows, columns.ravel())), shape=(resampled, length)
-    )
+    return sparse.csr_array((weights.astype(np.float32).ravel(), (rows, columns.ravel())), shape=(resampled, length))
 
 
 def _shows_several_fields(lit: np.ndarray) -> bool:
