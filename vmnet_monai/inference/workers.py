@@ -167,7 +167,7 @@ class WritingProcesses(Generic[Result]):
         self._pool.shutdown()
 
     def stop(self) -> Iterator[Result]:
-        """Yield the results of the items that are begun, leave the others, and end the processes."""
+        """Let the processes finish what they have begun, leave the rest, and yield the results that are there."""
         self._pool.shutdown(cancel_futures=True)
         while self._pending:
             future = self._pending.popleft()
