@@ -288,7 +288,7 @@ def restore_from_box(grid: torch.Tensor, box: FieldOfViewBox) -> torch.Tensor:
     """
     top, left, side, height, width = box
     square = torch.nn.functional.interpolate(grid[None].float(), (side, side), mode="bilinear", antialias=True)[0]
-    square = square.clamp(grid.min().float(), grid.max().float())  # rounding may leave the range of a probability
+    square.clamp_(grid.min().float(), grid.max().float())  # rounding may leave the range of a probability
     image = square.new_zeros((square.shape[0], height, width))
     y0, x0, y1, x1 = max(0, top), max(0, left), min(height, top + side), min(width, left + side)
     image[:, y0:y1, x0:x1] = square[:, y0 - top : y1 - top, x0 - left : x1 - left]

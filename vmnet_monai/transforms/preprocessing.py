@@ -156,7 +156,7 @@ def restore_predictions(structures: Sequence[str]) -> list[Transform]:
 
     Returns:
         Transforms from an item with ``pred``, a dictionary of logits, to ``pred_<structure>`` (1, H, W) and
-        ``pred_disease`` (K,), float32 in [0, 1], and ``fov`` (1, H, W) of 0 and 1. Keys that a network of a single task
+        ``pred_disease`` (K,), float32 in [0, 1], and ``fov`` (1, H, W), uint8 0 and 1. Keys that a network of one task
         lacks stay absent.
     """
     maps = [f"pred_{structure}" for structure in structures]
@@ -166,7 +166,7 @@ def restore_predictions(structures: Sequence[str]) -> list[Transform]:
         ToDeviced(predictions, device="cpu", allow_missing_keys=True),
         Activationsd(predictions, sigmoid=True, allow_missing_keys=True),
         RestoreToImaged([*maps, "fov"], allow_missing_keys=True),
-        AsDiscreted("fov", threshold=0.5),
+        AsDiscreted("fov", threshold=0.5, dtype=torch.uint8),
         MaskIntensityd(maps, mask_key="fov", allow_missing_keys=True),
     ]
 
