@@ -41,6 +41,7 @@ STAGES: Mapping[str, Sequence[str]] = {
         "vmnet_monai.io.images.FundusImageReader.read",
         "vmnet_monai.io.images.FundusImageReader.get_data",
         "vmnet_monai.io.images.read_image",
+        "vmnet_monai.transforms.photograph.KeepPhotographd.__call__",
     ),
     "check and field of view": (
         "vmnet_monai.transforms.FieldOfViewd.__call__",

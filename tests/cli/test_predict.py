@@ -402,6 +402,20 @@ def test_output_inside_the_input_folder_is_not_read_as_photographs(bundle: Path,
     assert pd.read_csv(tmp_path / "out/manifest.csv")["id"].tolist() == ["retina"]
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX")
+def test_processes_that_read_and_write_change_no_byte(bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for turn in range(4):
+        RETINA.rotate(20 * turn).resize((353 - turn, 353)).save(tmp_path / f"in/{turn}.jpg")
+    Image.new("RGB", (90, 90), "grey").save(tmp_path / "in/grey.png")
+    words = ["predict", str(tmp_path / "in"), "--bundle", str(bundle), "--explain", "all", "--pdf", "--workers"]
+    for count in "02":
+        assert cli.main([*words, count, "--output", str(tmp_path / count)]) == cli.SOME_BAD
+    alone, together = (snapshot(tmp_path / count) for count in "02")
+    assert together == alone
+    assert {name.partition("/")[0] for name in alone} >= {"vessel", "cam", "pdf", "records", "report", "manifest.csv"}
+
+
 KILLED = """
 import os, random, signal, sys, time
 from vmnet_monai import cli

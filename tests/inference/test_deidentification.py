@@ -26,7 +26,9 @@ def add_predicted(one: Manifest) -> None:
     """Note the only photograph of a run as predicted."""
     (name,) = one.items
     nothing = Description(width_px=1, height_px=1, findings=[], measures={}, warnings=[], structures=[], heat_maps=[])
-    one.add(one.record_of(name, nothing))
+    record = one.record_of(name, nothing)
+    one.write(record)
+    one.note(record)
 
 
 def links(folder: Path) -> pd.DataFrame:

@@ -90,7 +90,7 @@ def test_a_process_that_is_ended_is_told_with_the_remedy_and_the_next_run_goes_o
 
 def test_photographs_leave_a_process_without_shared_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A container has 64 MB of it; tensors would be sent through it, arrays are not."""
-    usable = batches(tmp_path, "a", num_workers=1)
+    usable = batches(tmp_path, "a", "b", num_workers=1)
     outcome = usable.loader.dataset[0]
     monkeypatch.setattr(torch.utils.data, "get_worker_info", lambda: SimpleNamespace(id=0))
     sent = usable.loader.collate_fn([outcome])
@@ -99,3 +99,8 @@ def test_photographs_leave_a_process_without_shared_memory(tmp_path: Path, monke
     monkeypatch.undo()
     (batch,) = usable
     assert torch.equal(batch["image"][0], outcome.prepared["image"])
+
+
+def test_one_photograph_alone_starts_no_process(tmp_path: Path) -> None:
+    assert batches(tmp_path, "a", num_workers=2).loader.num_workers == 0
+    assert batches(tmp_path / "two", "a", "b", num_workers=4).loader.num_workers == 2

@@ -46,6 +46,11 @@ def predicted(one: Manifest, item: dict[str, str]) -> Record:
     return record
 
 
+def keep(one: Manifest, record: Record) -> None:
+    one.write(record)
+    one.note(record)
+
+
 def test_a_photograph_in_a_bucket_is_predicted_again_when_it_changed(tmp_path: Path) -> None:
     store = fsspec.filesystem("memory")
     store.pipe_file("memory://clinic/a.jpg", b"a")
@@ -59,7 +64,7 @@ def test_a_photograph_in_a_bucket_is_predicted_again_when_it_changed(tmp_path: P
         todo.append(len(waiting))
         for known in waiting:
             assert "states" not in known
-            one.add(predicted(one, dict(known)))
+            keep(one, predicted(one, dict(known)))
         one.close()
     assert todo == [1, 0, 1]
     one = manifest_of(tmp_path)
@@ -74,7 +79,7 @@ def done(tmp_path: Path) -> dict[str, str]:
     item = image(tmp_path, "a")
     one = manifest_of(tmp_path)
     one.start([item])
-    one.add(predicted(one, item))
+    keep(one, predicted(one, item))
     one.close()
     return item
 
@@ -147,7 +152,7 @@ def test_a_folder_in_the_place_of_a_record_is_named_with_the_way_out(tmp_path: P
     assert one.start([done]) == [done]
     assert one.begin_replacing("a") == []
     with pytest.raises(IsADirectoryError, match=rf"{path} must be a file, and a folder has that name: move it away"):
-        one.add(predicted(one, done))
+        keep(one, predicted(one, done))
     assert path.is_dir()
 
 
@@ -156,7 +161,7 @@ def test_a_photograph_is_predicted_again_when_the_mask_of_its_field_of_view_chan
     item = image(tmp_path, "a") | {"fov": mask}
     one = manifest_of(tmp_path)
     one.start([item])
-    one.add(predicted(one, item))
+    keep(one, predicted(one, item))
     one.close()
     again = manifest_of(tmp_path)
     assert again.start([item]) == []
@@ -173,7 +178,7 @@ def test_a_photograph_that_changes_during_the_run_is_predicted_again(tmp_path: P
     one = manifest_of(tmp_path)
     one.start([item])
     Path(item["image"]).write_bytes(b"another")
-    one.add(predicted(one, item))
+    keep(one, predicted(one, item))
     one.close()
     assert manifest_of(tmp_path).start([item]) == [item]
 
@@ -201,7 +206,7 @@ def test_inputs_that_were_not_reached_are_in_the_manifest(tmp_path: Path) -> Non
     items = [image(tmp_path, "a"), image(tmp_path, "b")]
     one = manifest_of(tmp_path)
     one.start(items)
-    one.add(predicted(one, items[1]))
+    keep(one, predicted(one, items[1]))
     one.write_tables()
     manifest = pd.read_csv(one.output_dir / "manifest.csv", keep_default_na=False)
     assert manifest["status"].tolist() == ["failed", "ok"]
@@ -227,7 +232,7 @@ def test_results_of_a_photograph_go_when_another_file_in_its_place_is_refused(
         one = manifest_of(tmp_path)
         one.start([done])
         if is_there:
-            one.add(predicted(one, done))
+            keep(one, predicted(one, done))
         else:
             one.add_unpredicted("a", "refused", "It is a cat.")
         one.close()
@@ -257,7 +262,7 @@ def test_manifest_has_a_row_per_input_and_predictions_one_per_prediction(tmp_pat
     one = manifest_of(tmp_path)
     one.start(items)
     one.add_unpredicted("c", "failed", "OSError: disk full", 0.25)
-    one.add(predicted(one, items[0]))
+    keep(one, predicted(one, items[0]))
     one.add_unpredicted("b", "refused", "It is a cat.", 0.5)
     one.write_tables()
     manifest = pd.read_csv(one.output_dir / "manifest.csv", keep_default_na=False)
@@ -351,7 +356,7 @@ def test_progress_is_told_at_the_start_and_after_each_input(tmp_path: Path, done
     items = [done, *(image(tmp_path, name) for name in "bc")]
     one.start(items)
     one.add_unpredicted("b", "failed", "OSError: disk full")
-    one.add(predicted(one, items[2]))
+    keep(one, predicted(one, items[2]))
     one.close()
     assert told == [(1, 3), (2, 3), (3, 3), "end"]
 

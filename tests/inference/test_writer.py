@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,11 @@ from vmnet_monai.explain.explainer import Explainer
 from vmnet_monai.handlers import ValidationImages
 from vmnet_monai.inference.findings import FindingMaker
 from vmnet_monai.inference.manifest import Manifest
+from vmnet_monai.inference.workers import CAN_FORK
 from vmnet_monai.inference.writer import PredictionWriter
+from vmnet_monai.reports.record import Record
+
+needs_fork = pytest.mark.skipif(not CAN_FORK, reason="processes are forked")
 
 POINT = operating_point(0.3, 0.7)
 
@@ -36,7 +42,7 @@ def writer(
     point: OperatingPoint = POINT,
     names: Sequence[str] = "a",
     decide: bool = True,
-    **options: bool,
+    **options: Any,
 ) -> PredictionWriter:
     """A writer into a folder, without report unless it is asked for, that decides."""
     manifest = Manifest(folder, {}, "m", "t")
@@ -151,6 +157,91 @@ def test_real_inference_writes_pictures_of_the_photographs_size(tmp_path: Path) 
         assert cam.shape == image_pixels.shape
         assert (cam != image_pixels).any()
     assert pd.read_csv(tmp_path / "predictions.csv")["image"].tolist() == [f"{name}.png" for name in names]
+
+
+def test_the_kept_photograph_is_shown_and_its_file_is_not_read_again(tmp_path: Path) -> None:
+    pixels = np.full((2, 3, 3), (200, 60, 30), dtype=np.uint8)
+    entry = photograph("a", vessel=[[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]]) | {"photograph": pixels.tobytes()}
+    handler = writer(tmp_path, report=True)
+    feed([[entry]], handler)
+    assert [record.status for record in handler.manifest.ordered()] == ["ok"], "a.png does not exist"
+    shown = read(tmp_path / "report/pictures/a/photograph.jpg")
+    assert shown.shape == pixels.shape and np.abs(shown.astype(int) - pixels).max() < 5
+
+
+def test_a_photograph_whose_postprocessing_fails_fails_alone(tmp_path: Path) -> None:
+    def refuse_b(item: dict[str, Any]) -> dict[str, Any]:
+        if item["id"] == "b":
+            raise KeyError("no such map")
+        return item
+
+    handler = writer(tmp_path, names="ab", postprocessing=refuse_b)
+    feed([[photograph(name, vessel=[[0.1]]) for name in "ab"]], handler)
+    records = handler.manifest.ordered()
+    assert [record.status for record in records] == ["ok", "failed"]
+    assert records[1].reason == "KeyError: 'no such map'"
+
+
+def written(folder: Path) -> dict[str, bytes]:
+    """The visible files, without times."""
+    files = {}
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.name.startswith("."):
+            lines = path.read_bytes().splitlines(keepends=True)
+            if path.name == "manifest.csv":
+                files[path.name] = pd.read_csv(path).drop(columns="seconds").to_csv().encode()
+            else:
+                files[str(path.relative_to(folder))] = b"".join(line for line in lines if b'"seconds"' not in line)
+    return files
+
+
+@needs_fork
+def test_processes_write_the_same_bytes_as_one(tmp_path: Path) -> None:
+    vessel = np.random.default_rng(0).random((20, 30)).tolist()
+    entries = [[photograph(name, vessel=vessel) for name in names] for names in ("ab", "c", "d", "e")]
+    pixels = np.random.default_rng(1).integers(0, 256, (20, 30, 3), dtype=np.uint8).tobytes()
+    for count in (0, 2):
+        handler = writer(tmp_path / str(count), names="abcde", report=True, num_workers=count)
+        feed([[{**entry, "photograph": pixels} for entry in batch] for batch in entries], handler)
+        assert [record.id for record in handler.manifest.ordered() if record.status == "ok"] == list("abcde")
+    assert written(tmp_path / "2") == written(tmp_path / "0")
+
+
+def with_pid(item: dict[str, Any]) -> dict[str, Any]:
+    """A postprocessing that remarks in which process it runs."""
+    return {**item, "warnings": str(os.getpid())}
+
+
+@needs_fork
+@pytest.mark.parametrize(
+    ("names", "pred", "here"),
+    [("ab", {"disease": 0, "evidence": 0}, False), ("ab", {"disease": 0}, True), ("ab", {}, False), ("a", {}, True)],
+    ids=["prepared heat maps", "heat maps that ask the network again", "no heat maps", "one photograph"],
+)
+def test_processes_write_what_needs_no_network(tmp_path: Path, names: str, pred: dict[str, Any], here: bool) -> None:
+    handler = writer(tmp_path, ("glaucoma",), names=names, postprocessing=with_pid, num_workers=1)
+    entries = [photograph(name, probabilities=None, vessel=[[0.1]]) | {"pred": pred} for name in names]
+    feed([[entry] for entry in entries], handler)
+    pids = {int(record.warnings[0]) for record in handler.manifest.ordered() if isinstance(record, Record)}
+    assert len(pids) == 1 and (os.getpid() in pids) == here
+
+
+@needs_fork
+def test_what_was_written_before_a_process_was_ended_stays(tmp_path: Path) -> None:
+    def kill(item: dict[str, Any]) -> dict[str, Any]:
+        if item["id"] == "c":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return item
+
+    handler = writer(tmp_path, names="abcdef", postprocessing=kill, num_workers=1)
+    with pytest.raises(RuntimeError, match="ended from outside"):
+        feed([[photograph(name, vessel=[[0.1]])] for name in "abcdef"], handler)
+    table = pd.read_csv(tmp_path / "manifest.csv")
+    assert table["status"].tolist() == ["ok", "ok", "failed", "failed", "failed", "failed"]
+    assert "run was stopped" in table["reason"][2]
+    handler.manifest.close()
+    again = writer(tmp_path, names="abcdef", num_workers=1)
+    assert list(again.manifest.records) == ["a", "b"]
 
 
 def test_heat_is_drawn_inside_the_field_of_view_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

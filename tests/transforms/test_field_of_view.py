@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage import data
+from skimage.transform import resize
 
 from vmnet_monai.datasets.phantom import generate_phantom
 from vmnet_monai.transforms import (
@@ -23,6 +24,7 @@ from vmnet_monai.transforms import (
     field_of_view_box,
     restore_from_box,
 )
+from vmnet_monai.transforms.field_of_view import _enlarged, _reduced_brightness
 
 
 def disc(height_px: int, width_px: int, diameter_px: int) -> NDArray[np.bool_]:
@@ -80,6 +82,30 @@ def test_estimate_is_the_same_disc_at_another_pixel_count() -> None:
     large, small = disc(600, 800, 560), disc(150, 200, 140)
     found = field_of_view_box(estimate_field_of_view(lit(large)))
     assert found.side_px / 4 == pytest.approx(field_of_view_box(estimate_field_of_view(lit(small))).side_px, abs=2)
+
+
+@pytest.mark.parametrize(("shape", "reduced"), [((700, 1300), (276, 512)), ((1, 900), (1, 512)), ((40, 30), (40, 30))])
+def test_the_reduced_copy_is_that_of_scikit_image(shape: tuple[int, int], reduced: tuple[int, int]) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (3, *shape), dtype=np.uint8)
+    surround = np.zeros(shape, dtype=bool)
+    surround[:, : shape[1] // 9] = True
+    brightness = np.where(surround, 0, image.max(axis=0)).astype(np.float32)
+    expected = resize(brightness, reduced, order=1, anti_aliasing=shape != reduced)
+    np.testing.assert_allclose(_reduced_brightness(image, surround, reduced), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(150, 220), (1100, 2100), (301, 223)])
+def test_the_enlarged_mask_is_that_of_scikit_image(shape: tuple[int, int]) -> None:
+    small = disc(150, 220, 180).astype(np.float32)
+    np.testing.assert_array_equal(_enlarged(small, shape), resize(small, shape, order=1) > 0.5)
+
+
+def test_a_crop_does_not_depend_on_the_other_channels() -> None:
+    image = torch.randint(0, 256, (3, 70, 90), dtype=torch.uint8)
+    box = FieldOfViewBox(-10, 0, 90, 70, 90)
+    together = torch.nn.functional.pad(image.float(), (0, 0, 10, 10))
+    expected = torch.nn.functional.interpolate(together[None], (40, 40), mode="bilinear", antialias=True)[0]
+    torch.testing.assert_close(crop_to_box(image, box, 40), expected, rtol=0, atol=1e-4)
 
 
 def test_estimate_fills_a_dark_lesion_and_leaves_out_a_label_in_the_frame() -> None:

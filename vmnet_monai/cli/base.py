@@ -32,6 +32,7 @@ __all__ = [
     "device_expression",
     "model_options",
     "print_table",
+    "workers_option",
 ]
 
 OK, SOME_BAD, CANNOT_RUN, INTERRUPTED = 0, 1, 2, 130
@@ -138,6 +139,16 @@ def model_options(function: Function) -> Function:
         "--model-dir", metavar="DIR", help="Weights and thresholds of a training [default: those of the bundle]."
     )
     return bundle_option(model_dir(function))
+
+
+workers_option = click.option(
+    "--workers",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Processes that read photographs, and as many that write results, beside the network's; 0 for none [default: "
+    "one for two cores, up to 4].",
+)
+"""Decorator: adds the option that sets the number of processes beside the network's."""
 
 
 def print_table(table: pd.DataFrame, title: str | None = None) -> None:

@@ -7,7 +7,16 @@ from typing import Any
 
 import rich_click as click
 
-from vmnet_monai.cli.base import DEVICE, OK, SOME_BAD, Command, device_expression, model_options, print_table
+from vmnet_monai.cli.base import (
+    DEVICE,
+    OK,
+    SOME_BAD,
+    Command,
+    device_expression,
+    model_options,
+    print_table,
+    workers_option,
+)
 from vmnet_monai.cli.checks import announce, check_bundle, check_inputs, check_model, check_output
 from vmnet_monai.io.bundle import literal
 
@@ -36,9 +45,7 @@ __all__ = ["calibrate"]
 @click.option("--flips", is_flag=True, help="For predictions with --flips, which average over four mirror images.")
 @click.option("--device", type=DEVICE, metavar="DEVICE", help="cpu, cuda or cuda:1 [default: the GPU if there is one].")
 @click.option("--batch-size", type=click.IntRange(1), default=1, metavar="N", help="Photographs at once.")
-@click.option(
-    "--workers", type=click.IntRange(0), default=0, metavar="N", help="Processes that read photographs; 0 for none."
-)
+@workers_option
 @click.option_panel("Model", options=["--bundle", "--model-dir", "--flips"])
 @click.option_panel("Machine", options=["--device", "--batch-size", "--workers"])
 def calibrate(
@@ -49,7 +56,7 @@ def calibrate(
     model_dir: str | None,
     flips: bool,
     device: str | None,
-    workers: int,
+    workers: int | None,
     batch_size: int,
 ) -> int:
     """Calibrate the diseases for your own camera and patients, on photographs that you have labelled.
@@ -66,7 +73,9 @@ def calibrate(
     from vmnet_monai.inference.own_calibration import calibrate_on_own, calibration_table
 
     logging.getLogger("ignite").setLevel(logging.CRITICAL)  # it reports errors that are reported here
-    overrides: dict[str, Any] = {"batch_size": batch_size, "num_workers": workers, "flips": flips}
+    overrides: dict[str, Any] = {"batch_size": batch_size, "flips": flips}
+    if workers is not None:
+        overrides["num_workers"] = workers
     if model_dir is not None:
         overrides["model_dir"] = literal(model_dir)
     if device is not None:

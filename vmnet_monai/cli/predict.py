@@ -10,7 +10,17 @@ from typing import Any
 
 import rich_click as click
 
-from vmnet_monai.cli.base import DEVICE, NAMES, OK, SOME_BAD, THRESHOLD, Command, device_expression, model_options
+from vmnet_monai.cli.base import (
+    DEVICE,
+    NAMES,
+    OK,
+    SOME_BAD,
+    THRESHOLD,
+    Command,
+    device_expression,
+    model_options,
+    workers_option,
+)
 from vmnet_monai.cli.checks import (
     announce,
     check_bundle,
@@ -102,9 +112,7 @@ __all__ = ["predict"]
 @click.option("--resume/--no-resume", default=True, help="Keep what an earlier run with the same settings finished.")
 @click.option("--device", type=DEVICE, metavar="DEVICE", help="cpu, cuda or cuda:1 [default: the GPU if there is one].")
 @click.option("--batch-size", type=click.IntRange(1), default=1, metavar="N", help="Photographs at once.")
-@click.option(
-    "--workers", type=click.IntRange(0), default=0, metavar="N", help="Processes that read photographs; 0 for none."
-)
+@workers_option
 @click.option(
     "--engine",
     default="local",
@@ -146,7 +154,7 @@ def predict(
     explain: list[str],
     method: str,
     thresholds: tuple[tuple[str, float], ...],
-    workers: int,
+    workers: int | None,
     engine: str,
     ray_address: str | None,
     actors: int | None,
@@ -181,8 +189,9 @@ def predict(
         "explain": keywords.get(tuple(explain), [literal(name) for name in explain]),
         "cam_method": method,
         "thresholds": dict(thresholds),
-        "num_workers": workers,
     }
+    if workers is not None:
+        overrides["num_workers"] = workers
     if model_dir is not None:
         overrides["model_dir"] = literal(model_dir)
     if calibration is not None:
@@ -199,7 +208,7 @@ def predict(
 
 
 def _check_engine(
-    engine: str, workers: int, address: str | None, actors: int | None, results: str, settings: Mapping[str, Any]
+    engine: str, workers: int | None, address: str | None, actors: int | None, results: str, settings: Mapping[str, Any]
 ) -> None:
     """Refuse options that do not go together, and the engine ray where it is not installed."""
     if engine == "local":

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import time
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
 import torch
 from monai.data import DataLoader, Dataset
-from monai.data.utils import list_data_collate
+from monai.data.utils import list_data_collate, worker_init_fn
 from monai.engines import SupervisedEvaluator
 from monai.engines.utils import IterationEvents
 from monai.utils.enums import CommonKeys as Keys
-from numpy.typing import NDArray
 
 from vmnet_monai.errors import ImageError, root_cause
 from vmnet_monai.explain import Explainer
 from vmnet_monai.inference.manifest import Manifest
+from vmnet_monai.inference.workers import begin_process, pack, unpack, useful_workers
 from vmnet_monai.reports.record import Status
 
 __all__ = ["SkipFailedIteration", "SkipInvalidDataLoader"]
@@ -57,29 +59,16 @@ class _Guarded(torch.utils.data.Dataset[_Outcome]):
 
 
 def _only(outcomes: list[_Outcome]) -> _Outcome:
-    """The outcome, with arrays for tensors where a process that loads data sends it.
-
-    PyTorch would send tensors through shared memory, of which a container often has 64 MB, less than a few photographs
-    take, and a process that finds it full is killed. Arrays go through a pipe.
-    """
+    """The outcome, packed where a process that reads sends it."""
     (outcome,) = outcomes
     if outcome.prepared is None or torch.utils.data.get_worker_info() is None:
         return outcome
-    return outcome._replace(prepared={key: _sent(value) for key, value in outcome.prepared.items()})
+    return outcome._replace(prepared=pack(outcome.prepared))
 
 
-class _Sent(NamedTuple):
-    """A tensor on its way from one process to another."""
-
-    array: NDArray[Any]
-
-
-def _sent(value: Any) -> Any:
-    return _Sent(value.numpy()) if type(value) is torch.Tensor else value
-
-
-def _received(value: Any) -> Any:
-    return torch.from_numpy(value.array) if isinstance(value, _Sent) else value
+def _begin_reading(parent: int, worker_id: int) -> None:
+    worker_init_fn(worker_id)
+    begin_process(parent)
 
 
 class SkipInvalidDataLoader:
@@ -93,7 +82,7 @@ class SkipInvalidDataLoader:
         dataset: photographs and transforms. Entries get ``seconds``, the time that reading took.
         manifest: where the unusable ones are noted.
         batch_size: photographs per batch.
-        num_workers: processes that read; 0 reads in the own process.
+        num_workers: processes that read; 0 reads in the own process, as does one photograph alone.
 
     Raises:
         ValueError: if the batch size is below 1, or the dataset is the name of one.
@@ -109,7 +98,13 @@ class SkipInvalidDataLoader:
         self.dataset = dataset
         self.manifest = manifest
         self.batch_size = batch_size
-        self.loader = DataLoader(_Guarded(dataset), batch_size=1, num_workers=num_workers, collate_fn=_only)
+        self.loader = DataLoader(
+            _Guarded(dataset),
+            batch_size=1,
+            num_workers=useful_workers(num_workers, len(dataset)),
+            collate_fn=_only,
+            worker_init_fn=functools.partial(_begin_reading, os.getpid()),
+        )
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         usable: list[dict[str, Any]] = []
@@ -118,8 +113,7 @@ class SkipInvalidDataLoader:
                 status: Literal["refused", "failed"] = "refused" if outcome.status == "refused" else "failed"
                 self.manifest.add_unpredicted(outcome.item["id"], status, outcome.reason, outcome.seconds)
                 continue
-            prepared = {key: _received(value) for key, value in outcome.prepared.items()}
-            usable.append(prepared | {"seconds": outcome.seconds})
+            usable.append(unpack(outcome.prepared) | {"seconds": outcome.seconds})
             if len(usable) == self.batch_size:
                 yield list_data_collate(usable)
                 usable = []
@@ -143,7 +137,7 @@ class SkipInvalidDataLoader:
 
 
 class SkipFailedIteration:
-    """One iteration of an evaluator; where the network or the postprocessing fails, the batch fails alone.
+    """One iteration of an evaluator; where the network fails, the batch fails alone.
 
     Its images are recorded as failed, and the engine goes on with an empty batch. For the argument
     ``iteration_update`` of :class:`monai.engines.SupervisedEvaluator`, whose own iteration does the same without

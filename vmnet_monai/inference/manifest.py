@@ -205,20 +205,20 @@ class Manifest:
         known = {**self._known(name), **dict(description)}
         return Record(**known, made_from=self.made_from[name], files=[])
 
-    def add(self, record: Record) -> None:
-        """Keep the record of a predicted image, also on disk, after all its other files.
+    def write(self, record: Record) -> None:
+        """Write the record of a predicted image, after all its other files.
 
         Raises:
             OSError: if it cannot be written.
         """
         self._on_disk.write(record)
-        self.note(record)
 
     def note(self, record: InputRecord) -> None:
         """Note the record of an input that is done, in memory only.
 
         Args:
-            record: of a predicted image, as another process wrote it to disk; or of one that was not predicted.
+            record: of a predicted image, as :meth:`write` wrote it, here or in another process; or of one that was
+                not predicted.
         """
         if isinstance(record, Record):
             record.made_from = self.made_from[record.id]  # equal, and a fifth of a record's memory

@@ -66,12 +66,10 @@ class ManifestPart(Manifest):
         """Do so where records are written."""
         return super().begin_replacing(name) if self.files else []
 
-    def add(self, record: Record) -> None:
-        """Keep a record, on disk where records are written."""
+    def write(self, record: Record) -> None:
+        """Do so where records are written."""
         if self.files:
-            super().add(record)
-        else:
-            self.note(record)
+            super().write(record)
 
 
 class _RowWriter(PredictionWriter):

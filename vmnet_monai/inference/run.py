@@ -9,6 +9,7 @@ from typing import Any
 from vmnet_monai.errors import plain_errors
 from vmnet_monai.inference.bundle import read_inference_config
 from vmnet_monai.inference.manifest import Manifest
+from vmnet_monai.inference.writer import PredictionWriter
 from vmnet_monai.io.bundle import literal
 
 __all__ = ["predict_folder"]
@@ -40,8 +41,12 @@ def predict_folder(
         config.get_parsed_content("load_weights")()
         manifest: Manifest = config.get_parsed_content("manifest")
         try:
+            writer: PredictionWriter = config.get_parsed_content("writer")
             config.get_parsed_content("initialize")
-            config.get_parsed_content("run")
+            try:
+                config.get_parsed_content("run")
+            finally:
+                writer.stop()  # before another run may write to the folder
         finally:
             manifest.close()
     return manifest

@@ -4,35 +4,43 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from ignite.engine import Engine, Events
 from numpy.typing import NDArray
 
-from vmnet_monai.errors import error_reason, unwritten
-from vmnet_monai.explain import Explainer
+from vmnet_monai.errors import error_reason, root_cause, unwritten
+from vmnet_monai.explain import Explainer, draw_heat_map
 from vmnet_monai.handlers.multi_task import decollated
 from vmnet_monai.inference.findings import FindingMaker
 from vmnet_monai.inference.manifest import Manifest
 from vmnet_monai.inference.prediction import make_prediction
+from vmnet_monai.inference.workers import WritingProcesses, useful_workers
 from vmnet_monai.io.dicom import is_dicom, read_dataset
 from vmnet_monai.io.files import write_png
 from vmnet_monai.io.images import read_image
 from vmnet_monai.io.remote import is_remote
 from vmnet_monai.io.slices import parse_slice_address
 from vmnet_monai.metrics import probability_levels
-from vmnet_monai.reports.dicom.origin import ModelIdentity
-from vmnet_monai.reports.dicom.results import result_images, write_dicom_results
 from vmnet_monai.reports.html import write_index, write_page
-from vmnet_monai.reports.pdf import write_pdf
 from vmnet_monai.reports.prediction import Prediction
 from vmnet_monai.reports.record import Record
+from vmnet_monai.reports.wording import heat_map_title
+from vmnet_monai.transforms.photograph import kept_photograph
 
 __all__ = ["PredictionWriter"]
 
 logger = logging.getLogger(__name__)
+
+
+class _Failure(NamedTuple):
+    """A photograph whose results could not be made or written."""
+
+    id: str
+    reason: str
+    seconds: float
 
 
 class PredictionWriter:
@@ -50,9 +58,14 @@ class PredictionWriter:
     - ``dicom/<id>/``, see :func:`vmnet_monai.reports.dicom.results.write_dicom_results`, and ``index.html``,
       ``report/`` and ``pdf/``, where asked for.
 
-    All images but those of the report have the photograph's own size. It expects what
-    :func:`~vmnet_monai.inference.prediction.make_prediction` reads, and ``image_path`` and ``seconds`` in the batch. A
-    photograph whose files cannot be written is recorded as failed, and the others go on.
+    All images but those of the report have the photograph's own size. Batch and output of the evaluator hold, after
+    ``postprocessing``, what :func:`~vmnet_monai.inference.prediction.make_prediction` reads, and ``image_path`` and
+    ``seconds``; and ``photograph``, its pixels (:class:`~vmnet_monai.transforms.photograph.KeepPhotographd`), without
+    which the file is read again. A photograph whose files cannot be written is recorded as failed, and the others go
+    on.
+
+    With processes, these do all of that while the network computes, except heat maps that need the network once more.
+    The files are the same, byte for byte.
 
     Args:
         manifest: keeps the records; its output folder takes the files.
@@ -61,6 +74,8 @@ class PredictionWriter:
         report: whether to write the HTML report.
         pdf: whether to write a PDF page per photograph.
         dicom: whether to write DICOM objects for photographs that are DICOM files.
+        postprocessing: turns batch and output of a photograph into what is written; None where the evaluator does.
+        num_workers: processes that write, see :mod:`vmnet_monai.inference.workers`; 0 writes in the own process.
 
     Raises:
         ValueError: if the network is not the one that was trained, or DICOM objects are to be de-identified.
@@ -74,6 +89,8 @@ class PredictionWriter:
         report: bool = True,
         pdf: bool = False,
         dicom: bool = False,
+        postprocessing: Callable[[dict[str, Any]], Any] | None = None,
+        num_workers: int = 0,
     ) -> None:
         if dicom and manifest.deidentify:
             raise ValueError(
@@ -87,49 +104,78 @@ class PredictionWriter:
         self.report = report
         self.pdf = pdf
         self.dicom = dicom
+        self.postprocessing = postprocessing
+        self.num_workers = num_workers
         self.started = 0.0
+        self._processes: WritingProcesses[Record | _Failure] | None = None
 
     def attach(self, engine: Engine) -> None:
         """Register with an evaluator."""
+        engine.add_event_handler(Events.STARTED, self.begin)
         engine.add_event_handler(Events.ITERATION_STARTED, self.start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.write_batch)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.finish)
         engine.add_event_handler(Events.EXCEPTION_RAISED, self.fail)
+
+    def begin(self) -> None:
+        """Start the processes that write, where there are any and more than one photograph is to be done."""
+        count = useful_workers(self.num_workers, len(self.manifest.items) - len(self.manifest.records))
+        if count:
+            self._processes = WritingProcesses(self._written, count)
 
     def start(self) -> None:
         """Start the clock of an iteration."""
         self.started = time.perf_counter()
 
     def write_batch(self, engine: Engine) -> None:
-        """Write the files of one iteration."""
+        """Write the files of one iteration, or give them to the processes that write."""
         items = [{**batch, **output} for batch, output in decollated(engine)]
         network_seconds = (time.perf_counter() - self.started) / max(1, len(items))
         for item in items:
-            started = time.perf_counter()
-            name = item["id"]
-            before = float(item["seconds"]) + network_seconds
-            try:
-                earlier = self.manifest.begin_replacing(name)
-                record = self._write(item)
-                record.seconds = round(before + time.perf_counter() - started, 3)
-                self.manifest.remove_superseded(earlier, record)
-                self.manifest.add(record)
-            except Exception as error:
-                logger.debug(name, exc_info=True)
-                if isinstance(error, OSError) and error.errno is not None and error.filename is None:
-                    error = unwritten(self.manifest.output_dir, error)
-                reason = error_reason(error)
-                self.manifest.add_unpredicted(name, "failed", reason, before + time.perf_counter() - started)
+            item["seconds"] = float(item["seconds"]) + network_seconds
+            if self._processes is None or self._asks_network(item):
+                self._note(self._written(item))
+            else:
+                for written in self._processes.put(item):
+                    self._note(written)
+
+    def _asks_network(self, item: Mapping[str, Any]) -> bool:
+        """Whether heat maps are asked for that were not prepared in the network's own pass."""
+        return bool(self.explainer.explain) and "disease" in item.get("pred", ()) and "evidence" not in item["pred"]
+
+    def _note(self, written: Record | _Failure) -> None:
+        if isinstance(written, Record):
+            self.manifest.note(written)
+        else:
+            self.manifest.add_unpredicted(written.id, "failed", written.reason, written.seconds)
+
+    def _written(self, item: dict[str, Any]) -> Record | _Failure:
+        """Write the files of a photograph, the record last; nothing is noted in the manifest's memory."""
+        started = time.perf_counter()
+        name, before = item["id"], item["seconds"]
+        try:
+            earlier = self.manifest.begin_replacing(name)
+            record = self._write(item if self.postprocessing is None else self.postprocessing(item))
+            record.seconds = round(before + time.perf_counter() - started, 3)
+            self.manifest.remove_superseded(earlier, record)
+            self.manifest.write(record)
+            return record
+        except Exception as error:
+            logger.debug(name, exc_info=True)
+            cause = root_cause(error)
+            if isinstance(cause, OSError) and cause.errno is not None and cause.filename is None:
+                cause = unwritten(self.manifest.output_dir, cause)
+            return _Failure(name, error_reason(cause), before + time.perf_counter() - started)
 
     def _write(self, item: Mapping[str, Any]) -> Record:
         prediction = make_prediction(item, self.finding_maker, self.explainer)
         record = self.manifest.record_of(prediction.id, prediction.description())
-        record.files = self._write_files(item["image_path"], prediction, record)
+        record.files = self._write_files(item, prediction, record)
         return record
 
-    def _write_files(self, path: str, prediction: Prediction, record: Record) -> list[str]:
+    def _write_files(self, item: Mapping[str, Any], prediction: Prediction, record: Record) -> list[str]:
         """Write all files of a photograph and return their names."""
-        folder, name = self.manifest.output_dir, prediction.id
+        folder, name, path = self.manifest.output_dir, prediction.id, item["image_path"]
         files = []
         for structure, mask in prediction.structure_masks.items():
             levels = probability_levels(prediction.structure_probabilities[structure]).astype(np.uint16)
@@ -141,30 +187,35 @@ class PredictionWriter:
                 files.append(file)
         if not (prediction.heat_maps or self.report or self.pdf or self.dicom):
             return files
-        image = read_image(path)
-        images = result_images(image, prediction)
-        for disease in prediction.heat_maps:
+        kept = item.get("photograph")
+        image = read_image(path) if kept is None else kept_photograph(kept, *prediction.field_of_view.shape)
+        for disease, heat in prediction.heat_maps.items():
             files.append(f"cam/{name}_{disease}.png")
-            write_png(folder / files[-1], images[f"heat_{disease}"])
+            title = heat_map_title(disease, prediction.heat_map_method)
+            write_png(folder / files[-1], draw_heat_map(image, heat, title))
         if self.dicom:
-            written, remarks = self._write_dicom(path, images, prediction)
+            written, remarks = self._write_dicom(path, image, prediction)
             files += written
             record.reason = " ".join(remarks)
         if self.report:
             files += write_page(folder, record, image, prediction.structure_masks, prediction.heat_maps)
         if self.pdf:
+            from vmnet_monai.reports.pdf import write_pdf  # with ReportLab; most runs do without
+
             files.append(f"pdf/{name}.pdf")
             write_pdf(folder / files[-1], record, image, prediction.structure_masks, prediction.heat_maps)
         return files
 
-    def _write_dicom(
-        self, image: str, images: Mapping[str, NDArray[np.uint8]], prediction: Prediction
-    ) -> tuple[list[str], list[str]]:
+    def _write_dicom(self, name: str, image: NDArray[np.uint8], prediction: Prediction) -> tuple[list[str], list[str]]:
         """Write DICOM objects; the names of their files, and remarks on what could not be written."""
-        if is_remote(image):
+        # With highdicom; most runs do without.
+        from vmnet_monai.reports.dicom.origin import ModelIdentity
+        from vmnet_monai.reports.dicom.results import result_images, write_dicom_results
+
+        if is_remote(name):
             return [], ["No DICOM objects were written: they are for files on disk, and the photograph is in a bucket."]
-        address = parse_slice_address(image)
-        path, frame = (image, 0) if address is None else (address.path, address.index)
+        address = parse_slice_address(name)
+        path, frame = (name, 0) if address is None else (address.path, address.index)
         if not is_dicom(path):
             return [], ["No DICOM objects were written: the photograph is no DICOM file whose patient they could name."]
         model = ModelIdentity.of(
@@ -174,12 +225,17 @@ class PredictionWriter:
             thresholds_version=self.manifest.thresholds_version,
             release=self.manifest.model,
         )
+        images = result_images(image, prediction)
         return write_dicom_results(
             self.manifest.output_dir, prediction.id, read_dataset(path), frame, prediction, images, model
         )
 
     def finish(self) -> None:
-        """Write tables and index of all photographs that are done."""
+        """Write tables and index of all photographs that are done, when all files are written."""
+        if self._processes is not None:
+            for written in self._processes.finish():
+                self._note(written)
+        self.stop()
         self.manifest.write_tables()
         if self.report:
             try:
@@ -187,7 +243,16 @@ class PredictionWriter:
             except OSError as error:
                 raise self.manifest.incomplete("index.html", error) from error
 
+    def stop(self) -> None:
+        """End the processes that write, each when the photograph that it works on is done."""
+        if self._processes is None:
+            return
+        processes, self._processes = self._processes, None
+        for written in processes.stop():
+            self._note(written)
+
     def fail(self, engine: Engine, error: BaseException) -> None:
         """Write the tables of the photographs that were finished before an error, and hand the error on."""
+        self.stop()
         self.finish()
         raise error

@@ -27,7 +27,6 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.filereader import read_file_meta_info
 from pydicom.pixels import get_decoder
 from pydicom.pixels.common import PhotometricInterpretation
-from pydicom.sr.codedict import codes
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
@@ -149,8 +148,6 @@ _kept: dict[tuple[str, int, int], FileDataset] = {}
 At most :data:`~vmnet_monai.io.budget.MAX_FILE_BYTES`."""
 
 _EYES = {"R": "right", "L": "left"}
-_MODALITIES = frozenset(code.value for code in codes.CID29.concepts.values())
-"""DICOM's acquisition modalities, which a message may name."""
 
 
 def is_dicom(path: str | Path) -> bool:
@@ -377,6 +374,13 @@ def _check_bytes(size: int) -> None:
         )
 
 
+def _modalities() -> frozenset[str]:
+    """DICOM's acquisition modalities, which a message may name."""
+    from pydicom.sr.codedict import codes  # takes a tenth of a second, for this message alone
+
+    return frozenset(code.value for code in codes.CID29.concepts.values())
+
+
 def _check_object(header: Dataset) -> None:
     if header.get("ManufacturerModelName") == OWN_MODEL_NAME:
         raise UnreadableImageError(
@@ -391,7 +395,7 @@ def _check_object(header: Dataset) -> None:
         )
     modality = header.get("Modality") or ""
     if modality not in IMAGE_MODALITIES:
-        shown = modality if modality in _MODALITIES else "another one"
+        shown = modality if modality in _modalities() else "another one"
         raise UnreadableImageError(
             f"the modality of a photograph must be OP, XC, OT or blank, it is {shown}: name photographs of the retina."
         )

@@ -12,17 +12,19 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
 import numpy as np
-import openpyxl
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from openpyxl.cell.read_only import EmptyCell, ReadOnlyCell
 
 from vmnet_monai.io.files import whole_file
 from vmnet_monai.io.remote import fetched, is_remote
+
+if TYPE_CHECKING:
+    from openpyxl.cell.read_only import EmptyCell, ReadOnlyCell
 
 __all__ = ["TABLE_SUFFIXES", "Table", "TableError", "read_table", "table_text", "write_table"]
 
@@ -267,6 +269,9 @@ def _check_widths(path: str, records: Sequence[tuple[int, list[str]]], separator
 
 def _of_workbook(path: str, content: bytes) -> tuple[list[tuple[int, list[str]]], list[str]]:
     """The numbered rows of the first sheet that is shown, and a remark where there are several."""
+    import openpyxl  # takes a tenth of a second, and most runs read no workbook
+    from openpyxl.cell.read_only import ReadOnlyCell
+
     try:
         with ZipFile(io.BytesIO(content)) as packed:
             size = sum(member.file_size for member in packed.infolist())
@@ -313,7 +318,9 @@ def _check_results(path: str, content: bytes, title: str, blank: Set[tuple[int, 
         title: of the sheet.
         blank: row and column of the cells without a value.
     """
-    sheet = openpyxl.load_workbook(io.BytesIO(content), read_only=True)[title]
+    from openpyxl import load_workbook
+
+    sheet = load_workbook(io.BytesIO(content), read_only=True)[title]
     sheet.reset_dimensions()
     formulas = (cell for row in sheet.iter_rows() for cell in row if cell.data_type == "f")
     cell = next((cell for cell in formulas if (cell.row, cell.column) in blank), None)

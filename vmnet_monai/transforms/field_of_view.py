@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform, Transform
-from scipy import ndimage
+from scipy import ndimage, sparse
 from skimage.measure import label, regionprops
-from skimage.transform import resize
 
 from vmnet_monai.errors import ImageError
 
@@ -33,6 +32,9 @@ ESTIMATION_SIZE_PX = 512
 LEAST_REDUCTION = 8
 """An image of at least twice this many thumbnails' width is subsampled to no less than this before it is scaled down;
 images up to 8191 pixels wide are not."""
+
+BLOCK_PX = 1024
+"""Rows or columns that are scaled at a time, so that no floating-point copy of a large image is needed."""
 
 DARK_FRACTION = 0.16
 """A pixel belongs to the field of view when it exceeds the frame's darkness by this fraction of the bright level.
@@ -108,14 +110,11 @@ def estimate_field_of_view(image: np.ndarray) -> np.ndarray:
         >>> bool((estimate_field_of_view(image) == disc).mean() > 0.97)
         True
     """
-    brightness = np.where(_white_surround(image), 0, image.max(axis=0))
-    height, width = brightness.shape
+    height, width = image.shape[1:]
     scale = min(1.0, ESTIMATION_SIZE_PX / max(height, width))
     small_shape = (max(1, round(height * scale)), max(1, round(width * scale)))
-    # Antialiasing a very large image takes many seconds; every k-th pixel is enough.
     step = max(1, round(1 / scale) // LEAST_REDUCTION)
-    sampled = brightness[::step, ::step].astype(np.float32)
-    small = resize(sampled, small_shape, order=1, anti_aliasing=scale < 1)
+    small = _reduced_brightness(image[:, ::step, ::step], _white_surround(image)[::step, ::step], small_shape)
     small = ndimage.gaussian_filter(small, sigma=1.0)
     dark, bright = np.percentile(small, [0.5, 90])
     if bright < MIN_CONTRAST:
@@ -149,7 +148,49 @@ def estimate_field_of_view(image: np.ndarray) -> np.ndarray:
     disc = np.zeros(small_shape, dtype=np.float32)
     top, left, bottom, right = largest.bbox
     disc[top:bottom, left:right] = largest.image_filled
-    return resize(disc, (height, width), order=1) > 0.5
+    return _enlarged(disc, (height, width))
+
+
+def _reduced_brightness(image: np.ndarray, surround: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Scale the brightest of three channels down, antialiased; 0 in the surround; (h, w) float32."""
+    rows, columns = map(_resampling, image.shape[1:], shape)
+    parts = []
+    for start in range(0, image.shape[2], BLOCK_PX):
+        block = np.s_[:, start : start + BLOCK_PX]
+        red, green, blue = (channel[block] for channel in image)
+        brightness = np.maximum(np.maximum(red, green), blue)
+        brightness[surround[block]] = 0
+        parts.append(rows @ brightness.astype(np.float32))
+    return (columns @ np.concatenate(parts, axis=1).T).T
+
+
+def _enlarged(disc: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Scale a mask (h, w) of 0 and 1, float32, up, bilinearly; (H, W) bool."""
+    rows, columns = map(_resampling, disc.shape, shape)
+    wide = np.ascontiguousarray((columns @ disc.T).T)
+    starts = range(0, shape[0], BLOCK_PX)
+    return np.concatenate([rows[start : start + BLOCK_PX] @ wide > 0.5 for start in starts])
+
+
+def _resampling(length: int, resampled: int) -> sparse.csr_array:
+    """Weights (resampled, length) by which :func:`skimage.transform.resize` scales along an axis, with ``order=1``.
+
+    That filters all pixels of an image and keeps few; a product with these weights computes those alone.
+    """
+    factor = length / resampled
+    sigma = max(0.0, (factor - 1) / 2)  # of its Gaussian, which it cuts at four
+    radius = int(4 * sigma + 0.5)
+    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / max(sigma, 1e-9)) ** 2)
+    kernel /= kernel.sum()
+    positions = (np.arange(resampled) + 0.5) * factor - 0.5
+    first = np.floor(positions).astype(int)
+    after = (positions - first)[:, None]
+    weights = np.pad(kernel, (0, 1)) * (1 - after) + np.pad(kernel, (1, 0)) * after
+    period = max(1, 2 * (length - 1))  # mirrored at the edges
+    columns = (first[:, None] + np.arange(-radius, radius + 2)) % period
+    columns = np.minimum(columns, period - columns) if length > 1 else np.zeros_like(columns)
+    rows = np.repeat(np.arange(resampled), columns.shape[1])
+    return sparse.csr_array((weights.astype(np.float32).ravel(), (rows, columns.ravel())), shape=(resampled, length))
 
 
 def _shows_several_fields(lit: np.ndarray) -> bool:
@@ -224,10 +265,15 @@ def crop_to_box(image: torch.Tensor, box: FieldOfViewBox, size_px: int) -> torch
     """
     top, left, side, height, width = box
     padding = (max(0, -left), max(0, left + side - width), max(0, -top), max(0, top + side - height))
-    image = torch.nn.functional.pad(image.float(), padding)
-    top, left = max(0, top), max(0, left)
-    square = image[:, top : top + side, left : left + side]
-    return torch.nn.functional.interpolate(square[None], (size_px, size_px), mode="bilinear", antialias=True)[0]
+    visible = image[:, max(0, top) : top + side, max(0, left) : left + side]
+    # Channel by channel: in floating point a large image would take four times its memory.
+    return torch.cat([_scaled(torch.nn.functional.pad(channel.float(), padding), size_px) for channel in visible])
+
+
+def _scaled(square: torch.Tensor, size_px: int) -> torch.Tensor:
+    """Scale (N, N) to (1, S, S), antialiased bilinear."""
+    size = (size_px, size_px)
+    return torch.nn.functional.interpolate(square[None, None], size, mode="bilinear", antialias=True)[0]
 
 
 def restore_from_box(grid: torch.Tensor, box: FieldOfViewBox) -> torch.Tensor:
@@ -242,7 +288,7 @@ def restore_from_box(grid: torch.Tensor, box: FieldOfViewBox) -> torch.Tensor:
     """
     top, left, side, height, width = box
     square = torch.nn.functional.interpolate(grid[None].float(), (side, side), mode="bilinear", antialias=True)[0]
-    square = square.clamp(grid.min().float(), grid.max().float())  # rounding may leave the range of a probability
+    square.clamp_(grid.min().float(), grid.max().float())  # rounding may leave the range of a probability
     image = square.new_zeros((square.shape[0], height, width))
     y0, x0, y1, x1 = max(0, top), max(0, left), min(height, top + side), min(width, left + side)
     image[:, y0:y1, x0:x1] = square[:, y0 - top : y1 - top, x0 - left : x1 - left]

@@ -30,6 +30,7 @@ from vmnet_monai.io.images import FundusImageReader, to_mask, to_rgb
 from vmnet_monai.transforms.contrast import EnhanceContrastd
 from vmnet_monai.transforms.field_of_view import CropToFieldOfViewd, FieldOfViewd, RestoreToImaged
 from vmnet_monai.transforms.labels import FillMissingMasksd, LabelVectord, LoadReferenceMasksd, RecordLabelPathsd
+from vmnet_monai.transforms.photograph import KeepPhotographd
 from vmnet_monai.transforms.remarks import RecordReadingRemarksd
 
 __all__ = [
@@ -68,13 +69,17 @@ def chain(steps: Sequence[Any]) -> Compose:
     return Compose(transforms)
 
 
-def load_and_crop(structures: Sequence[str], grid_size: int, field_of_view: str = "estimate") -> list[Transform]:
+def load_and_crop(
+    structures: Sequence[str], grid_size: int, field_of_view: str = "estimate", keep_photograph: bool = False
+) -> list[Transform]:
     """Read an item's files, find the field of view, and scale the square around it to the network's grid.
 
     Args:
         structures: keys of the masks.
         grid_size: side S of the grid in pixels.
         field_of_view: where the field of view lies, see :class:`~vmnet_monai.transforms.FieldOfViewd`.
+        keep_photograph: whether the pixels stay in the item, see
+            :class:`~vmnet_monai.transforms.photograph.KeepPhotographd`.
 
     Returns:
         Transforms from an item of paths to ``image`` (3, S, S), the masks that it has, and ``fov`` (1, S, S), uint8 0
@@ -88,6 +93,7 @@ def load_and_crop(structures: Sequence[str], grid_size: int, field_of_view: str 
         RecordLabelPathsd(structures),
         LoadImaged("image", reader=read_image, image_only=True, dtype=np.uint8, expanduser=False),
         RecordReadingRemarksd("image"),
+        *([KeepPhotographd("image")] if keep_photograph else []),
         LoadImaged(masks, reader=read_mask, image_only=True, expanduser=False, allow_missing_keys=True),
         EnsureChannelFirstd("image", channel_dim=-1),
         EnsureChannelFirstd(masks, channel_dim="no_channel", allow_missing_keys=True),
@@ -150,7 +156,7 @@ def restore_predictions(structures: Sequence[str]) -> list[Transform]:
 
     Returns:
         Transforms from an item with ``pred``, a dictionary of logits, to ``pred_<structure>`` (1, H, W) and
-        ``pred_disease`` (K,), float32 in [0, 1], and ``fov`` (1, H, W) of 0 and 1. Keys that a network of a single task
+        ``pred_disease`` (K,), float32 in [0, 1], and ``fov`` (1, H, W), uint8 0 and 1. Keys that a network of one task
         lacks stay absent.
     """
     maps = [f"pred_{structure}" for structure in structures]
@@ -160,7 +166,7 @@ def restore_predictions(structures: Sequence[str]) -> list[Transform]:
         ToDeviced(predictions, device="cpu", allow_missing_keys=True),
         Activationsd(predictions, sigmoid=True, allow_missing_keys=True),
         RestoreToImaged([*maps, "fov"], allow_missing_keys=True),
-        AsDiscreted("fov", threshold=0.5),
+        AsDiscreted("fov", threshold=0.5, dtype=torch.uint8),
         MaskIntensityd(maps, mask_key="fov", allow_missing_keys=True),
     ]
 
