@@ -15,7 +15,7 @@ from dicom_files import photograph_dataset
 from dicom_files import save as save_dicom
 from PIL import Image
 
-from vmnet_monai.inference import mask_files
+from vmnet_monai.biomarkers import photograph
 from vmnet_monai.inference.mask_files import MeasuredFile, measure_files
 
 SIZE = 240
@@ -33,7 +33,7 @@ EYE = {
 @pytest.fixture(autouse=True)
 def small_grid(monkeypatch: pytest.MonkeyPatch) -> None:
     """As many pixels as the masks of these tests have."""
-    monkeypatch.setattr(mask_files, "GRID_SIZE", 230)
+    monkeypatch.setattr(photograph, "GRID_SIZE", 230)
 
 
 def save(path: Path, mask: np.ndarray) -> None:

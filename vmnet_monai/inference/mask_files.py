@@ -11,27 +11,24 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
-from vmnet_monai.biomarkers.eye import find_eye
-from vmnet_monai.biomarkers.measures import GRID_SIZE, field_of_view_diameter
-from vmnet_monai.biomarkers.scale import Scale, scale_from_field_angle, scale_from_pixel_spacing
+from vmnet_monai.biomarkers.measures import GRID_SIZE
+from vmnet_monai.biomarkers.photograph import measure_photograph, measuring_grid
 from vmnet_monai.biomarkers.tables import FLOAT_FORMAT, MeasuredEye, write_measures
-from vmnet_monai.biomarkers.tidy import Grid, Value, measure
-from vmnet_monai.datasets.item import DatasetError, is_image_file, read_rows, warn_counted
+from vmnet_monai.biomarkers.tidy import Value
+from vmnet_monai.datasets.item import DatasetError, is_image_file, is_positive, read_rows, warn_counted
 from vmnet_monai.datasets.names import unique_names, without_suffix
 from vmnet_monai.errors import ImageError, error_reason
+from vmnet_monai.inference.measuring import photograph_info
 from vmnet_monai.inference.progress import Reporter
-from vmnet_monai.io.dicom import eye as dicom_eye
-from vmnet_monai.io.dicom import is_dicom, read_header
+from vmnet_monai.io.dicom import is_dicom
 from vmnet_monai.io.files import file_sha256, whole_file
 from vmnet_monai.io.images import open_image, read_image, to_mask
 from vmnet_monai.io.masks import parse_mask_address, split_colours
 from vmnet_monai.io.slices import VOLUME_SUFFIXES, parse_slice_address, slice_address
 from vmnet_monai.io.tables import write_table
-from vmnet_monai.reports.dicom.origin import pixel_spacing
-from vmnet_monai.transforms.field_of_view import crop_to_box, estimate_field_of_view, field_of_view_box
+from vmnet_monai.transforms.field_of_view import estimate_field_of_view
 
 __all__ = ["MASKS", "PROVENANCE", "STATUS", "TABLE_COLUMNS", "MaskError", "MeasuredFile", "measure_files"]
 
@@ -205,7 +202,7 @@ def _read_table(path: Path, photographs: Sequence[str]) -> dict[str, dict[str, s
         if row.get("eye", "").lower() not in _EYES:
             raise DatasetError(f"{place}: eye must be left, right or blank, got {row['eye']!r}; correct it.")
         for column in ("microns_per_px", "field_angle_deg"):
-            if row.get(column) and not _is_positive(row[column]):
+            if row.get(column) and not is_positive(row[column]):
                 raise DatasetError(f"{place}: {column} must be a number above 0, got {row[column]!r}; correct it.")
     twice = rows["id"][rows["id"].duplicated()]
     if len(twice):
@@ -213,13 +210,6 @@ def _read_table(path: Path, photographs: Sequence[str]) -> dict[str, dict[str, s
     unknown = [name for name in rows["id"] if name not in photographs]
     warn_counted(unknown, f"rows of {path} without masks of that name")
     return {row["id"]: row | {"eye": row.get("eye", "").lower()} for row in rows.to_dict("records")}
-
-
-def _is_positive(text: str) -> bool:
-    try:
-        return 0 < float(text) < float("inf")
-    except ValueError:
-        return False
 
 
 def _measure(paths: Mapping[str, str], row: Mapping[str, str]) -> dict[str, Any]:
@@ -236,67 +226,38 @@ def _measure(paths: Mapping[str, str], row: Mapping[str, str]) -> dict[str, Any]
         raise MaskError(
             f"all masks of a photograph must have its size, got {told}: save them in the photograph's size."
         )
-    has_field = fov is not None or image is not None
+    known = {name: float(row[name]) for name in ("microns_per_px", "field_angle_deg") if row.get(name)}
+    info = photograph_info({"image_path": paths.get("image", ""), "eye": row.get("eye", ""), **known})
     if image is not None:
         fov = estimate_field_of_view(image.transpose(2, 0, 1))
     elif fov is None:
+        if info.microns_per_px is None and info.field_angle_deg is not None:
+            raise MaskError(
+                "a field angle tells the scale by the diameter of the field of view, and the field is not known: give "
+                "masks of it, or the photographs, or microns_per_px."
+            )
         fov = np.ones(next(iter(sizes.values())), dtype=bool)
         remarks.append(
             "The whole picture was taken for the field of view, so that densities are too low where it has a dark "
             "frame: give masks of the field, or the photographs."
         )
-    box = field_of_view_box(fov)
-    on_grid = {key: _crop(mask, box) for key, mask in masks.items()}
-    field = _crop(fov, box) >= 0.5
-    if "fovea" in on_grid:  # which may be a point: scaled down, it is none any more
-        highest = on_grid["fovea"].max()
-        on_grid["fovea_region"] = on_grid.pop("fovea") / (highest or 1)
-    header = read_header(paths["image"]) if "image" in paths and is_dicom(paths["image"]) else None
-    grid = Grid(box.side_px / GRID_SIZE, box.left_px, box.top_px)
-    diameter = field_of_view_diameter(field) * grid.pixel_px if has_field else None
-    scale = _scale(row, None if header is None else pixel_spacing(header), diameter)
-    eye = find_eye(on_grid.get("disc"), on_grid.get("fovea_region"), field)
-    stated = row.get("eye") or ("" if header is None else dicom_eye(header))
-    if stated and eye.side and stated != eye.side:
-        remarks.append(
-            f"This is named a {stated} eye, and disc and fovea lie as in a {eye.side} one: look whether the name is "
-            "wrong or the picture mirrored. Regions are named as disc and fovea lie."
-        )
+    grid = measuring_grid(fov)
+    try:
+        scale = info.scale(grid.field_diameter_px)
+    except ValueError as error:
+        raise MaskError(str(error)) from error
+    measured = measure_photograph(masks, grid, info.eye, scale)
     return {
-        "eye": stated or eye.side or "",
-        "remarks": " ".join(remarks),
+        "eye": measured.eye,
+        "remarks": " ".join([*remarks, *measured.remarks]),
         "microns_per_px": None if scale is None else scale.microns_per_px,
-        "values": measure(on_grid, field, eye, grid, scale),
+        "values": measured.values,
         "files": {key: {"file": path, "sha256": _digest(path)} for key, path in paths.items()},
     }
 
 
 def _read_mask(path: str) -> NDArray[np.bool_]:
     return np.asarray(open_image(path, to_mask)) > 0
-
-
-def _crop(mask: NDArray[np.bool_], box: Any) -> NDArray[np.float32]:
-    """The mask on the grid: which part of each pixel it covers."""
-    return crop_to_box(torch.from_numpy(mask)[None], box, GRID_SIZE)[0].clamp(0, 1).numpy()
-
-
-def _scale(row: Mapping[str, str], spacing: tuple[float, float] | None, diameter_px: float | None) -> Scale | None:
-    """The scale, as far as it is known: by the table, the DICOM photograph, or the angle of the field."""
-    if row.get("microns_per_px"):
-        return Scale(float(row["microns_per_px"]))
-    try:
-        if spacing is not None:
-            return scale_from_pixel_spacing(spacing)
-        if row.get("field_angle_deg") and diameter_px is not None:
-            return scale_from_field_angle(float(row["field_angle_deg"]), diameter_px)
-    except ValueError as error:
-        raise MaskError(str(error)) from error
-    if row.get("field_angle_deg"):
-        raise MaskError(
-            "a field angle tells the scale by the diameter of the field of view, and the field is not known: give "
-            "masks of it, or the photographs, or microns_per_px."
-        )
-    return None
 
 
 def _digest(address: str) -> str:
