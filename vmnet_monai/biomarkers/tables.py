@@ -24,6 +24,7 @@ __all__ = [
     "TIDY",
     "WIDE",
     "MeasuredEye",
+    "column_name",
     "patient_table",
     "tidy_table",
     "wide_columns",
@@ -92,7 +93,7 @@ def wide_row(values: Iterable[Value]) -> dict[str, str | float | None]:
     """
     values = list(values)
     microns_from = next((_assumed(one.unit) or "known" for one in values if _is_micron(one)), "")
-    return {MICRONS_FROM: microns_from} | {_column(value): value.value for value in values}
+    return {MICRONS_FROM: microns_from} | {column_name(value): value.value for value in values}
 
 
 def wide_columns(structures: Iterable[str]) -> list[str]:
@@ -206,7 +207,8 @@ def _is_micron(value: Value) -> bool:
     return value.unit.startswith("um") and value.value is not None
 
 
-def _column(value: Value) -> str:
+def column_name(value: Value) -> str:
+    """Return the name of a value's column in the wide table, see :func:`wide_row`."""
     unit = value.unit.partition(" (")[0]
     short = _SHORT_UNITS.get(unit, re.sub(r"\W", "_", unit))
     return "_".join(part for part in (value.vessel_type, value.region, value.measure, short) if part)

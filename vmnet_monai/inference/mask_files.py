@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
 from vmnet_monai.biomarkers.measures import GRID_SIZE
 from vmnet_monai.biomarkers.photograph import measure_photograph, measuring_grid
@@ -30,13 +31,16 @@ from vmnet_monai.io.slices import VOLUME_SUFFIXES, parse_slice_address, slice_ad
 from vmnet_monai.io.tables import write_table
 from vmnet_monai.transforms.field_of_view import estimate_field_of_view
 
-__all__ = ["MASKS", "PROVENANCE", "STATUS", "TABLE_COLUMNS", "MaskError", "MeasuredFile", "measure_files"]
+__all__ = ["MASKS", "PROVENANCE", "RECORDS", "STATUS", "TABLE_COLUMNS", "MaskError", "MeasuredFile", "measure_files"]
 
 MASKS = ("vessel", "artery", "vein", "disc", "fovea")
 """What can be measured."""
 
 STATUS, PROVENANCE = "measured.csv", "provenance.json"
 """Names of the table of all photographs with what became of them, and of the file that says what was measured."""
+
+RECORDS = "measured"
+"""Folder of the files that say what was measured on each photograph; not that of a prediction's records."""
 
 TABLE_COLUMNS = ("id", "eye", "patient", "microns_per_px", "field_angle_deg")
 """Columns of the table of photographs; all but the first may be missing."""
@@ -76,6 +80,7 @@ def measure_files(
     table: str | Path | None = None,
     edited: bool = False,
     progress: Reporter | None = None,
+    resume: bool = True,
 ) -> list[MeasuredFile]:
     """Measure masks in files, and write the tables.
 
@@ -84,8 +89,10 @@ def measure_files(
     a volume (NRRD, NIfTI, MetaImage) of one slice, and ``?colours=red,green`` behind a path takes these colours of
     label pictures (:mod:`vmnet_monai.io.masks`). All masks of a photograph have its size.
 
-    Written are :data:`STATUS`, a row per photograph, also for those that cannot be measured; :data:`PROVENANCE`, the
-    files with their SHA-256; and what :func:`~vmnet_monai.biomarkers.tables.write_measures` writes of the others.
+    Written are, in the folder :data:`RECORDS`, a file per photograph as soon as it is measured, by which a later run
+    knows what is done; :data:`STATUS`, a row per photograph, also for those that cannot be measured;
+    :data:`PROVENANCE`, the files with their SHA-256; and what
+    :func:`~vmnet_monai.biomarkers.tables.write_measures` writes of the others.
 
     Args:
         sources: structure, one of :data:`MASKS`, ``fov`` or ``image`` -> a folder or a file. ``fov`` are masks of the
@@ -95,6 +102,8 @@ def measure_files(
         table: CSV, XLSX or Parquet with :data:`TABLE_COLUMNS`: scale, eye and patient of the photographs.
         edited: whether masks were corrected by hand: ids end in ``-edited``, and the tables say it.
         progress: told how many photographs are done.
+        resume: whether to keep what an earlier run measured on the same files with the same scale, eye and version of
+            this package; otherwise all are measured anew.
 
     Returns:
         One per photograph, sorted by id.
@@ -114,7 +123,7 @@ def measure_files(
         row = rows.get(photograph, {})
         one = MeasuredFile(name, "ok", masks="edited" if edited else "", patient=row.get("patient", ""))
         try:
-            one = one._replace(**_measure(_paths_of(photograph, found, sources), row))
+            one = _measured_once(one, _paths_of(photograph, found, sources), row, Path(output_dir), resume)
         except ImageError as error:
             one = one._replace(status="refused", reason=" ".join(str(error).split()))
         except Exception as error:
@@ -212,6 +221,43 @@ def _read_table(path: Path, photographs: Sequence[str]) -> dict[str, dict[str, s
     return {row["id"]: row | {"eye": row.get("eye", "").lower()} for row in rows.to_dict("records")}
 
 
+class _Record(BaseModel):
+    """What is kept of a photograph that was measured."""
+
+    made_from: dict[str, Any]
+    measured: MeasuredFile
+
+
+def _measured_once(
+    one: MeasuredFile, paths: Mapping[str, str], row: Mapping[str, str], folder: Path, resume: bool
+) -> MeasuredFile:
+    """Measure one photograph, and keep it; or take it from an earlier run that did the same."""
+    files = {key: {"file": path, "sha256": _digest(path)} for key, path in paths.items()}
+    told = {name: row[name] for name in TABLE_COLUMNS if row.get(name) and name not in ("id", "patient")}
+    made_from = {"program": _program(), "grid_px": GRID_SIZE, "files": files, "told": told}
+    path = folder / RECORDS / f"{one.id}.json"
+    earlier = _read_record(path) if resume else None
+    if earlier is not None and earlier.made_from == made_from:
+        return earlier.measured._replace(id=one.id, patient=one.patient, masks=one.masks)
+    one = one._replace(files=files, **_measure(paths, row))
+    with whole_file(path) as temporary:
+        text = _Record(made_from=made_from, measured=one).model_dump_json(indent=1)
+        temporary.write_text(f"{text}\n", encoding="utf-8")
+    return one
+
+
+def _read_record(path: Path) -> _Record | None:
+    """What an earlier run kept; None where there is nothing, or it is damaged."""
+    try:
+        return _Record.model_validate_json(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def _program() -> str:
+    return f"vmnet_monai {importlib.metadata.version('vmnet_monai')}"
+
+
 def _measure(paths: Mapping[str, str], row: Mapping[str, str]) -> dict[str, Any]:
     """Measure one photograph; what a :class:`MeasuredFile` says of it."""
     masks = {key: _read_mask(paths[key]) for key in (*MASKS, "fov") if key in paths}
@@ -252,7 +298,6 @@ def _measure(paths: Mapping[str, str], row: Mapping[str, str]) -> dict[str, Any]
         "remarks": " ".join([*remarks, *measured.remarks]),
         "microns_per_px": None if scale is None else scale.microns_per_px,
         "values": measured.values,
-        "files": {key: {"file": path, "sha256": _digest(path)} for key, path in paths.items()},
     }
 
 
@@ -274,7 +319,7 @@ def _write(
     done = [MeasuredEye(one.id, one.eye, one.values, one.patient) for one in measured if one.status == "ok"]
     write_measures(folder, done)
     provenance = {
-        "program": f"vmnet_monai {importlib.metadata.version('vmnet_monai')}",
+        "program": _program(),
         "grid_px": GRID_SIZE,
         "sources": dict(sources),
         "table": None if table is None else str(table),

@@ -9,6 +9,7 @@ import torch
 
 from vmnet_monai.biomarkers import implausible_measures, vessel_measures
 from vmnet_monai.biomarkers.photograph import can_be_measured
+from vmnet_monai.biomarkers.reference import implausible_values
 from vmnet_monai.calibration import OperatingPoint
 from vmnet_monai.explain import Explainer
 from vmnet_monai.inference.findings import FindingMaker
@@ -57,7 +58,7 @@ def make_prediction(item: Mapping[str, Any], finding_maker: FindingMaker, explai
     if can_be_measured(masks):
         found = measure_prediction(item, probabilities, inside[0].numpy(), box, operating_point)
         measured = {"values": found.values, "width_profiles": found.width_profiles, "eye": found.eye}
-        remarks += found.remarks
+        remarks += [*found.remarks, *implausible_values(found.values)]
     elif "vessel" in masks:
         measures = _measures(item, inside, box, operating_point)
         remarks += implausible_measures(measures)
