@@ -390,6 +390,7 @@ def _group(group: Group) -> list[Flowable]:
         widths,
         ("VALIGN", (0, 0), (-1, -1), "MIDDLE"),
         *((padding, (0, 0), (-1, -1), 1.5) for padding in ("TOPPADDING", "BOTTOMPADDING")),
+        ("FONTSIZE", (0, 0), (-1, -1), SIZE),  # empty cells are no higher than others
         ("LINEBELOW", (0, 0), (-1, -1), 0.4, LINE),
         repeatRows=1,
         spaceBefore=2 * mm,
@@ -424,7 +425,7 @@ def _plot(plot: Plot) -> Drawing:
     for tick in plot.distances:
         write(tick.at, bottom + 9, tick.text)
     write((left + right) / 2, bottom + 20, "disc diameters from the margin of the disc")
-    write(left, top - 4, "mean width, µm")
+    write(left, top - 6, "mean width, µm", "start")
     for curve in plot.curves:
         colour = CURVES[curve.key]
         points = [(x, up(y)) for x, y in curve.points]
