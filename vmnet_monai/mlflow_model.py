@@ -29,6 +29,8 @@ from packaging.requirements import Requirement
 from PIL import Image
 
 from vmnet_monai.biomarkers import vessel_measures
+from vmnet_monai.biomarkers.photograph import MAPS, can_be_measured
+from vmnet_monai.biomarkers.tables import MICRONS_FROM, wide_columns, wide_row
 from vmnet_monai.calibration.operating_point import OperatingPoint, weights_version
 from vmnet_monai.handlers import unique_run_name
 from vmnet_monai.inference.predictor import Predictor
@@ -75,7 +77,9 @@ class FundusModel(PythonModel):
 
     - ``score_<disease>`` in [0, 1], a probability for photographs of its calibration only, and
       ``percentile_<disease>``, the percentage of the reference eyes with a lower score, None without reference.
-    - the measures of :func:`~vmnet_monai.biomarkers.vessel_measures`, None where one is undefined.
+    - the measures, None where one is undefined: of a network that draws arteries, veins and optic disc the columns of
+      :func:`~vmnet_monai.biomarkers.tables.wide_row`, of one that draws vessels alone those of
+      :func:`~vmnet_monai.biomarkers.vessel_measures`.
     - ``warnings``: remarks on the quality of the photograph and on implausible measures.
     - ``<structure>_mask``, such as ``vessel_mask``: base64 of a PNG of the photograph's own size, 0 and 255.
     - ``error``: why the photograph was refused.
@@ -177,7 +181,8 @@ def _answers(prediction: Prediction) -> dict[str, Any]:
     for finding in prediction.findings:
         row[f"score_{finding.disease}"] = finding.score
         row[f"percentile_{finding.disease}"] = finding.percentile
-    row |= prediction.measures | {"warnings": " ".join(prediction.warnings)}
+    row |= prediction.measures | (wide_row(prediction.values) if prediction.values else {})
+    row |= {"warnings": " ".join(prediction.warnings)}
     for structure, mask in prediction.structure_masks.items():
         row[f"{structure}_mask"] = _base64(Image.fromarray(mask.astype(np.uint8) * 255), "PNG")
     return row
@@ -188,7 +193,10 @@ def _columns(point: OperatingPoint) -> dict[str, DataType]:
     columns: dict[str, DataType] = {}
     for disease in point.diseases:
         columns |= {f"score_{disease}": DataType.double, f"percentile_{disease}": DataType.double}
-    if "vessel" in point.structures:
+    if can_be_measured(point.structures):
+        names = wide_columns(name for name in MAPS if name in point.structures)
+        columns |= dict.fromkeys(names, DataType.double) | {MICRONS_FROM: DataType.string}
+    elif "vessel" in point.structures:
         nothing = np.zeros((8, 8), dtype=np.bool_)  # whose measures have the same names
         columns |= dict.fromkeys(vessel_measures(nothing, ~nothing), DataType.double)
     texts = ("warnings", *(f"{structure}_mask" for structure in point.structures), "error")

@@ -20,7 +20,7 @@ def save(path: Path, mask: np.ndarray) -> None:
 def test_command_measures_what_it_can_and_names_the_rest(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vmnet_monai.inference.mask_files.GRID_SIZE", 150)
+    monkeypatch.setattr("vmnet_monai.biomarkers.photograph.GRID_SIZE", 150)
     rows, columns = np.indices((150, 150))
     for name in ("a", "b"):
         save(tmp_path / f"vessel/{name}.png", np.abs(rows - 60) <= 2)

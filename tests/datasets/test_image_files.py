@@ -52,7 +52,9 @@ def test_file_becomes_an_item_whatever_its_suffix(tmp_path: Path) -> None:
     touch(tmp_path, "eye.dat")
     (item,) = find_images(tmp_path / "eye.dat", diseases=["amd"])
     assert math.isnan(item.pop("disease")[0])
+    assert math.isnan(item.pop("microns_per_px")) and math.isnan(item.pop("field_angle_deg"))
     assert item == {
+        "named_patient": "",
         "image": str(tmp_path / "eye.dat"),
         "dataset": "photographs",
         "patient": "photographs_eye",
@@ -88,7 +90,11 @@ def test_output_folder_inside_an_input_is_passed_over(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["list.csv", "list.TSV"])
 def test_list_gives_what_its_columns_say(name: str, tmp_path: Path) -> None:
-    rows = ["image,id,fov,eye,patient,remark", "a/1.png,case-1,m/1.png,Left,p1,x", f"{tmp_path}/b/2.png,,,OD,,"]
+    rows = [
+        "image,id,fov,eye,patient,remark,microns_per_px,field_angle_deg",
+        "a/1.png,case-1,m/1.png,Left,p1,x,6.5,45",
+        f"{tmp_path}/b/2.png,,,OD,,,-1,",
+    ]
     text = "\ufeff" + "\n\n".join(rows) + "\n\n"
     table = listed(tmp_path, text if name == "list.csv" else text.replace(",", "\t"), name)
     with pytest.warns(DatasetWarning) as caught:
@@ -96,8 +102,13 @@ def test_list_gives_what_its_columns_say(name: str, tmp_path: Path) -> None:
     assert [str(one.message) for one in caught] == [
         f"1 column of {table} ignored: 'remark'.",
         f"1 eyes of {table} ignored, which must be left, right or blank: 'OD' (row 5).",
+        f"1 microns_per_px of {table} ignored, which must be numbers above 0 or blank: '-1' (row 5).",
     ]
+    assert math.isnan(second["microns_per_px"]) and math.isnan(second["field_angle_deg"])
     assert first == {
+        "named_patient": "p1",
+        "microns_per_px": 6.5,
+        "field_angle_deg": 45.0,
         "image": str(tmp_path / "a/1.png"),
         "fov": str(tmp_path / "m/1.png"),
         "disease": [],

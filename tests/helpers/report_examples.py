@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from vmnet_monai.biomarkers.profile import WidthAt
+from vmnet_monai.biomarkers.tidy import Value
 from vmnet_monai.reports.record import DiseaseFinding, InputRecord, Record, Status
 
 EVIL = "<script>alert('x')</script>\"&{{ 7 * 7 }}"
@@ -81,6 +83,21 @@ def record(name: str = "eye", **changes: Any) -> Record:
         "files": [],
     }
     return Record(**made | changes)
+
+
+def measured_record(name: str = "eye") -> Record:
+    """A right eye whose disc, at (40, 30), is 16 pixels wide, with some of its measures."""
+    places = {"disc_x": 40.0, "disc_y": 30.0, "disc_diameter": 16.0, "fovea_x": 10.0, "fovea_y": 32.0}
+    values = [Value("", "", name, value, "px") for name, value in places.items()]
+    values.append(Value("", "zone_b", "avr_knudtson", 0.6875, "ratio", "93% of the region lie in the field of view"))
+    values.append(Value("artery", "zone_c", "crae_knudtson", None, "um", "4 arterioles found, 6 are needed"))
+    values.append(Value("artery", "field", "width_mean", 81.25, "um (assumed: disc diameter 1800 um)"))
+    profiles = {
+        "artery": [WidthAt(0.125, 80.0), WidthAt(0.375, 70.0)],
+        "vein": [WidthAt(0.125, 110.0), WidthAt(0.375, 100.0)],
+    }
+    structures = ["vessel", "artery", "vein", "disc", "fovea_region"]
+    return record(name, structures=structures, measures={}, values=values, width_profiles=profiles, eye="right")
 
 
 def unusable(name: str, status: Status, reason: str) -> InputRecord:

@@ -15,6 +15,7 @@ from dicom_files import photograph_dataset
 from dicom_files import save as save_dicom
 from PIL import Image
 
+from vmnet_monai.biomarkers import photograph
 from vmnet_monai.inference import mask_files
 from vmnet_monai.inference.mask_files import MeasuredFile, measure_files
 
@@ -33,7 +34,7 @@ EYE = {
 @pytest.fixture(autouse=True)
 def small_grid(monkeypatch: pytest.MonkeyPatch) -> None:
     """As many pixels as the masks of these tests have."""
-    monkeypatch.setattr(mask_files, "GRID_SIZE", 230)
+    monkeypatch.setattr(photograph, "GRID_SIZE", 230)
 
 
 def save(path: Path, mask: np.ndarray) -> None:
@@ -217,3 +218,34 @@ def test_edited_masks_are_named_as_such_with_the_digests_of_their_files(tmp_path
         "sha256": hashlib.sha256(disc.read_bytes()).hexdigest(),
     }
     assert provenance["program"].startswith("vmnet_monai ")
+
+
+def test_a_later_run_measures_only_what_is_missing_or_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = write_landmarks(tmp_path)
+    write_eye(tmp_path, "b.png")
+    (tmp_path / "disc/b.png").write_bytes(b"")
+    calls: list[int] = []
+    measure = mask_files.measure_photograph
+    monkeypatch.setattr(mask_files, "measure_photograph", lambda *given: calls.append(1) or measure(*given))
+    first = measure_files(sources, tmp_path / "out")
+    assert ([one.status for one in first], len(calls)) == (["ok", "refused"], 1)
+    tables = {path.name: path.read_text() for path in (tmp_path / "out").glob("*.csv")}
+    assert measure_files(sources, tmp_path / "out") == first
+    assert len(calls) == 1, "the refused one is tried again, and the other one is kept"
+    assert {path.name: path.read_text() for path in (tmp_path / "out").glob("*.csv")} == tables
+    (tmp_path / "eyes.csv").write_text("id,patient\na,p\n")
+    (one, _) = measure_files(sources, tmp_path / "out", tmp_path / "eyes.csv")
+    assert (one.patient, len(calls)) == ("p", 1), "who the patient is changes no measure"
+    (tmp_path / "eyes.csv").write_text("id,microns_per_px\na,10\n")
+    measure_files(sources, tmp_path / "out", tmp_path / "eyes.csv")
+    assert len(calls) == 2, "another scale"
+    save(tmp_path / "disc/a.png", np.roll(EYE["disc"], 5, axis=0))
+    measure_files(sources, tmp_path / "out", tmp_path / "eyes.csv")
+    assert len(calls) == 3, "another mask"
+    measure_files(sources, tmp_path / "out", tmp_path / "eyes.csv", resume=False)
+    assert len(calls) == 4
+    (tmp_path / "out/measured/a.json").write_text('{"made_from": {}')
+    measure_files(sources, tmp_path / "out", tmp_path / "eyes.csv")
+    assert len(calls) == 5, "what is damaged counts as missing"

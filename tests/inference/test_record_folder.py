@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_examples import record
 
+from vmnet_monai.biomarkers.profile import WidthAt
+from vmnet_monai.biomarkers.tidy import Value
 from vmnet_monai.inference.record_folder import RecordFolder, refuse_links_out
 
 
@@ -34,7 +36,9 @@ def rewrite(folder: RecordFolder, **changes: Any) -> None:
 
 
 def test_a_record_is_read_as_it_was_written(folder: RecordFolder) -> None:
-    whole = record("b", image="byte \udcff.png", reason="眼", files=["vessel/a.png"])
+    measured = {"values": [Value("artery", "field", "width_mean", None, "um", "why")], "eye": "left"}
+    measured["width_profiles"] = {"artery": [WidthAt(0.125, 61.5)]}
+    whole = record("b", image="byte \udcff.png", reason="眼", files=["vessel/a.png"], **measured)
     folder.write(whole)
     assert folder.read("b") == whole.model_copy(update={"sha256": whole.digest()})
     assert [one.id for one in folder] == ["a", "b"]
@@ -44,8 +48,8 @@ def test_a_file_has_the_keys_of_a_record_in_their_order(folder: RecordFolder) ->
     text = (folder.output_dir / "records/a.json").read_text()
     assert list(json.loads(text)) == [
         *("id", "image", "status", "reason", "seconds", "model", "model_version", "thresholds_version"),
-        *("width_px", "height_px", "findings", "measures", "warnings", "structures", "heat_maps"),
-        "heat_map_method",
+        *("width_px", "height_px", "findings", "measures", "values", "width_profiles", "eye"),
+        *("warnings", "structures", "heat_maps", "heat_map_method"),
         *("made_from", "files", "sha256"),
     ]
     assert text.startswith('{\n "id": "a",\n')

@@ -52,6 +52,7 @@ from vmnet_monai.io.dicom import (
     frame_number,
     instance_uid,
     is_dicom,
+    pixel_spacing,
     read_dataset,
     read_header,
 )
@@ -895,3 +896,19 @@ def test_header_of_very_many_elements_is_refused(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("vmnet_monai.io.dicom.MAX_HEADER_READS", 1000)
     with pytest.raises(UnreadableImageError, match="too many"):
         read_image(tmp_path / "a.dcm")
+
+
+@pytest.mark.parametrize(
+    ("spacing", "found"),
+    [([0.01, 0.02], (0.01, 0.02)), ([0.01], None), ([0.0, 0.02], None), ([-0.01, 0.02], None), (None, None)],
+)
+def test_spacing_is_two_positive_numbers_or_none(
+    spacing: list[float] | None, found: tuple[float, float] | None
+) -> None:
+    source = Dataset()
+    source.PixelSpacing = spacing
+    assert pixel_spacing(source) == found
+
+
+def test_without_spacing_there_is_none() -> None:
+    assert pixel_spacing(Dataset()) is None

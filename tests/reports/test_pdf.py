@@ -9,7 +9,17 @@ import numpy as np
 import pypdfium2
 import pypdfium2.raw as pdfium
 import pytest
-from report_examples import EVIL, calibrated, finding, heat, photograph, record, vessels, withheld
+from report_examples import (
+    EVIL,
+    calibrated,
+    finding,
+    heat,
+    measured_record,
+    photograph,
+    record,
+    vessels,
+    withheld,
+)
 from reportlab.platypus import BaseDocTemplate
 
 from vmnet_monai.reports.pdf import write_pdf
@@ -195,3 +205,27 @@ def test_error_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(OSError, match="disk full"):
         write(tmp_path / "a.pdf", record())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_measures_by_type_and_region_are_written_with_units_usual_ranges_and_notes(tmp_path: Path) -> None:
+    written = " ".join(pages(write(tmp_path / "eye.pdf", measured_record())))
+    for words in (
+        "MEASURES OF A RIGHT EYE",
+        "ARTERIES Whole field Zone B Zone C",
+        "Mean width (µm) 81.25 (",
+        "Arteriole to venule ratio (AVR), Knudtson 0.6875",
+        "1: 93% of the region lie in the field of view",
+        "Microns rest on an assumption: disc diameter 1800 µm.",
+        "disc diameters from the margin of the disc",
+    ):
+        assert words in written, words
+    assert "MEASURES" not in " ".join(pages(write(tmp_path / "none.pdf", record(measures={}))))
+
+
+def test_zones_are_drawn_around_the_disc(tmp_path: Path) -> None:
+    """The disc of the example lies at column 40, row 30, and is 16 pixels wide: zone C ends 40 pixels from there."""
+    _, plain, *_ = pictures(write(tmp_path / "plain.pdf", record(structures=["vessel"])))
+    _, zoned, *_ = pictures(write(tmp_path / "zoned.pdf", measured_record().model_copy(update={"structures": ["vessel"]})))
+    for column in (40 - 16, 40 + 16, 40 + 24, 40 + 40):
+        near = zoned[24:27, column - 3 : column + 4].astype(int) - plain[24:27, column - 3 : column + 4]
+        assert near.max() > 60, column

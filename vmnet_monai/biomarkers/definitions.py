@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from vmnet_monai.biomarkers.regions import REGIONS
 from vmnet_monai.biomarkers.tree import FIELD_ONLY, LESS_STABLE
 
-__all__ = ["DEFINITIONS", "VESSEL_TYPES", "Definition", "data_dictionary", "measures_of", "units"]
+__all__ = ["DEFINITIONS", "DISC_SIZES", "VESSEL_TYPES", "Definition", "data_dictionary", "measures_of", "units"]
 
 VESSEL_TYPES: Mapping[str, str] = MappingProxyType(
     {
@@ -28,7 +28,8 @@ _UNITS = {
 }
 """Power of a length -> its units, by pixels of the photograph, disc diameters and microns."""
 
-_DISC_SIZES = ("disc_diameter", "disc_diameter_longest", "disc_diameter_shortest", "disc_area")
+DISC_SIZES = ("disc_diameter", "disc_diameter_longest", "disc_diameter_shortest", "disc_area")
+"""Measures of the disc's own size, which disc diameters and microns by an assumed disc say nothing of."""
 
 _TREES = ("artery", "vein", "vessel")
 _FIELD = ("field",)
@@ -282,7 +283,7 @@ def units(measure: str) -> list[str]:
     if definition.power == 0:
         return [definition.unit]
     px, diameters, um = _UNITS[definition.power]
-    return [px, um] if measure in _DISC_SIZES else [px, diameters, um]
+    return [px, um] if measure in DISC_SIZES else [px, diameters, um]
 
 
 def data_dictionary() -> dict[str, dict[str, Any]]:

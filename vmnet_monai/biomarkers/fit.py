@@ -1,6 +1,6 @@
 """Measures the reference vessels of datasets, to which the measures of a prediction are compared.
 
-    python -m vmnet_monai.biomarkers.fit --dataset NAME --dataset-dir DIR [...] --output FILE
+    python -m vmnet_monai.biomarkers.fit --dataset NAME --dataset-dir DIR [...] --landmarks FILE --output FILE
 
 The file written is what ``vmnet_monai.biomarkers.reference`` reads.
 """
@@ -15,19 +15,28 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from vmnet_monai.biomarkers.definitions import DISC_SIZES
 from vmnet_monai.biomarkers.measures import GRID_SIZE, vessel_measures
+from vmnet_monai.biomarkers.photograph import MAPS, can_be_measured, measure_photograph, measuring_grid
+from vmnet_monai.biomarkers.tables import MICRONS_FROM, wide_row
 from vmnet_monai.datasets.catalogue import read_datasets
 from vmnet_monai.io.files import whole_file
+from vmnet_monai.io.images import open_image, read_image, to_mask
+from vmnet_monai.transforms.field_of_view import estimate_field_of_view
 from vmnet_monai.transforms.preprocessing import chain, load_and_crop
 
-__all__ = ["PERCENTILES", "measure_references", "summarise"]
+__all__ = ["PERCENTILES", "measure_references", "measure_values", "summarise"]
 
 PERCENTILES = (5, 50, 95)
 """What is kept of the measures of all photographs."""
 
 MIN_PHOTOGRAPHS = 20
 """Fewer do not show where the outer twentieths lie."""
+
+_LEFT_OUT = ("_px", "_px2", *(f"{name}_um" for name in DISC_SIZES), "disc_area_um2")
+"""Ends of the names of measures that say nothing of other eyes."""
 
 
 def measure_references(items: Sequence[dict[str, Any]], grid_size: int = GRID_SIZE) -> pd.DataFrame:
@@ -51,13 +60,42 @@ def measure_references(items: Sequence[dict[str, Any]], grid_size: int = GRID_SI
     return pd.DataFrame(rows)
 
 
+def measure_values(items: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """Measure arteries, veins and optic disc of reference masks, with an assumed disc, as those of a prediction are.
+
+    Args:
+        items: from a dataset reader, with landmarks; those without ``artery``, ``vein`` and ``disc``, and those whose
+            disc the edge of the field cuts, are left out.
+
+    Returns:
+        One row per photograph, with ``dataset`` and the columns of :func:`~vmnet_monai.biomarkers.tables.wide_row`.
+    """
+    rows = []
+    for item in items:
+        if can_be_measured(item) and not item["disc_cut"]:
+            fov = _mask(item["fov"]) if "fov" in item else _field_of_view(item["image"])
+            masks = {name: _mask(item[name]) for name in MAPS if name in item}
+            measured = measure_photograph(masks, measuring_grid(fov))
+            rows.append({"dataset": item["dataset"]} | wide_row(measured.values))
+    return pd.DataFrame(rows).drop(columns=MICRONS_FROM, errors="ignore")
+
+
+def _mask(path: str) -> NDArray[np.bool_]:
+    return np.asarray(open_image(path, to_mask)) > 0
+
+
+def _field_of_view(path: str) -> NDArray[np.bool_]:
+    return estimate_field_of_view(read_image(path).transpose(2, 0, 1))
+
+
 def summarise(table: pd.DataFrame) -> dict[str, Any]:
     """Say where the measures of most eyes lie.
 
-    Those in pixels are left out: they depend on the camera.
+    Those in pixels are left out: they depend on the camera. So are the places of landmarks and, because they rest on an
+    assumed disc, its sizes.
 
     Args:
-        table: from :func:`measure_references`.
+        table: from :func:`measure_references` or :func:`measure_values`.
 
     Raises:
         ValueError: if there are fewer than :data:`MIN_PHOTOGRAPHS` photographs.
@@ -67,7 +105,7 @@ def summarise(table: pd.DataFrame) -> dict[str, Any]:
             f"a reference needs the vessels of at least {MIN_PHOTOGRAPHS} photographs, got {len(table)}: add datasets."
         )
     measures = table.drop(columns="dataset").astype(float)
-    measures = measures[[name for name in measures if not str(name).endswith("_px")]]
+    measures = measures[[name for name in measures if not str(name).endswith(_LEFT_OUT)]]
     return {
         "photographs": {str(name): int(count) for name, count in table["dataset"].value_counts(sort=False).items()},
         "percentiles": list(PERCENTILES),
@@ -85,10 +123,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--dataset", action="append", required=True, metavar="NAME", help="may be repeated")
     parser.add_argument("--dataset-dir", action="append", required=True, metavar="DIR", help="one per dataset")
+    parser.add_argument(
+        "--landmarks", metavar="FILE", help="optic discs and foveas: arteries, veins and calibres are measured too"
+    )
     parser.add_argument("--output", required=True, metavar="FILE", help="the reference, as JSON")
     given = parser.parse_args(arguments)
     try:
-        summary = summarise(measure_references(read_datasets(given.dataset, given.dataset_dir, diseases=[])))
+        items = read_datasets(given.dataset, given.dataset_dir, diseases=[], landmarks=given.landmarks)
+        summary = summarise(measure_references(items))
+        if given.landmarks is not None:
+            summary["values"] = summarise(measure_values(items))
     except (OSError, ValueError) as error:
         parser.error(str(error))
     with whole_file(Path(given.output)) as path:

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-__all__ = ["MEASURES", "REFERENCE", "Measure", "Reference", "implausible_measures", "read_reference"]
+from vmnet_monai.biomarkers.definitions import DEFINITIONS
+from vmnet_monai.biomarkers.tables import column_name
+from vmnet_monai.biomarkers.tidy import Value
+
+__all__ = [
+    "MEASURES",
+    "REFERENCE",
+    "VALUE_PHOTOGRAPHS",
+    "VALUE_REFERENCE",
+    "Measure",
+    "Reference",
+    "implausible_measures",
+    "implausible_values",
+    "read_reference",
+]
 
 
 class Measure(NamedTuple):
@@ -74,22 +88,36 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
 """Name of a measure in tables -> how it is written."""
 
 
-def read_reference(path: str | Path) -> tuple[dict[str, Reference], dict[str, int]]:
+def read_reference(path: str | Path, part: str = "") -> tuple[dict[str, Reference], dict[str, int]]:
     """Read what ``python -m vmnet_monai.biomarkers.fit`` wrote.
 
     Args:
         path: the file.
+        part: ``values`` for those of arteries, veins and optic disc; empty for those of vessels alone.
 
     Returns:
         Measure -> where it lies, and dataset -> number of its photographs.
     """
     stored = json.loads(Path(path).read_text(encoding="utf-8"))
+    stored = stored[part] if part else stored
     return {name: Reference(*values) for name, values in stored["measures"].items()}, stored["photographs"]
 
 
-REFERENCE, REFERENCE_PHOTOGRAPHS = read_reference(Path(__file__).parent / "reference.json")
+_FILE = Path(__file__).parent / "reference.json"
+
+REFERENCE, REFERENCE_PHOTOGRAPHS = read_reference(_FILE)
 """Measure -> where it lies in the vessels that experts drew in photographs of HRF and CHASE_DB1, and how many there are
 of each. Measures in pixels depend on the camera and have none."""
+
+VALUE_REFERENCE, VALUE_PHOTOGRAPHS = read_reference(_FILE, "values")
+"""Column of the wide table -> where it lies in the arteries and veins that experts drew in photographs of HRF, by discs
+and foveas that were marked by hand and an assumed disc diameter; and how many there are of each dataset."""
+
+CHECKED = (
+    *("area_density", "length_density", "width_mean", "tortuosity_arc_chord", "fractal_dimension_d0"),
+    *("branch_points", "end_points"),
+)
+"""Measures of all vessels in the whole field by which a vessel map is judged, as by those of vessels alone."""
 
 
 def implausible_measures(measures: Mapping[str, float | None]) -> list[str]:
@@ -105,14 +133,44 @@ def implausible_measures(measures: Mapping[str, float | None]) -> list[str]:
         >>> implausible_measures({"vessel_density_fov_share": 0.978})[0].partition(" in the")[0]
         'Vessel density is 0.978'
     """
-    remarks = []
-    for name, reference in REFERENCE.items():
-        value = measures.get(name)
-        low, high = reference.plausible
-        if value is not None and not low <= value <= high:
-            remarks.append(
-                f"{MEASURES[name].name} is {value:.3g} in the network's vessel map, and {reference.low:.3g} to "
-                f"{reference.high:.3g} is usual in reference eyes: the vessel map may be wrong, look at it before "
-                "any measure is used."
-            )
-    return remarks
+    return [
+        sentence
+        for name, reference in REFERENCE.items()
+        if (sentence := _remark(MEASURES[name].name, measures.get(name), reference))
+    ]
+
+
+def implausible_values(values: Iterable[Value]) -> list[str]:
+    """Say which values of all vessels no eye is likely to have.
+
+    Args:
+        values: from :func:`~vmnet_monai.biomarkers.measure`.
+
+    Returns:
+        Whole sentences, none for most photographs.
+
+    Example:
+        >>> implausible_values([Value("vessel", "field", "area_density", 0.978, "fraction")])[0].partition(" in the")[0]
+        'Density by area, all vessels, is 0.978'
+    """
+    judged = [
+        value
+        for value in values
+        if value[:2] == ("vessel", "field") and value.measure in CHECKED and "um" not in value.unit
+    ]
+    return [
+        sentence
+        for value in judged
+        if (reference := VALUE_REFERENCE.get(column_name(value)))
+        and (sentence := _remark(f"{DEFINITIONS[value.measure].name}, all vessels,", value.value, reference))
+    ]
+
+
+def _remark(name: str, value: float | None, reference: Reference) -> str:
+    low, high = reference.plausible
+    if value is None or low <= value <= high:
+        return ""
+    return (
+        f"{name} is {value:.3g} in the network's vessel map, and {reference.low:.3g} to {reference.high:.3g} is usual "
+        "in reference eyes: the vessel map may be wrong, look at it before any measure is used."
+    )

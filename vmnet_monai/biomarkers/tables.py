@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from vmnet_monai.biomarkers.definitions import data_dictionary
-from vmnet_monai.biomarkers.tidy import Value
+from vmnet_monai.biomarkers.tidy import Value, measure
 from vmnet_monai.io.files import whole_file
-from vmnet_monai.io.tables import write_table
+from vmnet_monai.io.tables import table_text
 
 __all__ = [
     "DICTIONARY",
@@ -22,8 +24,11 @@ __all__ = [
     "TIDY",
     "WIDE",
     "MeasuredEye",
+    "column_name",
     "patient_table",
     "tidy_table",
+    "wide_columns",
+    "wide_row",
     "wide_table",
     "write_measures",
 ]
@@ -39,9 +44,18 @@ TIDY, WIDE, PATIENTS, DICTIONARY = (
 FLOAT_FORMAT = "%.6g"
 """Six significant digits: a millionth of a value is far below what any measure can tell."""
 
+MICRONS_FROM = "microns_from"
+"""Column of the wide table that says what its microns rest on: ``known``, or the assumption; empty without any."""
+
+EYES_AT_ONCE = 256
+"""Photographs whose values are in memory at a time."""
+
 _KEY = ["vessel_type", "region", "measure", "unit"]
 _PLACES = ("disc_x", "disc_y", "fovea_x", "fovea_y")
 _SHORT_UNITS = {"1/px": "per_px", "1/disc diameter": "per_disc_diameter", "1/um": "per_um"}
+
+
+Item = TypeVar("Item")
 
 
 class MeasuredEye(NamedTuple):
@@ -67,21 +81,37 @@ def tidy_table(eyes: Sequence[MeasuredEye]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["id", "eye", *Value._fields]).astype({"value": float})
 
 
-def wide_table(eyes: Sequence[MeasuredEye]) -> pd.DataFrame:
-    """Return one row per photograph: ``id``, ``eye``, ``patient`` where one is named, and a column per value.
+def wide_row(values: Iterable[Value]) -> dict[str, str | float | None]:
+    """Return the columns of one photograph in the wide table: :data:`MICRONS_FROM`, and one per value.
 
     A column is called ``<vessel type>_<region>_<measure>_<unit>``, what is empty left out, such as
-    ``artery_zone_b_width_mean_um``. Flags are in the tidy table alone. ``microns_from`` says what the microns of the
-    row rest on: ``known``, or the assumption.
+    ``artery_zone_b_width_mean_um``.
+
+    Example:
+        >>> wide_row([Value("artery", "zone_b", "width_mean", 61.5, "um (assumed: disc diameter 1800 um)")])
+        {'microns_from': 'assumed: disc diameter 1800 um', 'artery_zone_b_width_mean_um': 61.5}
     """
-    rows = []
-    for eye in eyes:
-        row: dict[str, str | float | None] = {"id": eye.id, "eye": eye.eye}
-        if any(other.patient for other in eyes):
-            row["patient"] = eye.patient
-        row["microns_from"] = next((_assumed(one.unit) or "known" for one in eye.values if _is_micron(one)), "")
-        row |= {_column(value): value.value for value in eye.values}
-        rows.append(row)
+    values = list(values)
+    microns_from = next((_assumed(one.unit) or "known" for one in values if _is_micron(one)), "")
+    return {MICRONS_FROM: microns_from} | {column_name(value): value.value for value in values}
+
+
+def wide_columns(structures: Iterable[str]) -> list[str]:
+    """Return the columns of a photograph of which these structures are measured, see :func:`wide_row`."""
+    nothing = np.zeros((8, 8), dtype=np.bool_)  # whose values have the same names
+    return list(wide_row(measure(dict.fromkeys(structures, nothing), ~nothing)))
+
+
+def wide_table(eyes: Sequence[MeasuredEye]) -> pd.DataFrame:
+    """Return one row per photograph: ``id``, ``eye``, ``patient`` where one is named, and :func:`wide_row`.
+
+    Flags are in the tidy table alone.
+    """
+    has_patient = any(eye.patient for eye in eyes)
+    rows = [
+        {"id": eye.id, "eye": eye.eye, **({"patient": eye.patient} if has_patient else {}), **wide_row(eye.values)}
+        for eye in eyes
+    ]
     return pd.DataFrame(rows, columns=None if rows else ["id", "eye"])
 
 
@@ -111,6 +141,9 @@ def patient_table(eyes: Sequence[MeasuredEye]) -> pd.DataFrame:
 def write_measures(output_dir: str | Path, eyes: Sequence[MeasuredEye]) -> list[str]:
     """Write the tables and the data dictionary, each whole or not at all.
 
+    The values of :data:`EYES_AT_ONCE` photographs are in memory at a time, where they come from a sequence that reads
+    them when it is asked for.
+
     Args:
         output_dir: their folder; it is made if needed.
         eyes: the measured photographs, in the order of the rows.
@@ -122,14 +155,48 @@ def write_measures(output_dir: str | Path, eyes: Sequence[MeasuredEye]) -> list[
         OSError: if one cannot be written.
     """
     folder = Path(output_dir)
-    tables = {TIDY: tidy_table(eyes), WIDE: wide_table(eyes)}
-    if any(eye.patient and eye.eye for eye in eyes):
-        tables[PATIENTS] = patient_table(eyes)
-    for name, table in tables.items():
-        write_table(folder / name, table, FLOAT_FORMAT)
+    with ExitStack() as stack:
+        tidy, wide = (stack.enter_context(whole_file(folder / name)) for name in (TIDY, WIDE))
+        columns: list[str] | None = None
+        for several in _slices(eyes, EYES_AT_ONCE):
+            part = [eye._replace(values=list(eye.values)) for eye in several]
+            _append(tidy, tidy_table(part))
+            table = wide_table(part)
+            # Of all photographs the same: a photograph whose structure is not seen has the columns too, empty.
+            columns = columns or _with_patient(list(map(str, table)), eyes)
+            _append(wide, table.reindex(columns=columns))
+    of_patients: dict[str, list[MeasuredEye]] = {}
+    for eye in eyes:
+        if eye.patient and eye.eye:
+            of_patients.setdefault(eye.patient, []).append(eye)
+    names = [TIDY, WIDE]
+    if of_patients:
+        names.append(PATIENTS)
+        with whole_file(folder / PATIENTS) as patients:
+            for own in _slices(list(of_patients.values()), EYES_AT_ONCE // 2):
+                _append(patients, patient_table([eye for both in own for eye in both]))
     with whole_file(folder / DICTIONARY) as temporary:
         temporary.write_text(json.dumps(data_dictionary(), indent=2) + "\n", encoding="utf-8")
-    return [*tables, DICTIONARY]
+    return [*names, DICTIONARY]
+
+
+def _slices(sequence: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    """Slices of a sequence; an empty one where there is nothing, of which a table has a header."""
+    return (sequence[start : start + size] for start in range(0, max(1, len(sequence)), size))
+
+
+def _with_patient(columns: list[str], eyes: Sequence[MeasuredEye]) -> list[str]:
+    own = [name for name in columns if name != "patient"]
+    return [*own[:2], "patient", *own[2:]] if any(eye.patient for eye in eyes) else own
+
+
+def _append(path: Path, table: pd.DataFrame) -> None:
+    """Add rows to a table that is being written; the first have the header."""
+    text = table_text(table, FLOAT_FORMAT)
+    with path.open("ab") as file:
+        if file.tell():
+            text = text.partition("\n")[2]
+        file.write(text.encode(errors="backslashreplace"))
 
 
 def _assumed(unit: str) -> str:
@@ -140,7 +207,8 @@ def _is_micron(value: Value) -> bool:
     return value.unit.startswith("um") and value.value is not None
 
 
-def _column(value: Value) -> str:
+def column_name(value: Value) -> str:
+    """Return the name of a value's column in the wide table, see :func:`wide_row`."""
     unit = value.unit.partition(" (")[0]
     short = _SHORT_UNITS.get(unit, re.sub(r"\W", "_", unit))
     return "_".join(part for part in (value.vessel_type, value.region, value.measure, short) if part)

@@ -16,9 +16,9 @@ from vmnet_monai.biomarkers.graph import SMOOTHING_PX, centre_lines
 from vmnet_monai.biomarkers.measures import field_of_view_diameter
 from vmnet_monai.biomarkers.regions import REGIONS, ZONES, Region, find_regions
 from vmnet_monai.biomarkers.scale import Scale, scale_from_disc
-from vmnet_monai.biomarkers.tree import crossings, fractal_dimensions, tree_measures, vessel_tree
+from vmnet_monai.biomarkers.tree import VesselTree, crossings, fractal_dimensions, tree_measures, vessel_tree
 
-__all__ = ["Grid", "Value", "measure"]
+__all__ = ["Grid", "Value", "measure", "vessel_trees"]
 
 WHOLE = 0.95
 """Fraction of a region inside the field of view below which its values are flagged."""
@@ -85,6 +85,7 @@ def measure(
     eye: Eye | None = None,
     grid: Grid = OWN_PIXELS,
     scale: Scale | None = None,
+    trees: Mapping[str, VesselTree] | None = None,
 ) -> list[Value]:
     """Measure an eye: disc and fovea, and its vessels in each region.
 
@@ -101,6 +102,7 @@ def measure(
         eye: the landmarks in grid pixels; None to find them in ``disc`` and ``fovea_region``.
         grid: where the maps lie on the photograph, whose pixels are the unit ``px``.
         scale: of the photograph; None for that of an assumed disc diameter, where the disc is seen whole.
+        trees: of the same maps and field of view, where :func:`vessel_trees` has found them already.
 
     Returns:
         The values: those of the eye itself, then those of its vessels by type and region.
@@ -128,7 +130,24 @@ def measure(
         {name: region.mask for name, region in found.items() if region.mask.any()},
         {name: _flag(name, found.get(name), eye) for name in REGIONS},
     )
-    return [*_eye_values(eye, grid, place.units), *_vessel_values(vessels, eye.disc, fov, place)]
+    trees = vessel_trees(maps, fov) if trees is None else trees
+    return [*_eye_values(eye, grid, place.units), *_vessel_values(vessels, trees, eye.disc, fov, place)]
+
+
+def vessel_trees(maps: Mapping[str, NDArray], fov: NDArray[np.bool_]) -> dict[str, VesselTree]:
+    """Find the centre lines of each type of vessel, of which :func:`measure` says most.
+
+    Args:
+        maps: as for :func:`measure`; structures that are no vessels are left out.
+        fov: (H, W) bool, the field of view.
+
+    Returns:
+        ``artery``, ``vein`` and ``vessel``, as far as there are maps of them.
+
+    Raises:
+        ValueError: as :func:`measure`.
+    """
+    return {name: vessel_tree(values >= 0.5, fov) for name, values in _vessel_maps(maps, fov).items()}
 
 
 class _Units(NamedTuple):
@@ -231,9 +250,12 @@ def _vessel_maps(maps: Mapping[str, NDArray], fov: NDArray[np.bool_]) -> dict[st
 
 
 def _vessel_values(
-    vessels: Mapping[str, NDArray[np.float32]], disc: Disc | None, fov: NDArray[np.bool_], place: _Places
+    vessels: Mapping[str, NDArray[np.float32]],
+    trees: Mapping[str, VesselTree],
+    disc: Disc | None,
+    fov: NDArray[np.bool_],
+    place: _Places,
 ) -> Iterator[Value]:
-    trees = {name: vessel_tree(values >= 0.5, fov) for name, values in vessels.items()}
     found = {} if disc is None else _zone_calibres(vessels, disc, fov, place)
     for vessel_type in (*trees, *([""] if {"artery", "vein"} <= trees.keys() else [])):
         for region in REGIONS:

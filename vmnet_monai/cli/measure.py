@@ -16,7 +16,7 @@ SHOWN = 10
 
 @click.command(
     cls=Command,
-    stopped="Nothing was written; the same command starts again.",
+    stopped="The same command goes on where it stood.",
     epilog="Exit codes: 0 all measured, 1 some refused or failed, 2 nothing could be done, 130 stopped by Ctrl-C.",
 )
 @click.option("--vessel", metavar="DIR|FILE", help="Masks of all vessels [default: arteries and veins together].")
@@ -38,15 +38,16 @@ SHOWN = 10
 )
 @click.option("--edited", is_flag=True, help="The masks were corrected by hand: ids and tables say it.")
 @click.option("--output", required=True, metavar="DIR", help="Folder for the tables.")
+@click.option("--resume/--no-resume", default=True, help="Keep what an earlier run measured on the same files.")
 @click.option_panel("Masks", options=["--vessel", "--artery", "--vein", "--disc", "--fovea", "--edited"])
 @click.option_panel("What else is known", options=["--fov", "--image", "--table"])
-def measure(table: str | None, edited: bool, output: str, **sources: str | None) -> int:
+def measure(table: str | None, edited: bool, output: str, resume: bool, **sources: str | None) -> int:
     """Measure masks of vessels, optic disc and fovea, whoever drew them.
 
     Files of the folders belong together by their names without suffix. Writes measures.csv (a row per value),
     measures_wide.csv (a row per photograph), measures_per_patient.csv where patients are named, and measures.json,
     which says what each measure is. A photograph whose masks cannot be used is noted in measured.csv with the reason,
-    and the others go on.
+    and the others go on. The same command again does only what is missing.
     """
     given = {name: source for name, source in sources.items() if source is not None}
     if not given.keys() & {"vessel", "artery", "vein", "disc", "fovea"}:
@@ -61,7 +62,7 @@ def measure(table: str | None, edited: bool, output: str, **sources: str | None)
 
     progress = ProgressBar()
     try:
-        measured = measure_files(given, output, table, edited, progress)
+        measured = measure_files(given, output, table, edited, progress, resume)
     finally:
         progress.close()
     bad = [one for one in measured if one.status != "ok"]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from vmnet_monai.datasets.item import (
     IMAGE_SUFFIXES,
     DatasetError,
     Item,
+    is_positive,
     make_item,
     read_rows,
     warn_counted,
@@ -43,7 +45,9 @@ NAME = "photographs"
 
 _EYES = ("left", "right")
 
-_LIST_COLUMNS = ("image", "id", "fov", "patient", "eye")
+_LIST_NUMBERS = ("microns_per_px", "field_angle_deg")
+
+_LIST_COLUMNS = ("image", "id", "fov", "patient", "eye", *_LIST_NUMBERS)
 
 _LIST_SUFFIXES = TABLE_SUFFIXES | {".txt"}
 """Suffixes of lists that are named; in folders a text file is none. Excel gives .txt to its tables in UTF-16."""
@@ -70,6 +74,8 @@ class _Named(NamedTuple):
     patient: str = ""
     eye: str = ""
     fov: str = ""
+    scale: Mapping[str, float] = {}
+    """What the list says of :data:`_LIST_NUMBERS`."""
     state: State = []
     """In a bucket: see :func:`vmnet_monai.io.remote.list_files`; empty where it is yet to be asked for."""
     instance: tuple[str, int] | None = None
@@ -87,8 +93,9 @@ def find_images(
       list's), and those of its subfolders, sorted by path; hidden files and folders, links to folders, and DICOMDIR
       files are skipped;
     - a list, a CSV, XLSX or Parquet table (:func:`vmnet_monai.io.tables.read_table`) with the column ``image`` and
-      any of ``id``, ``fov``, ``patient`` and ``eye`` (left or right); paths are relative to the list, and what is
-      ignored, such as other columns and blank rows, is said in a warning;
+      any of ``id``, ``fov``, ``patient``, ``eye`` (left or right), ``microns_per_px`` and ``field_angle_deg`` (what a
+      scale is known by); paths are relative to the list, and what is ignored, such as other columns and blank rows, is
+      said in a warning;
     - any other file, whatever its suffix, and the address of a frame (:func:`vmnet_monai.io.slices.slice_address`).
 
     Folders, lists and files may lie in a bucket (:mod:`vmnet_monai.io.remote`), and a list may name files in one. There
@@ -105,6 +112,8 @@ def find_images(
     can be decoded: a damaged file does not stand in for its whole copy. What cannot be one (a path that does not exist,
     a folder without images, a list that cannot be read, a row without image, ...) still becomes an item, so that every
     input is accounted for: the image reader refuses it, or it has the key ``refused``, a sentence that says why.
+
+    Items have ``named_patient``, as the list has it and empty where there is none, and both numbers, NaN where unknown.
 
     The id is the column ``id`` or the file's name without suffix, with its subfolders before it, made file-safe
     (:func:`vmnet_monai.datasets.names.unique_names`). Where several photographs would have the same id, ignoring case,
@@ -196,7 +205,8 @@ def _item(one: _Named, name: str, diseases: Sequence[str]) -> Item:
         eye=one.eye,
         fov=one.fov or None,
     )
-    return item | {"id": name} | ({"refused": one.refused} if one.refused else {})
+    known = {"named_patient": one.patient, **dict.fromkeys(_LIST_NUMBERS, math.nan), **one.scale}
+    return item | {"id": name} | known | ({"refused": one.refused} if one.refused else {})
 
 
 def _of_input(path: str, excluded: str | None) -> Iterator[_Named]:
@@ -277,7 +287,7 @@ def _of_list(path: str) -> Iterator[_Named]:
         yield _refused(path, name, "the list is a device or a pipe, not a file: save it as a file.")
         return
     try:
-        rows = read_rows(path, required=("image",))
+        rows = read_rows(path, required=("image",), numbers=_LIST_NUMBERS)
     except DatasetError as error:
         yield _refused(path, name, str(error))
         return
@@ -296,6 +306,7 @@ def _of_list(path: str) -> Iterator[_Named]:
                 patient=row.get("patient", ""),
                 eye=eye if eye in _EYES else one.eye,
                 fov=_beside(path, row["fov"]) if row.get("fov") else "",
+                scale={name: float(row[name]) for name in _LIST_NUMBERS if is_positive(row.get(name, ""))},
             )
 
 
@@ -317,6 +328,12 @@ def _warn_ignored(path: str, rows: pd.DataFrame) -> None:
         warn_counted(
             [f"{eye!r} (row {number})" for number, eye in wrong.items()],
             f"eyes of {path} ignored, which must be left, right or blank",
+        )
+    for column in filter(rows.columns.__contains__, _LIST_NUMBERS):
+        wrong = rows[column][(rows[column] != "") & ~rows[column].map(is_positive)]
+        warn_counted(
+            [f"{number!r} (row {row})" for row, number in wrong.items()],
+            f"{column} of {path} ignored, which must be numbers above 0 or blank",
         )
 
 

@@ -224,6 +224,18 @@ def read_rows(path: str | Path, required: Iterable[str], numbers: Iterable[str] 
     return table.with_decimal_points(numbers).apply(lambda column: column.str.strip())
 
 
+def is_positive(text: str) -> bool:
+    """Tell whether a cell of a table is a number above 0.
+
+    >>> is_positive("6.1"), is_positive("0"), is_positive("inf"), is_positive("")
+    (True, False, False, False)
+    """
+    try:
+        return 0 < float(text) < math.inf
+    except ValueError:
+        return False
+
+
 def warn_counted(names: Sequence[str], what: str, shown: int = _NAMES_SHOWN) -> None:
     """Issue one :class:`DatasetWarning` about all the named files, rows or columns; nothing when there are none.
 

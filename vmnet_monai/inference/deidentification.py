@@ -142,6 +142,10 @@ class Pseudonyms:
         """Return the HMAC-SHA-256 of a text, 64 hexadecimal digits."""
         return hmac.new(self.key, text.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()
 
+    def patient(self, name: str) -> str:
+        """Return the pseudonym of a patient: the same in all runs with the same key, and never an image's id."""
+        return self.hashed(f"patient {name}")[:DIGITS]
+
     def rename(self, items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Copy items with hashed ids, sorted by these, so that the order of the names is lost too.
 

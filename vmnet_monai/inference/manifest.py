@@ -17,6 +17,7 @@ from vmnet_monai.inference.deidentification import (
     check_private_folder,
     mark_output_folder,
 )
+from vmnet_monai.inference.measuring import write_run_measures
 from vmnet_monai.inference.progress import Reporter
 from vmnet_monai.inference.record_folder import RecordFolder, refuse_links_out
 from vmnet_monai.inference.tables import write_tables
@@ -29,6 +30,9 @@ __all__ = ["Manifest"]
 
 _FILES = ("image", "fov")
 """Keys of an input's files."""
+
+_TOLD = ("eye", "microns_per_px", "field_angle_deg")
+"""Keys of what was told of an input, by which it is measured."""
 
 SHOWN = 10
 """Inputs with a reason that a summary names."""
@@ -160,7 +164,7 @@ class Manifest:
         self.records = {}
         for name in self.items:
             if self.resume and (record := self.earlier(name)) is not None:
-                self.records[name] = record
+                self.records[name] = _without_values(record)
         self.done_before = len(self.records)
         self._report_progress()
         return [item for name, item in self.items.items() if name not in self.records]
@@ -222,7 +226,7 @@ class Manifest:
         """
         if isinstance(record, Record):
             record.made_from = self.made_from[record.id]  # equal, and a fifth of a record's memory
-        self.records[record.id] = record
+        self.records[record.id] = _without_values(record)
         self._report_progress()
 
     def add_unpredicted(
@@ -249,7 +253,8 @@ class Manifest:
         return [self.records.get(name) or self._unpredicted(name, "failed", reason, 0.0) for name in self.items]
 
     def write_tables(self) -> None:
-        """Write ``manifest.csv`` and ``predictions.csv``, see :func:`~vmnet_monai.inference.tables.write_tables`.
+        """Write ``manifest.csv`` and ``predictions.csv``, see :func:`~vmnet_monai.inference.tables.write_tables`, and
+        the tables of measures, see :func:`~vmnet_monai.inference.measuring.write_run_measures`.
 
         Raises:
             OSError: if they cannot be written; it says what was kept.
@@ -263,7 +268,14 @@ class Manifest:
             raise self.incomplete("the tables", error) from error
 
     def _write_tables(self) -> None:
-        write_tables(self.output_dir, self.ordered())
+        records = self.ordered()
+        write_tables(self.output_dir, records)
+        write_run_measures(self.output_dir, records, {name: self._patient(item) for name, item in self.items.items()})
+
+    def _patient(self, item: Mapping[str, Any]) -> str:
+        """The patient as the input's list names it, or a pseudonym; empty where it names none."""
+        patient = str(item.get("named_patient", ""))
+        return patient if self._pseudonyms is None or not patient else self._pseudonyms.patient(patient)
 
     def incomplete(self, what: str, error: OSError) -> OSError:
         """Return the error that says what a run leaves that could not be written to its end.
@@ -344,7 +356,8 @@ class Manifest:
         states: dict[str, Any] = {key: known.get(key) or _state(item[key]) for key in _FILES if key in item}
         if self._pseudonyms is not None:
             states = {key: self._pseudonyms.hashed(json.dumps(state)) for key, state in states.items()}
-        return states | self._versions | self.settings
+        told = {key: item[key] for key in _TOLD if item.get(key) and item[key] == item[key]}  # neither empty nor NaN
+        return states | told | self._versions | self.settings
 
     def _discard_replaced(self, name: str) -> None:
         """Remove the results of an image in whose place another file lies now."""
@@ -355,6 +368,12 @@ class Manifest:
         is_replaced = record.made_from.get("image", now) != now
         if is_replaced and len(_state(self.items[name]["image"])) > 1:
             self._on_disk.remove(record)
+
+
+def _without_values(record: InputRecord) -> InputRecord:
+    """A record without its longest lists, which stay on disk: with those of a large run the memory would be full."""
+    has_values = isinstance(record, Record) and record.values
+    return record.model_copy(update={"values": [], "width_profiles": {}}) if has_values else record
 
 
 def _without_states(item: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -11,35 +11,36 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
-from vmnet_monai.biomarkers.eye import find_eye
-from vmnet_monai.biomarkers.measures import GRID_SIZE, field_of_view_diameter
-from vmnet_monai.biomarkers.scale import Scale, scale_from_field_angle, scale_from_pixel_spacing
+from vmnet_monai.biomarkers.measures import GRID_SIZE
+from vmnet_monai.biomarkers.photograph import measure_photograph, measuring_grid
 from vmnet_monai.biomarkers.tables import FLOAT_FORMAT, MeasuredEye, write_measures
-from vmnet_monai.biomarkers.tidy import Grid, Value, measure
-from vmnet_monai.datasets.item import DatasetError, is_image_file, read_rows, warn_counted
+from vmnet_monai.biomarkers.tidy import Value
+from vmnet_monai.datasets.item import DatasetError, is_image_file, is_positive, read_rows, warn_counted
 from vmnet_monai.datasets.names import unique_names, without_suffix
 from vmnet_monai.errors import ImageError, error_reason
+from vmnet_monai.inference.measuring import photograph_info
 from vmnet_monai.inference.progress import Reporter
-from vmnet_monai.io.dicom import eye as dicom_eye
-from vmnet_monai.io.dicom import is_dicom, read_header
+from vmnet_monai.io.dicom import is_dicom
 from vmnet_monai.io.files import file_sha256, whole_file
 from vmnet_monai.io.images import open_image, read_image, to_mask
 from vmnet_monai.io.masks import parse_mask_address, split_colours
 from vmnet_monai.io.slices import VOLUME_SUFFIXES, parse_slice_address, slice_address
 from vmnet_monai.io.tables import write_table
-from vmnet_monai.reports.dicom.origin import pixel_spacing
-from vmnet_monai.transforms.field_of_view import crop_to_box, estimate_field_of_view, field_of_view_box
+from vmnet_monai.transforms.field_of_view import estimate_field_of_view
 
-__all__ = ["MASKS", "PROVENANCE", "STATUS", "TABLE_COLUMNS", "MaskError", "MeasuredFile", "measure_files"]
+__all__ = ["MASKS", "PROVENANCE", "RECORDS", "STATUS", "TABLE_COLUMNS", "MaskError", "MeasuredFile", "measure_files"]
 
 MASKS = ("vessel", "artery", "vein", "disc", "fovea")
 """What can be measured."""
 
 STATUS, PROVENANCE = "measured.csv", "provenance.json"
 """Names of the table of all photographs with what became of them, and of the file that says what was measured."""
+
+RECORDS = "measured"
+"""Folder of the files that say what was measured on each photograph; not that of a prediction's records."""
 
 TABLE_COLUMNS = ("id", "eye", "patient", "microns_per_px", "field_angle_deg")
 """Columns of the table of photographs; all but the first may be missing."""
@@ -79,6 +80,7 @@ def measure_files(
     table: str | Path | None = None,
     edited: bool = False,
     progress: Reporter | None = None,
+    resume: bool = True,
 ) -> list[MeasuredFile]:
     """Measure masks in files, and write the tables.
 
@@ -87,8 +89,10 @@ def measure_files(
     a volume (NRRD, NIfTI, MetaImage) of one slice, and ``?colours=red,green`` behind a path takes these colours of
     label pictures (:mod:`vmnet_monai.io.masks`). All masks of a photograph have its size.
 
-    Written are :data:`STATUS`, a row per photograph, also for those that cannot be measured; :data:`PROVENANCE`, the
-    files with their SHA-256; and what :func:`~vmnet_monai.biomarkers.tables.write_measures` writes of the others.
+    Written are, in the folder :data:`RECORDS`, a file per photograph as soon as it is measured, by which a later run
+    knows what is done; :data:`STATUS`, a row per photograph, also for those that cannot be measured;
+    :data:`PROVENANCE`, the files with their SHA-256; and what
+    :func:`~vmnet_monai.biomarkers.tables.write_measures` writes of the others.
 
     Args:
         sources: structure, one of :data:`MASKS`, ``fov`` or ``image`` -> a folder or a file. ``fov`` are masks of the
@@ -98,6 +102,8 @@ def measure_files(
         table: CSV, XLSX or Parquet with :data:`TABLE_COLUMNS`: scale, eye and patient of the photographs.
         edited: whether masks were corrected by hand: ids end in ``-edited``, and the tables say it.
         progress: told how many photographs are done.
+        resume: whether to keep what an earlier run measured on the same files with the same scale, eye and version of
+            this package; otherwise all are measured anew.
 
     Returns:
         One per photograph, sorted by id.
@@ -117,7 +123,7 @@ def measure_files(
         row = rows.get(photograph, {})
         one = MeasuredFile(name, "ok", masks="edited" if edited else "", patient=row.get("patient", ""))
         try:
-            one = one._replace(**_measure(_paths_of(photograph, found, sources), row))
+            one = _measured_once(one, _paths_of(photograph, found, sources), row, Path(output_dir), resume)
         except ImageError as error:
             one = one._replace(status="refused", reason=" ".join(str(error).split()))
         except Exception as error:
@@ -205,7 +211,7 @@ def _read_table(path: Path, photographs: Sequence[str]) -> dict[str, dict[str, s
         if row.get("eye", "").lower() not in _EYES:
             raise DatasetError(f"{place}: eye must be left, right or blank, got {row['eye']!r}; correct it.")
         for column in ("microns_per_px", "field_angle_deg"):
-            if row.get(column) and not _is_positive(row[column]):
+            if row.get(column) and not is_positive(row[column]):
                 raise DatasetError(f"{place}: {column} must be a number above 0, got {row[column]!r}; correct it.")
     twice = rows["id"][rows["id"].duplicated()]
     if len(twice):
@@ -215,11 +221,41 @@ def _read_table(path: Path, photographs: Sequence[str]) -> dict[str, dict[str, s
     return {row["id"]: row | {"eye": row.get("eye", "").lower()} for row in rows.to_dict("records")}
 
 
-def _is_positive(text: str) -> bool:
+class _Record(BaseModel):
+    """What is kept of a photograph that was measured."""
+
+    made_from: dict[str, Any]
+    measured: MeasuredFile
+
+
+def _measured_once(
+    one: MeasuredFile, paths: Mapping[str, str], row: Mapping[str, str], folder: Path, resume: bool
+) -> MeasuredFile:
+    """Measure one photograph, and keep it; or take it from an earlier run that did the same."""
+    files = {key: {"file": path, "sha256": _digest(path)} for key, path in paths.items()}
+    told = {name: row[name] for name in TABLE_COLUMNS if row.get(name) and name not in ("id", "patient")}
+    made_from = {"program": _program(), "grid_px": GRID_SIZE, "files": files, "told": told}
+    path = folder / RECORDS / f"{one.id}.json"
+    earlier = _read_record(path) if resume else None
+    if earlier is not None and earlier.made_from == made_from:
+        return earlier.measured._replace(id=one.id, patient=one.patient, masks=one.masks)
+    one = one._replace(files=files, **_measure(paths, row))
+    with whole_file(path) as temporary:
+        text = _Record(made_from=made_from, measured=one).model_dump_json(indent=1)
+        temporary.write_text(f"{text}\n", encoding="utf-8")
+    return one
+
+
+def _read_record(path: Path) -> _Record | None:
+    """What an earlier run kept; None where there is nothing, or it is damaged."""
     try:
-        return 0 < float(text) < float("inf")
-    except ValueError:
-        return False
+        return _Record.model_validate_json(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def _program() -> str:
+    return f"vmnet_monai {importlib.metadata.version('vmnet_monai')}"
 
 
 def _measure(paths: Mapping[str, str], row: Mapping[str, str]) -> dict[str, Any]:
@@ -236,67 +272,37 @@ def _measure(paths: Mapping[str, str], row: Mapping[str, str]) -> dict[str, Any]
         raise MaskError(
             f"all masks of a photograph must have its size, got {told}: save them in the photograph's size."
         )
-    has_field = fov is not None or image is not None
+    known = {name: float(row[name]) for name in ("microns_per_px", "field_angle_deg") if row.get(name)}
+    info = photograph_info({"image_path": paths.get("image", ""), "eye": row.get("eye", ""), **known})
     if image is not None:
         fov = estimate_field_of_view(image.transpose(2, 0, 1))
     elif fov is None:
+        if info.microns_per_px is None and info.field_angle_deg is not None:
+            raise MaskError(
+                "a field angle tells the scale by the diameter of the field of view, and the field is not known: give "
+                "masks of it, or the photographs, or microns_per_px."
+            )
         fov = np.ones(next(iter(sizes.values())), dtype=bool)
         remarks.append(
             "The whole picture was taken for the field of view, so that densities are too low where it has a dark "
             "frame: give masks of the field, or the photographs."
         )
-    box = field_of_view_box(fov)
-    on_grid = {key: _crop(mask, box) for key, mask in masks.items()}
-    field = _crop(fov, box) >= 0.5
-    if "fovea" in on_grid:  # which may be a point: scaled down, it is none any more
-        highest = on_grid["fovea"].max()
-        on_grid["fovea_region"] = on_grid.pop("fovea") / (highest or 1)
-    header = read_header(paths["image"]) if "image" in paths and is_dicom(paths["image"]) else None
-    grid = Grid(box.side_px / GRID_SIZE, box.left_px, box.top_px)
-    diameter = field_of_view_diameter(field) * grid.pixel_px if has_field else None
-    scale = _scale(row, None if header is None else pixel_spacing(header), diameter)
-    eye = find_eye(on_grid.get("disc"), on_grid.get("fovea_region"), field)
-    stated = row.get("eye") or ("" if header is None else dicom_eye(header))
-    if stated and eye.side and stated != eye.side:
-        remarks.append(
-            f"This is named a {stated} eye, and disc and fovea lie as in a {eye.side} one: look whether the name is "
-            "wrong or the picture mirrored. Regions are named as disc and fovea lie."
-        )
+    grid = measuring_grid(fov)
+    try:
+        scale = info.scale(grid.field_diameter_px)
+    except ValueError as error:
+        raise MaskError(str(error)) from error
+    measured = measure_photograph(masks, grid, info.eye, scale)
     return {
-        "eye": stated or eye.side or "",
-        "remarks": " ".join(remarks),
+        "eye": measured.eye,
+        "remarks": " ".join([*remarks, *measured.remarks]),
         "microns_per_px": None if scale is None else scale.microns_per_px,
-        "values": measure(on_grid, field, eye, grid, scale),
-        "files": {key: {"file": path, "sha256": _digest(path)} for key, path in paths.items()},
+        "values": measured.values,
     }
 
 
 def _read_mask(path: str) -> NDArray[np.bool_]:
     return np.asarray(open_image(path, to_mask)) > 0
-
-
-def _crop(mask: NDArray[np.bool_], box: Any) -> NDArray[np.float32]:
-    """The mask on the grid: which part of each pixel it covers."""
-    return crop_to_box(torch.from_numpy(mask)[None], box, GRID_SIZE)[0].clamp(0, 1).numpy()
-
-
-def _scale(row: Mapping[str, str], spacing: tuple[float, float] | None, diameter_px: float | None) -> Scale | None:
-    """The scale, as far as it is known: by the table, the DICOM photograph, or the angle of the field."""
-    if row.get("microns_per_px"):
-        return Scale(float(row["microns_per_px"]))
-    try:
-        if spacing is not None:
-            return scale_from_pixel_spacing(spacing)
-        if row.get("field_angle_deg") and diameter_px is not None:
-            return scale_from_field_angle(float(row["field_angle_deg"]), diameter_px)
-    except ValueError as error:
-        raise MaskError(str(error)) from error
-    if row.get("field_angle_deg"):
-        raise MaskError(
-            "a field angle tells the scale by the diameter of the field of view, and the field is not known: give "
-            "masks of it, or the photographs, or microns_per_px."
-        )
-    return None
 
 
 def _digest(address: str) -> str:
@@ -313,7 +319,7 @@ def _write(
     done = [MeasuredEye(one.id, one.eye, one.values, one.patient) for one in measured if one.status == "ok"]
     write_measures(folder, done)
     provenance = {
-        "program": f"vmnet_monai {importlib.metadata.version('vmnet_monai')}",
+        "program": _program(),
         "grid_px": GRID_SIZE,
         "sources": dict(sources),
         "table": None if table is None else str(table),

@@ -8,9 +8,12 @@ from typing import Any
 import torch
 
 from vmnet_monai.biomarkers import implausible_measures, vessel_measures
+from vmnet_monai.biomarkers.photograph import can_be_measured
+from vmnet_monai.biomarkers.reference import implausible_values
 from vmnet_monai.calibration import OperatingPoint
 from vmnet_monai.explain import Explainer
 from vmnet_monai.inference.findings import FindingMaker
+from vmnet_monai.inference.measuring import measure_prediction
 from vmnet_monai.metrics import probability_levels
 from vmnet_monai.reports.prediction import Prediction
 from vmnet_monai.transforms import FieldOfViewBox, crop_to_box, restore_from_box
@@ -25,7 +28,8 @@ def make_prediction(item: Mapping[str, Any], finding_maker: FindingMaker, explai
         item: ``id``, ``image`` (3, S, S), ``fov`` (1, H, W), ``fov_box`` (5,), ``pred_<structure>`` (1, H, W) and
             ``pred_disease`` (K,), each prediction only where the network has that head; ``pred_evidence`` (K, h, w)
             where :class:`~vmnet_monai.explain.Explainer` kept it; ``warnings``, lines of one string, where the
-            image was checked.
+            image was checked; and, where arteries, veins and optic disc are drawn, what
+            :func:`~vmnet_monai.inference.measuring.photograph_info` reads.
         finding_maker: names, thresholds and calibration.
         explainer: makes the heat maps.
     """
@@ -48,8 +52,16 @@ def make_prediction(item: Mapping[str, Any], finding_maker: FindingMaker, explai
         maps = explainer.heat_maps(grid, fov_on_grid.to(grid), explained, item.get("pred_evidence"))
         for disease, heat in maps.items():
             heat_maps[disease] = (restore_from_box(heat.cpu(), box) * inside)[0].numpy()
-    measures = _measures(item, inside, box, operating_point) if "vessel" in masks else {}
     remarks = [line for line in item.get("warnings", "").split("\n") if line]
+    measures: dict[str, float | None] = {}
+    measured: dict[str, Any] = {}
+    if can_be_measured(masks):
+        found = measure_prediction(item, probabilities, inside[0].numpy(), box, operating_point)
+        measured = {"values": found.values, "width_profiles": found.width_profiles, "eye": found.eye}
+        remarks += [*found.remarks, *implausible_values(found.values)]
+    elif "vessel" in masks:
+        measures = _measures(item, inside, box, operating_point)
+        remarks += implausible_measures(measures)
     return Prediction(
         id=item["id"],
         structure_probabilities=probabilities,
@@ -58,8 +70,9 @@ def make_prediction(item: Mapping[str, Any], finding_maker: FindingMaker, explai
         heat_maps=heat_maps,
         field_of_view=inside[0].numpy(),
         measures=measures,
-        warnings=[*remarks, *implausible_measures(measures)],
+        warnings=remarks,
         heat_map_method=explainer.method,
+        **measured,
     )
 
 

@@ -13,6 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vmnet_monai.biomarkers import MEASURES
+from vmnet_monai.biomarkers.photograph import MAPS, can_be_measured
+from vmnet_monai.biomarkers.tables import MICRONS_FROM, wide_columns, wide_row
 from vmnet_monai.inference.findings import FindingMaker
 from vmnet_monai.inference.tables import prediction_row
 from vmnet_monai.io.files import whole_file
@@ -102,6 +104,7 @@ class ResultTable:
         row = record.model_dump(include={*InputRecord.model_fields, "width_px", "height_px"})
         if isinstance(record, Record):
             row |= prediction_row(record, self.with_probability, self.with_decision)
+            row |= {"eye": record.eye, **wide_row(record.values)} if record.values else {}
         row["made_from"] = _text(made_from)
         self._first = self._first if self._waiting else time.monotonic()
         self._waiting.append((row.pop("status"), {name: _writable(value) for name, value in row.items()}))
@@ -135,7 +138,11 @@ class ResultTable:
                 types[f"probability_{disease}"] = pa.float64()
             if self.with_decision:
                 types[f"decision_{disease}"] = pa.int8()
-        types |= {name: pa.float64() for name in MEASURES if "vessel" in point.structures}
+        if can_be_measured(point.structures):
+            names = wide_columns(name for name in MAPS if name in point.structures)
+            types |= {name: pa.float64() for name in names} | {"eye": pa.string(), MICRONS_FROM: pa.string()}
+        elif "vessel" in point.structures:
+            types |= {name: pa.float64() for name in MEASURES}
         return pa.schema({**types, "warnings": pa.string(), "made_from": pa.string()})
 
 

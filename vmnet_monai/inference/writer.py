@@ -49,9 +49,11 @@ class PredictionWriter:
     In the manifest's output folder:
 
     - ``predictions.csv``: ``id``, ``image``, per disease ``score_<disease>`` and ``percentile_<disease>``, the vessel
-      measures, and ``warnings``; with a calibration of one's own ``probability_<disease>``, and where decisions are
-      told ``decision_<disease>`` (1 where the threshold is reached).
+      measures where vessels alone are drawn, and ``warnings``; with a calibration of one's own
+      ``probability_<disease>``, and where decisions are told ``decision_<disease>`` (1 where the threshold is reached).
     - ``manifest.csv``: status and reason of each input.
+    - ``measures.csv`` and its like where arteries, veins and optic disc are drawn, see
+      :func:`~vmnet_monai.biomarkers.tables.write_measures`.
     - ``<structure>/<id>.png``, such as ``vessel/<id>.png``: the mask of each structure, 0 and 255.
     - ``<structure>_probability/<id>.png``: 16-bit grey, value / 65535 is the probability.
     - ``cam/<id>_<disease>.png``: heat map over the photograph, inside the field of view.

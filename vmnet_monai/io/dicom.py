@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 import os
 import stat
 import struct
@@ -62,6 +63,7 @@ __all__ = [
     "instance_uid",
     "is_bounded",
     "is_dicom",
+    "pixel_spacing",
     "read_dataset",
     "read_header",
 ]
@@ -299,6 +301,19 @@ def eye(header: Dataset, frame: int = 0) -> str:
             header.get("Laterality"),
         ]
         return _EYES.get(next((one for one in said if one), ""), "")
+
+
+def pixel_spacing(source: Dataset) -> tuple[float, float] | None:
+    """Distances of rows and of columns in mm; None where the photograph has none that is usable.
+
+    Args:
+        source: the photograph.
+    """
+    try:
+        rows, columns = (float(value) for value in source.PixelSpacing)
+    except (AttributeError, TypeError, ValueError):
+        return None
+    return (rows, columns) if all(math.isfinite(value) and value > 0 for value in (rows, columns)) else None
 
 
 def decode_frame(dataset: Dataset, index: int = 0) -> Image.Image:

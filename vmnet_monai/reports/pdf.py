@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import fromarray
+from PIL.ImageDraw import Draw
 from reportlab import rl_config
-from reportlab.graphics.shapes import Drawing, Rect
+from reportlab.graphics.shapes import Circle, Drawing, Line, PolyLine, Rect, String
 from reportlab.lib.colors import HexColor
 from reportlab.lib.enums import TA_LEFT, TA_RIGHT
 from reportlab.lib.pagesizes import A4
@@ -31,6 +32,10 @@ from vmnet_monai.reports.images import (
     structure_levels,
     structure_palette,
 )
+from vmnet_monai.reports.measures import Cell, Eye, Group, drawn_eye, measure_groups, values_notes
+from vmnet_monai.reports.plot import HEIGHT as PLOT_HEIGHT
+from vmnet_monai.reports.plot import WIDTH as PLOT_WIDTH
+from vmnet_monai.reports.plot import Plot, width_plot
 from vmnet_monai.reports.record import DiseaseFinding, Record
 from vmnet_monai.reports.wording import (
     DISCLAIMER,
@@ -78,6 +83,9 @@ INK, QUIET, LINE, TRACK, ACCENT, BELOW = map(
 )
 """The colours of the web page on white."""
 
+CURVES = {"artery": HexColor("#c62828"), "vein": HexColor("#1f5fd0")}
+"""Colours of the plot."""
+
 SIZE = 6.5
 """Points of most text."""
 
@@ -111,11 +119,12 @@ def write_pdf(
     )
     story = [
         *_heading(name, origin),
-        _images(image, masks),
+        _images(image, masks, drawn_eye(record.values)),
         *_heat_maps(image, heat_maps, record.heat_map_method),
         *_remarks(record.warnings),
         *_findings(record.findings),
         *_measures(record.measures),
+        *_values(record),
         _PageCount(),
     ]
     with whole_file(path) as temporary:
@@ -193,8 +202,8 @@ def _heading(name: str, origin: Sequence[str]) -> list[Flowable]:
     return [*lines, _text(DISCLAIMER, size=8, bold=True, spaceBefore=1.5 * mm), rule]
 
 
-def _images(image: NDArray[np.uint8], masks: Mapping[str, NDArray[np.bool_]]) -> Table:
-    """The photograph, and beside it the structures over it."""
+def _images(image: NDArray[np.uint8], masks: Mapping[str, NDArray[np.bool_]], eye: Eye | None) -> Table:
+    """The photograph, and beside it the structures over it, with the zones around the disc."""
     size = 78 * mm, 64 * mm
     small = drawn = shrink(image, IMAGE_SIDE_PX)
     columns = [(_picture(small, *size), _text("Photograph", QUIET))]
@@ -206,9 +215,23 @@ def _images(image: NDArray[np.uint8], masks: Mapping[str, NDArray[np.bool_]]) ->
             drawn = lay_over(drawn, structure_levels(masks[structure], look, IMAGE_SIDE_PX), structure_palette(look))
             square = f'<font color="#{bytes(look.colour).hex()}">■</font>'
             legend.append(f"{square} {marked_up(structure_name(structure))}")
+        if eye is not None:
+            drawn = _with_zones(drawn, eye, drawn.shape[1] / image.shape[1])
+            legend.append("Circles: zones B (inner two) and C (inner and outer)")
         caption = Paragraph(" &nbsp; ".join(legend), columns[0][1].style)
         columns.append((_picture(drawn, *size), caption))
     return _table(list(zip(*columns, strict=True)), [WIDTH / 2] * len(columns))
+
+
+def _with_zones(picture: NDArray[np.uint8], eye: Eye, scale: float) -> NDArray[np.uint8]:
+    """Draw the edges of zones B and C, which end where no other one begins."""
+    drawn = fromarray(picture)
+    pen = Draw(drawn)
+    x, y, _ = eye.disc
+    for radius in sorted({radius for zone in eye.zones[1:] for radius in (zone.inner_px, zone.outer_px)}):
+        corners = (x - radius, y - radius, x + radius, y + radius)
+        pen.ellipse([scale * corner for corner in corners], outline=(255, 255, 255), width=2)
+    return np.asarray(drawn)
 
 
 def _heat_maps(image: NDArray[np.uint8], heat_maps: Mapping[str, NDArray[np.floating]], method: str) -> list[Flowable]:
@@ -337,3 +360,82 @@ def _measures(measures: Mapping[str, float | None]) -> list[Flowable]:
         spaceBefore=3 * mm,
     )
     return [table, _text(MEASURES_NOTE, QUIET, spaceBefore=1 * mm)]
+
+
+def _values(record: Record) -> list[Flowable]:
+    """The measures by vessel type and region, and the widths around the disc."""
+    groups = measure_groups(record.values)
+    if not groups:
+        return []
+    plot = width_plot(record.width_profiles)
+    title = f"Measures of a {record.eye} eye" if record.eye else "Measures"
+    story: list[Flowable] = [_section(title)]
+    if plot is not None:
+        story += [_plot(plot), _text("Width by the distance from the disc: ● arteries, ■ veins.", QUIET)]
+    for group in groups:
+        story += _group(group)
+    return [*story, _text(" ".join(values_notes(record.values)), QUIET, spaceBefore=1 * mm)]
+
+
+def _group(group: Group) -> list[Flowable]:
+    name_mm = 70
+    widths = [name_mm * mm, *([(WIDTH - name_mm * mm) / len(group.regions)] * len(group.regions))]
+    headings = [_section(group.title), *(_text(name, QUIET, 6, right=True) for name in group.regions)]
+    rows: list[list[Any]] = [headings]
+    for line in group.lines:
+        name = f"{line.name} ({line.unit})" if line.unit else line.name
+        rows.append([_text(name), *("" if cell is None else _cell(cell) for cell in line.cells)])
+    table = _table(
+        rows,
+        widths,
+        ("VALIGN", (0, 0), (-1, -1), "MIDDLE"),
+        *((padding, (0, 0), (-1, -1), 1.5) for padding in ("TOPPADDING", "BOTTOMPADDING")),
+        ("FONTSIZE", (0, 0), (-1, -1), SIZE),  # empty cells are no higher than others
+        ("LINEBELOW", (0, 0), (-1, -1), 0.4, LINE),
+        repeatRows=1,
+        spaceBefore=2 * mm,
+    )
+    notes = "; ".join(f"{number}: {note}" for number, note in enumerate(group.notes, start=1))
+    return [table, *([_text(notes, QUIET, 6, spaceBefore=0.5 * mm)] if notes else [])]
+
+
+def _cell(cell: Cell) -> Paragraph:
+    note = f"<super>{cell.note}</super>" if cell.note else ""
+    usual = f' <font color="#{QUIET.hexval()[2:]}" size="5.5">({marked_up(cell.usual)})</font>' if cell.usual else ""
+    return Paragraph(f"{marked_up(cell.text)}{note}{usual}", _text("", right=True).style)
+
+
+def _plot(plot: Plot) -> Drawing:
+    """The widths of arteries and veins by the distance from the disc."""
+    left, top, right, bottom = plot.frame
+    drawing = Drawing(PLOT_WIDTH, PLOT_HEIGHT)
+
+    def up(y: float) -> float:
+        return PLOT_HEIGHT - y
+
+    def write(x: float, y: float, text: str, anchor: str = "middle") -> None:
+        drawing.add(String(x, up(y), text, fontName=REGULAR, fontSize=SIZE, fillColor=QUIET, textAnchor=anchor))
+
+    start, end = plot.zone_b
+    drawing.add(Rect(start, up(bottom), end - start, bottom - top, fillColor=TRACK, strokeColor=None))
+    write(end + 3, bottom - 4, "Zone B", "start")
+    for tick in plot.widths:
+        drawing.add(Line(left, up(tick.at), right, up(tick.at), strokeColor=LINE, strokeWidth=0.5))
+        write(left - 4, tick.at + 2, tick.text, "end")
+    for tick in plot.distances:
+        write(tick.at, bottom + 9, tick.text)
+    write((left + right) / 2, bottom + 20, "disc diameters from the margin of the disc")
+    write(left, top - 6, "mean width, µm", "start")
+    for curve in plot.curves:
+        colour = CURVES[curve.key]
+        points = [(x, up(y)) for x, y in curve.points]
+        flat = [number for point in points for number in point]
+        drawing.add(PolyLine(flat, strokeColor=colour, strokeWidth=1.2))
+        for x, y in points:
+            mark = (
+                Circle(x, y, 1.8, fillColor=colour, strokeColor=None)
+                if curve.key == "artery"
+                else Rect(x - 1.6, y - 1.6, 3.2, 3.2, fillColor=colour, strokeColor=None)
+            )
+            drawing.add(mark)
+    return drawing

@@ -11,6 +11,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from vmnet_monai.biomarkers.profile import WidthAt
+from vmnet_monai.biomarkers.tidy import Value
 from vmnet_monai.reports.record import Description, DiseaseFinding
 
 __all__ = ["Prediction"]
@@ -27,9 +29,13 @@ class Prediction:
         findings: per disease its score, percentile, probability and decision; empty without disease head.
         heat_maps: disease -> (H, W) float32 in [0, 1], fraction of the map's own maximum, 0 outside the field of view.
         field_of_view: (H, W) bool.
-        measures: measures of the vessels, name with unit -> value or None where it is undefined.
+        measures: measures of the vessels, name with unit -> value or None where it is undefined; only of networks that
+            draw vessels alone.
         warnings: remarks on the quality of the photograph and on implausible measures, whole sentences.
         heat_map_method: how the heat maps were made, one of :data:`vmnet_monai.explain.METHODS`.
+        values: measures by vessel type and region, of networks that draw arteries, veins and optic disc.
+        width_profiles: ``artery`` and ``vein`` -> widths by the distance from the disc, of the same networks.
+        eye: ``right`` or ``left``: as the photograph was named, or else as disc and fovea tell; empty where unknown.
     """
 
     id: str
@@ -41,6 +47,9 @@ class Prediction:
     measures: dict[str, float | None]
     warnings: list[str]
     heat_map_method: str = ""
+    values: list[Value] = dataclasses.field(default_factory=list)
+    width_profiles: dict[str, list[WidthAt]] = dataclasses.field(default_factory=dict)
+    eye: str = ""
 
     @property
     def vessel_probability(self) -> NDArray[np.float32]:
@@ -85,6 +94,9 @@ class Prediction:
             height_px=height,
             findings=self.findings,
             measures=self.measures,
+            values=self.values,
+            width_profiles=self.width_profiles,
+            eye=self.eye,
             warnings=self.warnings,
             structures=list(self.structure_masks),
             heat_maps=list(self.heat_maps),

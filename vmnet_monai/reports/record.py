@@ -9,6 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from vmnet_monai.biomarkers.profile import WidthAt
+from vmnet_monai.biomarkers.tidy import Value
+
 __all__ = ["Description", "DiseaseFinding", "InputRecord", "Record", "Status"]
 
 Status = Literal["ok", "refused", "failed"]
@@ -90,7 +93,13 @@ class Description(_Checked):
     height_px: int
     findings: list[DiseaseFinding]
     measures: dict[str, float | None]
-    """Name with unit -> value; None where it is undefined."""
+    """Of networks that draw vessels alone: name with unit -> value; None where it is undefined."""
+    values: list[Value] = []
+    """Of networks that draw arteries, veins and optic disc: the measures by vessel type and region."""
+    width_profiles: dict[str, list[WidthAt]] = {}
+    """``artery`` and ``vein`` -> width by the distance from the disc."""
+    eye: str = ""
+    """``right`` or ``left``: as the photograph was named, or else as disc and fovea tell; empty where unknown."""
     warnings: list[str]
     """Remarks on the quality of the image and on implausible measures, whole sentences."""
     structures: list[str]

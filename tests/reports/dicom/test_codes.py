@@ -6,6 +6,8 @@ import pytest
 from pydicom.sr._concepts_dict import concepts
 from pydicom.sr.coding import Code
 
+from vmnet_monai.biomarkers import REGIONS, definitions
+from vmnet_monai.biomarkers.definitions import DEFINITIONS
 from vmnet_monai.diseases import VOCABULARY
 from vmnet_monai.reports.dicom import codes
 
@@ -20,6 +22,7 @@ from vmnet_monai.reports.dicom import codes
         (codes.STRUCTURES["vein"], "SCT", "29092000", "Vein"),
         (codes.STRUCTURES["disc"], "SCT", "81016008", "Optic nerve head"),
         (codes.STRUCTURES["fovea"], "SCT", "67046006", "Fovea centralis"),
+        (codes.STRUCTURES["fovea_region"], "SCT", "67046006", "Fovea centralis"),
         (codes.TISSUE, "SCT", "85756007", "Tissue"),
         (codes.PROBABILITY, "DCM", "122157", "Probability"),
         (codes.THRESHOLD, "DCM", "122411", "Threshold Value"),
@@ -30,6 +33,11 @@ from vmnet_monai.reports.dicom import codes
         (codes.laterality_code("right"), "SCT", "24028007", "Right"),
         (codes.measure_unit("branch_points_count"), "UCUM", "{counts}", "Counts"),
         (codes.measure_unit("vessel_density_fov_share"), "UCUM", "1", "no units"),
+        (codes.value_unit("count"), "UCUM", "{counts}", "Counts"),
+        (codes.value_unit("um"), "UCUM", "um", "micrometer"),
+        (codes.value_unit("um2"), "UCUM", "um2", "square micrometer"),
+        (codes.value_unit("deg"), "UCUM", "deg", "Degree"),
+        (codes.value_unit("ratio"), "UCUM", "1", "no units"),
     ],
 )
 def test_standard_code_is_in_the_standard(code: Code, scheme: str, value: str, meaning: str) -> None:
@@ -81,3 +89,13 @@ def test_decisions_are_private_and_none_says_that_a_disease_is_absent() -> None:
 def test_unknown_side_has_no_code() -> None:
     assert codes.laterality_code("") is None
     assert "ContentSequence" not in codes.finding_site(codes.EYE, "")
+
+
+def test_every_unit_of_the_tables_has_one_of_ucum_and_every_measure_and_region_a_code() -> None:
+    units = {unit for measure in DEFINITIONS for unit in definitions.units(measure)}
+    assert all(codes.value_unit(unit).scheme_designator == "UCUM" for unit in units)
+    without = {unit for unit in units if codes.value_unit(unit).value == "1"}
+    assert without == {"fraction", "ratio", "dimension"}
+    assert len({codes.value_code(measure).value for measure in DEFINITIONS}) == len(DEFINITIONS)
+    for code in (*map(codes.value_code, DEFINITIONS), *map(codes.region_code, REGIONS)):
+        assert code.scheme_designator == "99VMNET" and 0 < len(code.meaning) <= 64

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 from pydicom.dataset import Dataset
 
-from vmnet_monai.reports.dicom.origin import ModelIdentity, missing_uids, pixel_spacing, short_text, valid_value
+from vmnet_monai.reports.dicom.origin import ModelIdentity, missing_uids, short_text, valid_value
 
 MODEL = ModelIdentity("VMNet", package_version="1.2.3", model_version="abc", thresholds_version="def", runtime="torch")
 
@@ -18,22 +18,6 @@ MODEL = ModelIdentity("VMNet", package_version="1.2.3", model_version="abc", thr
 )
 def test_short_text_is_what_any_character_set_holds(text: str, short: str) -> None:
     assert short_text(text) == short
-
-
-@pytest.mark.parametrize(
-    ("spacing", "found"),
-    [([0.01, 0.02], (0.01, 0.02)), ([0.01], None), ([0.0, 0.02], None), ([-0.01, 0.02], None), (None, None)],
-)
-def test_spacing_is_two_positive_numbers_or_none(
-    spacing: list[float] | None, found: tuple[float, float] | None
-) -> None:
-    source = Dataset()
-    source.PixelSpacing = spacing
-    assert pixel_spacing(source) == found
-
-
-def test_without_spacing_there_is_none() -> None:
-    assert pixel_spacing(Dataset()) is None
 
 
 def test_missing_and_empty_uids_are_named() -> None:

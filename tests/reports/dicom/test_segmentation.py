@@ -109,7 +109,9 @@ def test_frame_of_several_is_referred_to_by_its_number_from_1(tmp_path: Path) ->
 def test_every_structure_has_its_segment(tmp_path: Path) -> None:
     """Known ones by SNOMED CT; another one by its key, and the scheme of the key is identified."""
     level = hand_made_prediction().vessel_probability
-    masks = {name: level > step / 5 for step, name in enumerate(("artery", "vein", "disc", "fovea", "soft exudate"))}
+    masks = {
+        name: level > step / 5 for step, name in enumerate(("artery", "vein", "disc", "fovea_region", "soft exudate"))
+    }
     prediction = hand_made_prediction(structure_probabilities=dict.fromkeys(masks, level), structure_masks=masks)
     files, remarks = write_dicom_results(tmp_path, "retina", photograph(), 0, prediction, {}, MODEL)
     assert remarks == []

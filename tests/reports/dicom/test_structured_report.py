@@ -12,6 +12,7 @@ from highdicom.sr import ComprehensiveSR, MeasurementsAndQualitativeEvaluations,
 from highdicom.sr.utils import find_content_items
 from pydicom import Dataset
 
+from vmnet_monai.biomarkers.tidy import Value
 from vmnet_monai.reports.dicom.results import write_dicom_results
 from vmnet_monai.reports.prediction import Prediction
 
@@ -184,3 +185,43 @@ def test_without_findings_and_measures_no_report_is_written_and_it_is_said(tmp_p
     files, remarks = write_dicom_results(tmp_path, "retina", photograph(), 0, prediction, {}, MODEL)
     assert files == ["dicom/retina/probability.dcm", "dicom/retina/mask.dcm"]
     assert remarks == ["No DICOM report was written: there are neither scores nor measures."]
+
+
+VALUES = [
+    Value("", "", "disc_diameter", 30.0, "px"),
+    Value("", "", "disc_diameter", 1800.0, "um (assumed: disc diameter 1800 um)"),
+    Value("artery", "zone_b", "crae_knudtson", 12.5, "px"),
+    Value("artery", "zone_b", "crae_knudtson", 0.0625, "disc diameters"),
+    Value("artery", "zone_b", "crae_knudtson", 112.5, "um (assumed: disc diameter 1800 um)"),
+    Value("artery", "zone_b", "crae_hubbard", 120.0, "um (assumed: disc diameter 1800 um)"),
+    Value("", "zone_b", "avr_knudtson", 0.6875, "ratio", "93% of the region lie in the field of view"),
+    Value("vein", "field", "length_density", 1.25, "1/disc diameter"),
+    Value("vein", "zone_c", "width_mean", None, "px", "the region has no vessel to measure it on"),
+]
+
+
+def test_measures_have_a_group_per_vessel_type_and_region_in_units_without_assumption(tmp_path: Path) -> None:
+    read = groups(report(tmp_path, prediction=hand_made_prediction(findings=[], measures={}, values=VALUES)))
+    assert {name: numbers(group) for name, group in read.items()} == {
+        "eye": {"Optic disc diameter": (30.0, "{pixels}")},
+        "artery_zone_b": {"Central retinal arteriolar equivalent (CRAE), Knudtson": (0.0625, "{disc_diameters}")},
+        "zone_b": {"Arteriole to venule ratio (AVR), Knudtson": (0.6875, "1")},
+        "vein_field": {"Density by length": (1.25, "/{disc_diameter}")},
+    }
+    assert [read[name].finding_type.meaning for name in read] == ["Retina", "Artery", "Blood Vessel", "Vein"]
+    (site,) = read["artery_zone_b"].finding_sites
+    assert (site.value.meaning, site.topographical_modifier.value) == ("Retina", "zone_b")
+    assert [code.value for code in (item.name for item in read["vein_field"].get_measurements())] == ["length_density"]
+
+
+def test_microns_are_reported_where_the_scale_is_known(tmp_path: Path) -> None:
+    known = [value._replace(unit=value.unit.partition(" (")[0]) for value in VALUES]
+    read = groups(report(tmp_path, prediction=hand_made_prediction(findings=[], measures={}, values=known)))
+    assert numbers(read["eye"]) == {"Optic disc diameter": (1800.0, "um")}
+    assert [unit for _, unit in numbers(read["artery_zone_b"]).values()] == ["um", "um"]
+
+
+def test_what_a_reader_has_to_know_of_a_value_stands_as_text(tmp_path: Path) -> None:
+    document = report(tmp_path, prediction=hand_made_prediction(findings=[], measures={}, values=VALUES))
+    comments = [text for meaning, text in texts(document) if meaning == "Comment"]
+    assert comments[1:] == ["zone b: 93% of the region lie in the field of view"]

@@ -8,7 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from report_examples import EVIL, calibrated, finding, heat, photograph, record, unusable, vessels, withheld
+from report_examples import (
+    EVIL,
+    calibrated,
+    finding,
+    heat,
+    measured_record,
+    photograph,
+    record,
+    unusable,
+    vessels,
+    withheld,
+)
 from report_index import CHROMIUM, FLAGS
 
 from vmnet_monai.reports.html.index import write_index
@@ -37,6 +48,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for made in records:
         maps = {"glaucoma": heat(), "amd": heat()}
         write_page(folder, made, photograph(), {"vessel": vessels(), "artery": vessels()}, maps)
+    measured = measured_record("measured")
+    write_page(folder, measured, photograph(), dict.fromkeys(measured.structures, vessels()), {})
     write_index(folder, [*records, unusable("dark", "refused", "Too dark."), unusable(EVIL, "failed", EVIL * 9)])
     return folder
 
@@ -227,7 +240,21 @@ def test_overlays_lie_exactly_over_the_photograph(page: webdriver.Chrome) -> Non
     assert above == [below, below]
 
 
-@pytest.mark.parametrize("file", ["index.html", "report/eye 10.html"])
+def test_keyboard_switches_zones_that_lie_over_the_photograph(browser: webdriver.Chrome, report: Path) -> None:
+    browser.get((report / "report/measured.html").as_uri())
+    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    zone = find(browser, "#zone-1")
+    assert not zone.is_displayed(), "first the photograph alone"
+    find(browser, "[data-layer=zone-1]").send_keys(keys.SPACE)
+    assert zone.is_displayed()
+    assert zone.rect == find(browser, "figure img").rect
+    find(browser, "[data-layer=zone-1]").send_keys(keys.SPACE)
+    assert not zone.is_displayed()
+    quadrants = browser.find_elements("css selector", "details.group")
+    assert quadrants and all(one.get_attribute("open") for one in quadrants)
+
+
+@pytest.mark.parametrize("file", ["index.html", "report/eye 10.html", "report/measured.html"])
 def test_narrow_screen_never_scrolls_sideways(file: str, browser: webdriver.Chrome, report: Path) -> None:
     screen = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)

@@ -11,7 +11,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from report_examples import EVIL, Page, calibrated, finding, heat, photograph, record, vessels, withheld
+from report_examples import (
+    EVIL,
+    Page,
+    calibrated,
+    finding,
+    heat,
+    measured_record,
+    photograph,
+    record,
+    vessels,
+    withheld,
+)
 
 from vmnet_monai.reports.html import page, write_page
 from vmnet_monai.reports.record import Record
@@ -213,3 +224,49 @@ def test_page_comes_last_and_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         write(tmp_path, record())
     assert not (tmp_path / "report/eye.html").exists()
     assert {path.name for path in tmp_path.rglob("*.*")} == {"photograph.jpg", "thumbnail.jpg"}
+
+
+def test_zones_are_drawn_around_the_disc_and_each_has_a_toggle(tmp_path: Path) -> None:
+    shown = write(tmp_path, measured_record())
+    layers = [str(values["data-layer"]) for tag, values in shown.elements if tag == "input" and "data-layer" in values]
+    drawn = {values["id"]: values for tag, values in shown.elements if tag == "svg" and "id" in values}
+    assert list(drawn) == ["zone-0", "zone-1", "zone-2", "quadrants"]
+    assert set(drawn) <= set(layers), "a toggle for each"
+    for values in drawn.values():
+        assert (values["viewbox"], values["role"]) == ("0 0 90 60", "img") and values["aria-label"]
+        assert "hidden" in values, "nothing covers the photograph at first"
+    circles = [values for tag, values in shown.elements if tag == "circle" and values.get("class") == "edge"]
+    assert {(values["cx"], values["cy"]) for values in circles} == {("40.0", "30.0")}
+    assert [values["r"] for values in circles] == ["8.0", "16.0", "16.0", "24.0", "16.0", "40.0"]
+    assert {"Zone B", "Zone C", "Quadrants"} <= set(shown.texts)
+
+
+def test_measures_by_type_and_region_are_shown_with_their_units_and_notes(tmp_path: Path) -> None:
+    shown = write(tmp_path, measured_record())
+    texts = " ".join(shown.texts)
+    assert "Measures of a right eye" in " ".join(texts.split())
+    assert {"Arteries", "Whole field", "Zone B", "81.25", "µm", "0.6875"} <= set(shown.texts)
+    assert {"93% of the region lie in the field of view", "4 arterioles found, 6 are needed"} <= set(shown.texts)
+    targets = {values["href"] for tag, values in shown.elements if tag == "a" and "#note" in str(values.get("href"))}
+    assert targets == {f"#{values['id']}" for tag, values in shown.elements if tag == "li" and "id" in values}
+    assert "Microns rest on an assumption: disc diameter 1800 µm." in texts
+    assert "CRAE / CRVE." in texts, "what the measures are"
+
+
+def test_plot_of_widths_is_told_in_words_and_numbers_too(tmp_path: Path) -> None:
+    shown = write(tmp_path, measured_record())
+    assert "Arteries: 80 µm at 0.125 disc diameters from the disc, 70 µm at 0.375. Veins: 110 µm at" in " ".join(
+        shown.texts
+    )
+    named = [
+        values["aria-labelledby"] for tag, values in shown.elements if tag == "svg" and "aria-labelledby" in values
+    ]
+    assert named == ["plot-title plot-description"]
+    assert len([tag for tag, _ in shown.elements if tag == "polyline"]) == 2
+    assert {"The plot in numbers", "0.375", "110"} <= set(shown.texts)
+
+
+def test_a_network_that_draws_vessels_alone_has_neither_zones_nor_plot(tmp_path: Path) -> None:
+    shown = write(tmp_path, record())
+    assert not [tag for tag, _ in shown.elements if tag in ("svg", "polyline")]
+    assert "zones" not in " ".join(shown.texts).lower()

@@ -9,6 +9,8 @@ from highdicom.sr import FindingSite
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
+from vmnet_monai.biomarkers.definitions import DEFINITIONS
+from vmnet_monai.biomarkers.regions import REGIONS
 from vmnet_monai.diseases import VOCABULARY
 from vmnet_monai.reports.wording import disease_name, readable
 
@@ -37,7 +39,10 @@ __all__ = [
     "measure_code",
     "measure_unit",
     "private_scheme",
+    "region_code",
     "structure_codes",
+    "value_code",
+    "value_unit",
 ]
 
 PRIVATE_SCHEME = "99VMNET"
@@ -104,6 +109,7 @@ STRUCTURES: Mapping[str, Code] = {
     "vein": codes.SCT.Vein,
     "disc": codes.SCT.OpticNerveHead,
     "fovea": codes.SCT.FoveaCentralis,
+    "fovea_region": codes.SCT.FoveaCentralis,
 }
 """Structure -> property type of its segment: SNOMED CT 59820001, 51114001 and 29092000, in CID 7151, and 81016008 and
 67046006, in CID 4209. DICOM has no code for all vessels of the retina: the region beside it says where they lie."""
@@ -162,6 +168,50 @@ def measure_unit(measure: str) -> Code:
     return unit
 
 
+def region_code(region: str) -> Code:
+    """The code of a region of the retina: its name in 99VMNET.
+
+    Args:
+        region: one of :data:`~vmnet_monai.biomarkers.REGIONS`.
+    """
+    return _private(region, REGIONS[region][:1].upper() + REGIONS[region][1:])
+
+
+def value_code(measure: str) -> Code:
+    """The code of a measure by vessel type and region: its name in 99VMNET.
+
+    Args:
+        measure: one of :data:`~vmnet_monai.biomarkers.definitions.DEFINITIONS`.
+    """
+    return _private(measure, DEFINITIONS[measure].name)
+
+
+UNITS = {
+    "px": Code("{pixels}", "UCUM", "Pixels"),
+    "px2": Code("{square_pixels}", "UCUM", "Square pixels"),
+    "1/px": Code("/{pixel}", "UCUM", "Per pixel"),
+    "disc diameters": Code("{disc_diameters}", "UCUM", "Disc diameters"),
+    "square disc diameters": Code("{square_disc_diameters}", "UCUM", "Square disc diameters"),
+    "1/disc diameter": Code("/{disc_diameter}", "UCUM", "Per disc diameter"),
+    "um": Code("um", "UCUM", "micrometer"),
+    "um2": Code("um2", "UCUM", "square micrometer"),
+    "1/um": Code("/um", "UCUM", "per micrometer"),
+    "deg": codes.UCUM.Degree,
+    "count": codes.UCUM.Counts,
+}
+"""Unit of tables -> that of UCUM; what stands in braces is an annotation, with the unit 1 (UCUM, section 6)."""
+
+
+def value_unit(unit: str) -> Code:
+    """The UCUM unit of a value; 1 for fractions, ratios and dimensions.
+
+    Args:
+        unit: as tables have it, without what is assumed.
+    """
+    code: Code = UNITS.get(unit, codes.UCUM.NoUnits)
+    return code
+
+
 def laterality_code(eye: str) -> Code | None:
     """The SNOMED CT code of a side, CID 247; None where it is unknown.
 
@@ -171,11 +221,12 @@ def laterality_code(eye: str) -> Code | None:
     return {"left": codes.SCT.Left, "right": codes.SCT.Right}.get(eye)
 
 
-def finding_site(structure: Code, eye: str) -> FindingSite:
+def finding_site(structure: Code, eye: str, region: str = "") -> FindingSite:
     """Where something was found.
 
     Args:
         structure: :data:`EYE` or :data:`RETINA`.
         eye: ``"left"``, ``"right"`` or ``""``.
+        region: part of the retina, the site's topographical modifier; empty for none.
     """
-    return FindingSite(structure, laterality=laterality_code(eye))
+    return FindingSite(structure, laterality_code(eye), region_code(region) if region else None)

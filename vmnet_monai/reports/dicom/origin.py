@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
-import math
 import uuid
 import warnings
 from collections.abc import Iterator
@@ -34,7 +33,6 @@ __all__ = [
     "minimal_reference",
     "missing_uids",
     "new_uid",
-    "pixel_spacing",
     "quiet",
     "referenced_frames",
     "short_text",
@@ -263,19 +261,6 @@ def referenced_frames(source: Dataset, frame: int) -> list[int] | None:
     """
     is_numbered = frame_count(source) > 1 and source.SOPClassUID not in SINGLE_FRAME_CLASSES
     return [frame + 1] if is_numbered else None
-
-
-def pixel_spacing(source: Dataset) -> tuple[float, float] | None:
-    """Distances of rows and of columns in mm; None where the photograph has none that is usable.
-
-    Args:
-        source: the photograph.
-    """
-    try:
-        rows, columns = (float(value) for value in source.PixelSpacing)
-    except (AttributeError, TypeError, ValueError):
-        return None
-    return (rows, columns) if all(math.isfinite(value) and value > 0 for value in (rows, columns)) else None
 
 
 def valid_value(source: Dataset, keyword: str) -> Any:

@@ -120,7 +120,7 @@ def _results(
         series = (new_uid(), SEGMENTATION_SERIES)
         yield "probability", probability_segmentation(source, frame, prediction, model, *series)
         yield "mask", mask_segmentation(source, frame, prediction, model, *series)
-    if prediction.findings or prediction.measures:
+    if prediction.findings or prediction.measures or prediction.values:
         yield "report", structured_report(source, frame, prediction, model, new_uid(), REPORT_SERIES)
     series = (new_uid(), PICTURES_SERIES)
     for number, (image, pixels) in enumerate(images.items(), start=1):
@@ -129,6 +129,6 @@ def _results(
 
 def _remarks(prediction: Prediction) -> list[str]:
     """What was not written, and why."""
-    if prediction.findings or prediction.measures:
+    if prediction.findings or prediction.measures or prediction.values:
         return []
     return ["No DICOM report was written: there are neither scores nor measures."]

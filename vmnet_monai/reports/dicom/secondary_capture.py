@@ -10,6 +10,7 @@ from pydicom import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import ExplicitVRLittleEndian
 
+from vmnet_monai.io.dicom import pixel_spacing
 from vmnet_monai.reports.dicom.origin import (
     LOSSY,
     ModelIdentity,
@@ -18,7 +19,6 @@ from vmnet_monai.reports.dicom.origin import (
     laterality,
     minimal_reference,
     new_uid,
-    pixel_spacing,
     referenced_frames,
     valid_value,
 )

@@ -15,7 +15,7 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 from pydicom.uid import ExplicitVRLittleEndian, VLPhotographicImageStorage
 
-from vmnet_monai.io.dicom import OWN_MODEL_NAME, eye
+from vmnet_monai.io.dicom import OWN_MODEL_NAME, eye, pixel_spacing
 from vmnet_monai.reports.dicom.codes import RETINA, STRUCTURES, laterality_code, private_scheme, structure_codes
 from vmnet_monai.reports.dicom.origin import (
     ModelIdentity,
@@ -23,7 +23,6 @@ from vmnet_monai.reports.dicom.origin import (
     equipment,
     minimal_reference,
     new_uid,
-    pixel_spacing,
     referenced_frames,
     short_text,
     valid_value,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from highdicom.sr import (
     AlgorithmIdentification,
     CodedConcept,
@@ -25,6 +27,7 @@ from pydicom import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
+from vmnet_monai.biomarkers.tidy import Value
 from vmnet_monai.io.dicom import OWN_MODEL_NAME, eye
 from vmnet_monai.reports.dicom.codes import (
     BELOW_THRESHOLD,
@@ -49,6 +52,8 @@ from vmnet_monai.reports.dicom.codes import (
     measure_code,
     measure_unit,
     private_scheme,
+    value_code,
+    value_unit,
 )
 from vmnet_monai.reports.dicom.origin import (
     ModelIdentity,
@@ -64,8 +69,12 @@ from vmnet_monai.reports.wording import DISCLAIMER, findings_note, known
 
 __all__ = ["VESSEL_MEASURES", "structured_report"]
 
-VESSEL_MEASURES = "vessel_measures"
-"""Tracking identifier of the group of the vessel measures; those of diseases are their keys."""
+VESSEL_MEASURES, EYE_MEASURES = "vessel_measures", "eye"
+"""Tracking identifiers of the groups of the vessel measures and of the eye itself; those of diseases are their keys,
+those of vessel types and regions such as ``artery_zone_b``."""
+
+UNIT_ORDER = ("um", "disc diameter", "px")
+"""Parts of units, the first that is known is taken: microns by an assumed disc are its diameters in another form."""
 
 
 def structured_report(
@@ -74,13 +83,14 @@ def structured_report(
     """Report a prediction; nobody has verified it, and it says so.
 
     One measurement group per disease holds its score with percentile, its probability where there is one, threshold
-    and decision; one group the vessel measures. An undefined measure is left out; a disease without score is not
-    evaluated. What a score is, and for which photographs it is calibrated, stands in a comment.
+    and decision; one group the vessel measures, or one per vessel type and region those of arteries, veins and disc, in
+    microns where the scale is known and else in disc diameters. An undefined measure is left out; a disease without
+    score is not evaluated. What a score is, and for which photographs it is calibrated, stands in a comment.
 
     Args:
         source: the photograph.
         frame: number of its frame, from 0.
-        prediction: with findings or measures; TID 1500 knows no report without either.
+        prediction: with findings, measures or values; TID 1500 knows no report without either.
         model: what made the prediction.
         series_uid: UID of the series.
         series_number: its number.
@@ -90,6 +100,7 @@ def structured_report(
     groups = [_disease_group(finding, side, image, frames, model) for finding in prediction.findings]
     if prediction.measures:
         groups.append(_vessel_group(prediction.measures, side, image, frames, model))
+    groups += _value_groups(prediction.values, side, image, frames, model)
     report = MeasurementReport(
         ObservationContext(
             ObserverContext(
@@ -160,6 +171,39 @@ def _vessel_group(
     return _group(VESSEL_MEASURES, STRUCTURES["vessel"], RETINA, side, image, frames, model, measurements, [])
 
 
+def _value_groups(
+    values: Sequence[Value], side: str, image: Dataset, frames: list[int] | None, model: ModelIdentity
+) -> list[MeasurementsAndQualitativeEvaluations]:
+    """A group per vessel type and region that has a value; without vessel type and region that of the eye itself."""
+    grouped: dict[tuple[str, str], list[Value]] = {}
+    for value in _in_one_unit(values):
+        grouped.setdefault((value.vessel_type, value.region), []).append(value)
+    groups = []
+    for (vessel_type, region), several in grouped.items():
+        measurements = [
+            Measurement(value_code(value.measure), float(value.value), value_unit(value.unit))
+            for value in several
+            if known(value.value)
+        ]
+        finding = STRUCTURES[vessel_type or "vessel"] if region else RETINA
+        name = "_".join(filter(None, (vessel_type, region))) or EYE_MEASURES
+        groups.append(_group(name, finding, RETINA, side, image, frames, model, measurements, [], region))
+    return groups
+
+
+def _in_one_unit(values: Sequence[Value]) -> list[Value]:
+    """Of each measure the value in the first unit of :data:`UNIT_ORDER` in which it is known without an assumption."""
+    found: dict[tuple[str, str, str], list[Value]] = {}
+    for value in values:
+        if known(value.value) and "assumed" not in value.unit:
+            found.setdefault((value.vessel_type, value.region, value.measure), []).append(value)
+    return [min(several, key=lambda value: _place(value.unit)) for several in found.values()]
+
+
+def _place(unit: str) -> int:
+    return next((place for place, part in enumerate(UNIT_ORDER) if part in unit), len(UNIT_ORDER))
+
+
 def _group(
     name: str,
     finding: Code,
@@ -170,6 +214,7 @@ def _group(
     model: ModelIdentity,
     measurements: list[Measurement],
     evaluations: list[QualitativeEvaluation],
+    region: str = "",
 ) -> MeasurementsAndQualitativeEvaluations:
     return MeasurementsAndQualitativeEvaluations(
         TrackingIdentifier(uid=new_uid(), identifier=name),
@@ -180,7 +225,7 @@ def _group(
             parameters=[f"{key}={value}" for key, value in model.parameters().items()],
             manufacturer=OWN_MODEL_NAME,
         ),
-        finding_sites=[finding_site(site, side)],
+        finding_sites=[finding_site(site, side, region)],
         measurements=measurements,
         qualitative_evaluations=evaluations,
         source_images=[SourceImageForMeasurementGroup(image.SOPClassUID, image.SOPInstanceUID, frames)],
@@ -191,6 +236,8 @@ def _remarks(prediction: Prediction) -> ContainerContentItem:
     """What stands on every report, what its numbers are, and what was noticed about the photograph, as text."""
     container = ContainerContentItem(QUALITATIVE_EVALUATIONS, relationship_type=RelationshipTypeValues.CONTAINS)
     comments = [DISCLAIMER, *([" ".join(note)] if (note := findings_note(prediction.findings)) else [])]
+    flagged = {(one.region, one.flag): None for one in prediction.values if one.flag and known(one.value)}
+    comments += [f"{region.replace('_', ' ') or 'eye'}: {flag}" for region, flag in flagged]
     texts = [(COMMENT, text) for text in comments] + [(IMAGE_QUALITY, warning) for warning in prediction.warnings]
     container.ContentSequence = ContentSequence(
         [

@@ -20,6 +20,8 @@ from vmnet_monai.reports.images import (
     structure_palette,
     write_jpeg,
 )
+from vmnet_monai.reports.measures import definitions, drawn_eye, measure_groups, values_notes
+from vmnet_monai.reports.plot import width_plot
 from vmnet_monai.reports.record import Record
 from vmnet_monai.structures import structure_looks
 
@@ -86,6 +88,11 @@ def write_page(
         structure_opacity=STRUCTURE_OPACITY_PERCENT,
         heat_maps=[(disease, not heat.any()) for disease, heat in heat_maps.items()],
         legend=[f"rgb({red}, {green}, {blue})" for red, green, blue in scale_colours(LEGEND_STEPS).tolist()],
+        eye=drawn_eye(record.values),
+        groups=measure_groups(record.values),
+        definitions=definitions(record.values),
+        notes=values_notes(record.values),
+        plot=width_plot(record.width_profiles),
         has_probability=any(finding.probability is not None for finding in record.findings),
         has_decision=any(finding.decision is not None for finding in record.findings),
     )

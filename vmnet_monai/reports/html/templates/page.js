@@ -3,7 +3,7 @@ const viewer = document.querySelector(".viewer");
 
 function update() {
   for (const control of viewer.querySelectorAll("[data-layer]")) {
-    document.getElementById(control.dataset.layer).hidden = !control.checked;
+    document.getElementById(control.dataset.layer).toggleAttribute("hidden", !control.checked); // SVG has no .hidden
     if (control.dataset.title) document.getElementById(control.dataset.title).hidden = !control.checked;
   }
   for (const slider of viewer.querySelectorAll("[data-opacity]")) {

@@ -1,0 +1,134 @@
+"""What is measured on a prediction, and the tables of a run's measures."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vmnet_monai.biomarkers.photograph import (
+    MeasuredPhotograph,
+    PhotographInfo,
+    can_be_measured,
+    measure_photograph,
+    measuring_grid,
+)
+from vmnet_monai.biomarkers.tables import MeasuredEye, write_measures
+from vmnet_monai.biomarkers.tidy import Value
+from vmnet_monai.calibration.operating_point import OperatingPoint
+from vmnet_monai.inference.record_folder import RecordFolder
+from vmnet_monai.io.dicom import eye, frame_number, is_dicom, pixel_spacing, read_header
+from vmnet_monai.io.slices import parse_slice_address
+from vmnet_monai.reports.record import InputRecord, Record
+from vmnet_monai.transforms import FieldOfViewBox
+
+__all__ = ["measure_prediction", "photograph_info", "write_run_measures"]
+
+
+def photograph_info(item: Mapping[str, Any]) -> PhotographInfo:
+    """Tell what is known of a photograph beside its pixels.
+
+    Args:
+        item: any of ``eye``, ``microns_per_px`` and ``field_angle_deg`` as a list named them, empty or NaN where it did
+            not; ``image_path``, of which the header is read where it is a DICOM file on disk.
+    """
+    info = PhotographInfo(
+        item.get("eye", ""), _known(item.get("microns_per_px")), None, _known(item.get("field_angle_deg"))
+    )
+    try:
+        address = parse_slice_address(item.get("image_path", ""))
+    except ValueError:
+        return info
+    path = item.get("image_path", "") if address is None else address.path
+    if not os.path.isfile(path) or not is_dicom(path):
+        return info
+    header = read_header(path)
+    return info._replace(eye=info.eye or eye(header, frame_number(address)), pixel_spacing_mm=pixel_spacing(header))
+
+
+def measure_prediction(
+    item: Mapping[str, Any],
+    probabilities: Mapping[str, NDArray[np.float32]],
+    fov: NDArray[np.bool_],
+    box: FieldOfViewBox,
+    operating_point: OperatingPoint,
+) -> MeasuredPhotograph:
+    """Measure what the network drew on a photograph, each structure cut at its own threshold.
+
+    Args:
+        item: see :func:`photograph_info`.
+        probabilities: structure -> (H, W), 0 to 1.
+        fov: (H, W) bool.
+        box: the square around it.
+        operating_point: has the thresholds.
+
+    Returns:
+        Where the scale that was told cannot be used, a remark says why, and microns rest on the disc.
+    """
+    info, grid = photograph_info(item), measuring_grid(fov, box)
+    try:
+        scale, remarks = info.scale(grid.field_diameter_px), []
+    except ValueError as error:
+        scale, remarks = None, [f"The scale was not used: {error}"]
+    thresholds = dict(zip(operating_point.structures, operating_point.structure_thresholds, strict=True))
+    measured = measure_photograph(probabilities, grid, info.eye, scale, thresholds)
+    return measured._replace(remarks=[*remarks, *measured.remarks])
+
+
+def write_run_measures(
+    output_dir: str | Path, records: Sequence[InputRecord], patients: Mapping[str, str]
+) -> list[str]:
+    """Write the measures of a run, see :func:`~vmnet_monai.biomarkers.tables.write_measures`.
+
+    Args:
+        output_dir: the output folder, with the records that hold the values.
+        records: of all inputs, in the order of the rows.
+        patients: id -> patient, empty where unknown.
+
+    Returns:
+        The names of the files; none where nothing was measured.
+
+    Raises:
+        OSError: if they cannot be written.
+    """
+    folder = RecordFolder(output_dir)
+    eyes = [
+        MeasuredEye(record.id, record.eye, _Stored(folder, record.id), patients.get(record.id, ""))
+        for record in records
+        if isinstance(record, Record) and can_be_measured(record.structures)
+    ]
+    return write_measures(output_dir, eyes) if eyes else []
+
+
+class _Stored(Sequence[Value]):
+    """The values in a record, which is read when they are asked for: those of a large run would fill the memory."""
+
+    def __init__(self, folder: RecordFolder, name: str) -> None:
+        self.folder, self.name = folder, name
+
+    def _values(self) -> list[Value]:
+        record = self.folder.read(self.name)
+        return [] if record is None else record.values
+
+    def __iter__(self) -> Iterator[Value]:
+        return iter(self._values())
+
+    def __len__(self) -> int:
+        return len(self._values())
+
+    @overload
+    def __getitem__(self, index: int) -> Value: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Value]: ...
+    def __getitem__(self, index: int | slice) -> Value | Sequence[Value]:
+        return self._values()[index]
+
+
+def _known(value: Any) -> float | None:
+    """A number; None where it is NaN or missing."""
+    return None if value is None or math.isnan(value) else float(value)
