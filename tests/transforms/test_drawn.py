@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import torch
+from typing import Any
 
+import torch
+from monai.transforms import Flipd
+
+from vmnet_monai.datasets.cache import hash_transforms
+from vmnet_monai.networks import FineVMNet, UNetEncoder
 from vmnet_monai.transforms import DrawStructuresd
 
 
@@ -34,3 +39,22 @@ def test_maps_replace_masks_and_nothing_is_known_of_them() -> None:
     assert drawn["id"] == "a"
     assert network.training
     assert item["has_vessel"]
+
+
+def test_maps_are_kept_for_every_network_that_draws_them_alike() -> None:
+    """The cache is found by a hash of the transforms; the disease head, and where the weights lie, are none of it."""
+
+    def hashed(seed: int, scale: float = 1.0, structures: tuple[str, ...] = ("vessel",)) -> bytes:
+        torch.manual_seed(0)
+        encoder = UNetEncoder((4, 8))
+        settings: dict[str, Any] = {"decoder_channels": (4,), "guide_channels": (4, 4), "guided_levels": 1}
+        network = FineVMNet(["amd"], encoder, structures, **settings)
+        torch.manual_seed(seed)
+        torch.nn.init.normal_(network.classifier.head[-1].weight)
+        with torch.no_grad():
+            next(iter(network.decoder.parameters())).mul_(scale)
+        return hash_transforms([Flipd("image", 0), DrawStructuresd(network, structures)])
+
+    assert hashed(1) == hashed(2)
+    assert len({hashed(1), hashed(1, scale=2.0), hashed(1, structures=("artery",))}) == 3
+    assert hash_transforms([Flipd("image", 0)]) != hash_transforms([Flipd("image", 1)])

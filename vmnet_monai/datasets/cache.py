@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import logging
+from collections.abc import Sequence
 from copy import deepcopy
-from pickle import UnpicklingError
+from pickle import Pickler, UnpicklingError
 from typing import Any
 
 import torch
@@ -14,9 +17,31 @@ from monai.utils import convert_to_tensor
 from vmnet_monai.errors import plain_errors
 from vmnet_monai.io.files import whole_file
 
-__all__ = ["DiskCachedDataset"]
+__all__ = ["DiskCachedDataset", "hash_transforms"]
 
 logger = logging.getLogger(__name__)
+
+
+class _HashPickler(Pickler):
+    """Pickles what has a ``cache_key`` as that key: PyTorch pickles a network with addresses in memory."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        key = None if isinstance(obj, type) else getattr(obj, "cache_key", None)
+        return (str, (key(),)) if callable(key) else NotImplemented
+
+
+def hash_transforms(transforms: Sequence[Any]) -> bytes:
+    """Hash transforms by what they do, the same in every run; for ``hash_transform`` of MONAI's cached datasets.
+
+    Args:
+        transforms: they can be pickled, or have a method ``cache_key`` that returns a string.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    pickled = io.BytesIO()
+    _HashPickler(pickled).dump(list(transforms))
+    return hashlib.sha256(pickled.getvalue()).hexdigest().encode()
 
 
 class DiskCachedDataset(PersistentDataset):

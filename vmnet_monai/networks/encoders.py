@@ -69,7 +69,8 @@ class Encoder(nn.Module):
         """Copy the encoder; the copy shares the parameters of the first stages with it, whatever changes them.
 
         Args:
-            shared_stages: how many stages, as the encoder counts them, are shared; at least 0.
+            shared_stages: how many stages, as the encoder counts them, are shared, with what comes before the first; 0
+                shares nothing.
 
         Raises:
             ValueError: if the encoder has fewer stages.
@@ -80,7 +81,8 @@ class Encoder(nn.Module):
                 f"shared_stages must lie between 0 and {len(own) - 1}, got {shared_stages}: leave it out to share all."
             )
         # The memo of a deep copy holds what is not copied.
-        return copy.deepcopy(self, {id(module): module for module in own[: shared_stages + 1]})
+        shared = own[: shared_stages + 1] if shared_stages else []
+        return copy.deepcopy(self, {id(module): module for module in shared})
 
     def shared_modules(self) -> list[nn.Module]:
         """What comes before the first stage, then the stages."""

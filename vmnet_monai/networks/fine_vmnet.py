@@ -182,7 +182,7 @@ class FineVMNet(nn.Module):
             channels[self.first_guided :], encoder.features(), encoder.feature_channels, len(label_names), dropout
         )
         if freeze_structures:
-            for part in (self.encoder, self.decoder, self.structure_head):
+            for part in self.drawing_parts():
                 part.requires_grad_(False)
 
     def forward(self, image: torch.Tensor, guide: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
@@ -246,7 +246,7 @@ class FineVMNet(nn.Module):
         """Set training mode, in which structures that are frozen stay in evaluation mode."""
         super().train(mode)
         if self.freeze_structures:
-            for part in (self.encoder, self.decoder, self.structure_head):
+            for part in self.drawing_parts():
                 part.eval()
         return self
 
@@ -257,6 +257,10 @@ class FineVMNet(nn.Module):
     def draw(self, image: torch.Tensor) -> torch.Tensor:
         """Return the probabilities (B, S, H, W) of the structures in images (B, 3, H, W), which guide the diseases."""
         return torch.sigmoid(self.decode(self.encoder(image)))
+
+    def drawing_parts(self) -> list[nn.Module]:
+        """Return all that the structures depend on."""
+        return [self.encoder, self.decoder, self.structure_head]
 
     def remove_guidance(self) -> None:
         """Remove the guidance, so that the disease head reads the encoder alone, as with ``guidance="none"``."""

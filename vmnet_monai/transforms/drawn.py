@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, cast
 
@@ -19,14 +20,23 @@ class DrawStructuresd(Transform):
     what was drawn. The transform is not random, so that MONAI's cached datasets run the network once for each image.
 
     Args:
-        network: its ``draw`` maps images (1, 3, H, W) to the structures' probabilities (1, S, H, W), such as
-            :class:`~vmnet_monai.networks.FineVMNet`; it draws in evaluation mode.
+        network: its ``draw`` maps images (1, 3, H, W) to the structures' probabilities (1, S, H, W), by its
+            ``drawing_parts``, such as :class:`~vmnet_monai.networks.FineVMNet`; it draws in evaluation mode.
         structures: keys of the S structures in the network's order.
     """
 
     def __init__(self, network: torch.nn.Module, structures: Sequence[str]) -> None:
         self.network = network
         self.structures = tuple(structures)
+
+    def cache_key(self) -> str:
+        """Return what tells the maps: the structures, and the SHA-256 of the weights that draw them."""
+        digest = hashlib.sha256()
+        for part in cast(Any, self.network).drawing_parts():
+            for name, value in part.state_dict().items():
+                digest.update(name.encode())
+                digest.update(value.cpu().numpy().tobytes())
+        return f"{type(self).__name__} {self.structures} {digest.hexdigest()}"
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         item = dict(data)
