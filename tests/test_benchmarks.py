@@ -15,9 +15,9 @@ import pandas as pd
 import pytest
 import source_probe
 import torch
+from bundle_configs import SMALL_NETWORK
 from monai.bundle import ConfigParser
 from PIL import Image
-from bundle_configs import SMALL_NETWORK
 from small_bundle import small_bundle
 
 from vmnet_monai.calibration.operating_point import OperatingPoint

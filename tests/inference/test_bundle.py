@@ -27,4 +27,6 @@ def test_without_metadata_the_network_gives_the_name(metadata: str | None, tmp_p
     (tmp_path / "configs").mkdir()
     if metadata is not None:
         (tmp_path / "configs/metadata.json").write_text(metadata)
-    assert model_release(tmp_path, dataclasses.replace(POINT, trained="2026-12-01")) == "FineVMNet, weights of 2026-12-01"
+    assert (
+        model_release(tmp_path, dataclasses.replace(POINT, trained="2026-12-01")) == "FineVMNet, weights of 2026-12-01"
+    )

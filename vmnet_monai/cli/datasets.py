@@ -61,7 +61,7 @@ def check(pairs: tuple[str, ...], diseases: list[str], landmarks: str | None) ->
 @datasets.command(cls=Command, stopped="The same command completes the folder.", epilog=EXIT_CODES)
 @click.argument("directory", metavar="DIR", help="Folder to create or complete.")
 @click.option("--count", type=click.IntRange(1), default=160, metavar="N", help="Number of photographs.")
-@click.option("--size", type=click.IntRange(64), default=512, metavar="PIXELS", help="Width and height.")
+@click.option("--size", type=click.IntRange(64), default=256, metavar="PIXELS", help="Width and height.")
 @click.option("--seed", type=int, default=0, metavar="N", help="Same seed, same photographs.")
 def phantom(directory: str, count: int, size: int, seed: int) -> None:
     """Write generated photographs with exact masks, and print the path of their table."""

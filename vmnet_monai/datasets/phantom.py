@@ -157,7 +157,7 @@ def _write_phantom(directory: Path, index: int, size_px: int, seed: int) -> dict
     }
 
 
-def write_phantoms(directory: str | Path, count: int = 160, size_px: int = 512, seed: int = 0) -> Path:
+def write_phantoms(directory: str | Path, count: int = 160, size_px: int = 256, seed: int = 0) -> Path:
     """Write a dataset of phantoms, balanced over diseases in each of its splits, unless the folder holds it already.
 
     Writes ``images/``, ``vessel/``, ``fov/`` and ``lesion/`` (8 bit PNG, masks 0 or 255), then ``phantoms.csv``. Every
@@ -209,7 +209,7 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
     root = Path(dataset_dir)
     index = root / INDEX_NAME
     if not index.exists():
-        logger.info("No %s in %s: writing the default phantoms there, which takes about a minute.", INDEX_NAME, root)
+        logger.info("No %s in %s: writing the default phantoms there.", INDEX_NAME, root)
         write_phantoms(root)
     columns = ("id", "image", "vessel", "fov", "patient", "eye", "split", *DISEASES)
     return [
