@@ -66,7 +66,7 @@ def composed(network: Path, recipe: str) -> ConfigParser:
     parser = ConfigParser(ConfigParser.load_config_files(files))
     small: dict[str, Any] = {"grid_size": SIZE_PX, "disease_size": SIZE_PX, "crop_size": SIZE_PX, "device": "cpu"}
     parser.update({key: value for key, value in small.items() if key in parser})
-    if recipe == "structures":
+    if recipe in OF_THE_BUNDLE:
         parser["network_def#encoder#pretrained"] = False
     parser["datalists"] = {"train": ITEMS, "val": ITEMS[:1]}
     return parser

@@ -234,6 +234,8 @@ def test_a_branch_shares_the_first_stages_and_starts_as_a_copy() -> None:
     torch.testing.assert_close(own(image), shared(image))
     assert own.disease_encoder.levels[1] is own.encoder.levels[1]
     assert own.disease_encoder.levels[2] is not own.encoder.levels[2]
+    nothing = small(disease_size=16, shared_stages=0)
+    assert not {id(p) for p in nothing.disease_encoder.parameters()} & {id(p) for p in nothing.encoder.parameters()}
 
 
 def test_training_leaves_frozen_structures_alone() -> None:

@@ -87,9 +87,9 @@ class FineVMNet(nn.Module):
         parts: part -> whole, such as ``{"artery": "vessel", "vein": "vessel"}``, both of the structures. The loss of a
             part does not reach its whole.
         decoder_channels: channels of the decoder's levels from deep to shallow, one fewer than the encoder has.
-        shared_stages: how many of the encoder's stages both tasks share; the disease head has the further ones as
-            copies of its own, which cost nothing where it sees the image smaller, so that each task can be trained
-            without harm to the other. None shares all.
+        shared_stages: how many of the encoder's stages both tasks share, with what comes before the first; 0 shares
+            nothing. The disease head has the others as copies of its own, which cost nothing where it sees the image
+            smaller, so that each task can be trained without harm to the other. None shares all.
         guided_levels: how many of the encoder's deepest levels the disease head sees.
         guidance: ``"none"``, ``"gate"`` or ``"concat"``, see :class:`~vmnet_monai.networks.MapGuidance`.
         guide_channels: channels of the features of the maps, one for each level of the encoder, from shallow to deep.
