@@ -225,7 +225,9 @@ def test_measures_by_type_and_region_are_written_with_units_usual_ranges_and_not
 def test_zones_are_drawn_around_the_disc(tmp_path: Path) -> None:
     """The disc of the example lies at column 40, row 30, and is 16 pixels wide: zone C ends 40 pixels from there."""
     _, plain, *_ = pictures(write(tmp_path / "plain.pdf", record(structures=["vessel"])))
-    _, zoned, *_ = pictures(write(tmp_path / "zoned.pdf", measured_record().model_copy(update={"structures": ["vessel"]})))
+    _, zoned, *_ = pictures(
+        write(tmp_path / "zoned.pdf", measured_record().model_copy(update={"structures": ["vessel"]}))
+    )
     for column in (40 - 16, 40 + 16, 40 + 24, 40 + 40):
         near = zoned[24:27, column - 3 : column + 4].astype(int) - plain[24:27, column - 3 : column + 4]
         assert near.max() > 60, column
