@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from vmnet_monai.biomarkers import tables
 from vmnet_monai.biomarkers.tables import MeasuredEye, patient_table, tidy_table, wide_table, write_measures
 from vmnet_monai.biomarkers.tidy import Value
 
@@ -84,3 +86,26 @@ def test_files_are_read_by_pandas_without_options(tmp_path: Path) -> None:
 def test_without_patients_or_eyes_there_is_no_table_of_them(tmp_path: Path, eyes: list[MeasuredEye]) -> None:
     assert write_measures(tmp_path, eyes) == ["measures.csv", "measures_wide.csv", "measures.json"]
     assert list(pd.read_csv(tmp_path / "measures.csv"))[:2] == ["id", "eye"]
+
+
+def test_tables_are_the_same_however_many_photographs_are_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each photograph's values are read from elsewhere; the first one has no patient."""
+
+    class Stored(list[Value]):
+        reads = 0
+
+        def __iter__(self) -> Iterator[Value]:
+            Stored.reads += 1
+            return super().__iter__()
+
+    eyes = [EYES[-1]._replace(patient=""), *EYES[:-1]]
+    names = write_measures(tmp_path / "whole", eyes)
+    monkeypatch.setattr(tables, "EYES_AT_ONCE", 2)
+    assert write_measures(tmp_path / "parts", [one._replace(values=Stored(one.values)) for one in eyes]) == names
+    for name in names:
+        assert (tmp_path / "parts" / name).read_text() == (tmp_path / "whole" / name).read_text(), name
+    assert Stored.reads <= 2 * len(eyes), "once for all tables of photographs, once for that of patients"
+    assert write_measures(tmp_path / "none", []) == ["measures.csv", "measures_wide.csv", "measures.json"]
+    assert (tmp_path / "none/measures_wide.csv").read_text() == "id,eye\n"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from feeding import operating_point
-from report_examples import record
+from report_examples import measured_record, record
 
 from vmnet_monai.inference import result_table
 from vmnet_monai.inference.findings import FindingMaker
@@ -35,7 +36,8 @@ def rows(folder: Path) -> pd.DataFrame:
 def run(folder: Path, *inputs: InputRecord, done: Mapping[str, InputRecord] | None = None, made: object = MADE) -> None:
     """A run over inputs, of which some were done before."""
     table = table_in(folder)
-    table.start(done or {}, {one.id: made for one in (*inputs, *(done or {}).values())})  # type: ignore[misc]
+    made_from = {one.id: made for one in (*inputs, *(done or {}).values())}
+    table.start(done or {}, made_from, (done or {}).get)  # type: ignore[arg-type]
     for one in inputs:
         table.add(one, made)  # type: ignore[arg-type]
     table.flush()
@@ -72,7 +74,7 @@ def test_a_row_is_written_when_it_has_waited(tmp_path: Path, monkeypatch: pytest
 def test_what_is_done_again_has_no_row_until_it_is_done(tmp_path: Path) -> None:
     run(tmp_path, record("a"), record("b"), refused("cat"), record("elsewhere"))
     table = table_in(tmp_path)
-    table.start({"a": record("a")}, dict.fromkeys(["a", "b", "cat"], MADE))
+    table.start(["a"], dict.fromkeys(["a", "b", "cat"], MADE), {"a": record("a")}.get)
     assert rows(tmp_path)["status"].to_dict() == {"a": "ok", "elsewhere": "ok"}
     assert table.made_from().keys() == {"a", "elsewhere"}
 
@@ -96,3 +98,17 @@ def test_a_damaged_part_is_named_with_the_way_out(tmp_path: Path) -> None:
     part.write_bytes(part.read_bytes()[:-9])
     with pytest.raises(ValueError, match=rf"{part} must be a part of the results .*move it away"):
         run(tmp_path, record("b"))
+
+
+def test_measures_by_vessel_type_and_region_have_columns(tmp_path: Path) -> None:
+    structures = ("artery", "vein", "disc")
+    point = dataclasses.replace(operating_point(0.5, 0.5), structures=structures, structure_thresholds=(0.5,) * 3)
+    table = ResultTable(tmp_path, FindingMaker(point))
+    table.add(measured_record("eye"), MADE)
+    table.add(refused("cat"), MADE)
+    table.flush()
+    read = rows(tmp_path)
+    assert (read["eye"]["eye"], read["zone_b_avr_knudtson_ratio"]["eye"]) == ("right", 0.6875)
+    assert read["microns_from"]["eye"] == "assumed: disc diameter 1800 um"
+    assert read["artery_field_width_mean_um"].isna().tolist() == [True, False]
+    assert "vein_zone_c_crve_hubbard_um" in read and "vessel_density_fov_share" not in read

@@ -64,7 +64,8 @@ class MeasuredEye(NamedTuple):
     id: str
     eye: str
     """``right``, ``left``, or empty where unknown."""
-    values: Sequence[Value]
+    values: Iterable[Value]
+    """May be read from elsewhere each time that they are asked for."""
     patient: str = ""
     """Empty where unknown."""
 
@@ -141,8 +142,7 @@ def patient_table(eyes: Sequence[MeasuredEye]) -> pd.DataFrame:
 def write_measures(output_dir: str | Path, eyes: Sequence[MeasuredEye]) -> list[str]:
     """Write the tables and the data dictionary, each whole or not at all.
 
-    The values of :data:`EYES_AT_ONCE` photographs are in memory at a time, where they come from a sequence that reads
-    them when it is asked for.
+    The values of :data:`EYES_AT_ONCE` photographs are in memory at a time, where the others lie elsewhere.
 
     Args:
         output_dir: their folder; it is made if needed.

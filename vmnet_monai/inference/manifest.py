@@ -253,8 +253,10 @@ class Manifest:
         return [self.records.get(name) or self._unpredicted(name, "failed", reason, 0.0) for name in self.items]
 
     def write_tables(self) -> None:
-        """Write ``manifest.csv`` and ``predictions.csv``, see :func:`~vmnet_monai.inference.tables.write_tables`, and
-        the tables of measures, see :func:`~vmnet_monai.inference.measuring.write_run_measures`.
+        """Write the tables of the run.
+
+        They are those of :func:`~vmnet_monai.inference.tables.write_tables` and
+        :func:`~vmnet_monai.inference.measuring.write_run_measures`.
 
         Raises:
             OSError: if they cannot be written; it says what was kept.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,28 +105,15 @@ def write_run_measures(
     return write_measures(output_dir, eyes) if eyes else []
 
 
-class _Stored(Sequence[Value]):
+class _Stored(Iterable[Value]):
     """The values in a record, which is read when they are asked for: those of a large run would fill the memory."""
 
     def __init__(self, folder: RecordFolder, name: str) -> None:
         self.folder, self.name = folder, name
 
-    def _values(self) -> list[Value]:
-        record = self.folder.read(self.name)
-        return [] if record is None else record.values
-
     def __iter__(self) -> Iterator[Value]:
-        return iter(self._values())
-
-    def __len__(self) -> int:
-        return len(self._values())
-
-    @overload
-    def __getitem__(self, index: int) -> Value: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Value]: ...
-    def __getitem__(self, index: int | slice) -> Value | Sequence[Value]:
-        return self._values()[index]
+        record = self.folder.read(self.name)
+        return iter([] if record is None else record.values)
 
 
 def _known(value: Any) -> float | None:

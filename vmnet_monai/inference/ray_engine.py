@@ -130,7 +130,7 @@ def predict_on_ray(
                 if isinstance(manifest, TableManifest):
                     manifest.start_from(table.made_from())
                 todo = manifest.start(config.get_parsed_content("items"))
-                table.start(manifest.records, manifest.made_from)
+                table.start(manifest.records, manifest.made_from, manifest.earlier)
                 try:
                     tasks = [Task(item, manifest.made_from[item["id"]]) for item in todo]
                     for record in _records(ray, tasks, work, actors):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -65,14 +65,20 @@ class ResultTable:
             for name, made_from in zip(*_columns(path, "id", "made_from"), strict=True)
         }
 
-    def start(self, done: Mapping[str, InputRecord], made_from: Mapping[str, Mapping[str, Any]]) -> None:
+    def start(
+        self,
+        done: Collection[str],
+        made_from: Mapping[str, Mapping[str, Any]],
+        read: Callable[[str], InputRecord | None],
+    ) -> None:
         """Take out the rows of inputs that are about to be done again, and add those that are done and have no row.
 
         Rows of photographs that are no inputs of this run stay.
 
         Args:
-            done: id -> record of the inputs that an earlier run did; the full ones, where a row may be missing.
+            done: ids of the inputs that an earlier run did.
             made_from: id -> what the outputs depend on, for all inputs of the run.
+            read: gives the whole record of an input that was done, from disk; None where it is there no more.
         """
         has_row = set()
         for path in self._parts():
@@ -88,8 +94,9 @@ class ResultTable:
                 rows = pq.read_table(path, partitioning=None).filter(pa.array(np.array(kept)))
                 with whole_file(path) as temporary:
                     pq.write_table(rows, temporary)
-        for name in done.keys() - has_row:
-            self.add(done[name], made_from[name])
+        for name in set(done) - has_row:
+            if (record := read(name)) is not None:
+                self.add(record, made_from[name])
 
     def add(self, record: InputRecord, made_from: Mapping[str, Any]) -> None:
         """Add the row of an input.

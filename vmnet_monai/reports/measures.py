@@ -164,7 +164,7 @@ def _group(
 
 def _cell(value: Value, notes: list[str]) -> Cell:
     reference = None if value.value is None else VALUE_REFERENCE.get(column_name(value))
-    usual = "" if reference is None else f"{number(reference.low)} to {number(reference.high)}"
+    usual = "" if reference is None else f"{reference.low:.3g} to {reference.high:.3g}"
     return Cell(number(value.value), usual, notes.index(value.flag) + 1 if value.flag else 0)
 
 

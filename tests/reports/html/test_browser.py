@@ -97,15 +97,17 @@ def heading(browser: webdriver.Chrome, position: int) -> webdriver.remote.webele
     return browser.find_elements("css selector", "thead button")[position]
 
 
-@pytest.mark.parametrize("file", ["index.html", "report/eye 10.html"])
-def test_opens_from_disk_without_an_error(file: str, browser: webdriver.Chrome, report: Path) -> None:
+@pytest.mark.parametrize(
+    ("file", "pictures"), [("index.html", 4), ("report/eye 10.html", 5), ("report/measured.html", 6)]
+)
+def test_opens_from_disk_without_an_error(file: str, pictures: int, browser: webdriver.Chrome, report: Path) -> None:
     browser.get((report / file).as_uri())
     assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
     shown = browser.execute_script(
         "return Promise.all(Array.from(document.images, async image => {"
         "image.loading = 'eager'; await image.decode(); return image.naturalWidth; }))"
     )
-    assert len(shown) == (4 if file == "index.html" else 5)
+    assert len(shown) == pictures
     assert all(shown), "every picture is found"
 
 
@@ -242,12 +244,11 @@ def test_overlays_lie_exactly_over_the_photograph(page: webdriver.Chrome) -> Non
 
 def test_keyboard_switches_zones_that_lie_over_the_photograph(browser: webdriver.Chrome, report: Path) -> None:
     browser.get((report / "report/measured.html").as_uri())
-    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
     zone = find(browser, "#zone-1")
     assert not zone.is_displayed(), "first the photograph alone"
     find(browser, "[data-layer=zone-1]").send_keys(keys.SPACE)
     assert zone.is_displayed()
-    assert zone.rect == find(browser, "figure img").rect
+    assert zone.rect == pytest.approx(find(browser, "figure img").rect, abs=0.6), "rounded for pictures alone"
     find(browser, "[data-layer=zone-1]").send_keys(keys.SPACE)
     assert not zone.is_displayed()
     quadrants = browser.find_elements("css selector", "details.group")
