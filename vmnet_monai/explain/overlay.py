@@ -130,7 +130,7 @@ def draw_heat_map(
         levels = Image.fromarray((np.asarray(heat[band]) * 255).round().astype(np.uint8))
         opacity = levels.point(palette[:, 3].tolist())
         levels.putpalette(palette[:, :3].tobytes())
-        drawn[band] = Image.composite(levels.convert("RGB"), Image.fromarray(image[band]), opacity)
+        drawn[band] = np.asarray(Image.composite(levels.convert("RGB"), Image.fromarray(image[band]), opacity))
     return draw_scale(drawn, title, caption)
 
 
