@@ -140,3 +140,10 @@ def test_a_long_title_is_written_smaller_until_it_fits() -> None:
 def test_picture_too_small_for_letters_has_no_scale() -> None:
     image = np.zeros((127, 500, 3), dtype=np.uint8)
     assert (draw_scale(image) == image).all()
+
+
+def test_a_large_heat_map_is_drawn_as_its_parts_are() -> None:
+    random = np.random.default_rng(0)
+    image, heat = random.integers(0, 256, (1100, 60, 3), dtype=np.uint8), random.random((1100, 60))
+    parts = [draw_heat_map(image[rows], heat[rows]) for rows in (slice(0, 700), slice(700, 1100))]
+    np.testing.assert_array_equal(draw_heat_map(image, heat), np.concatenate(parts))

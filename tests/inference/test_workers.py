@@ -79,16 +79,16 @@ def test_a_process_leaves_ctrl_c_to_its_parent_and_computes_by_one_thread() -> N
     assert [*processes.put({}), *processes.finish()] == [(True, 1)]
 
 
-def test_begun_items_are_ended_when_the_run_is_stopped(tmp_path: Path) -> None:
+def test_a_begun_item_is_finished_when_the_run_is_stopped(tmp_path: Path) -> None:
     def write(item: dict[str, Any]) -> str:
+        (tmp_path / "begun").touch()
         time.sleep(0.2)
-        (tmp_path / item["id"]).touch()
         return str(item["id"])
 
     processes = WritingProcesses(write, 1)
     list(processes.put({"id": "a"}))
+    until((tmp_path / "begun").is_file)
     assert list(processes.stop()) == ["a"]
-    assert (tmp_path / "a").is_file()
 
 
 def test_the_processes_of_a_killed_run_end_with_it(tmp_path: Path) -> None:

@@ -35,6 +35,9 @@ MIN_LEGEND_SIDE_PX = 128
 FONT_FRACTION, MIN_FONT_PX = 0.028, 10
 """Height of the legend's letters as a fraction of the image's shorter side, and the least that can be read."""
 
+BAND_ROWS = 512
+"""Rows that a heat map is drawn over at a time."""
+
 OUTLINE_FRACTION = 0.004
 """Width of an outline as a fraction of the image's longer side."""
 
@@ -119,12 +122,16 @@ def draw_heat_map(
     Returns:
         (H, W, 3) uint8 RGB.
     """
-    levels = Image.fromarray((np.asarray(heat) * 255).round().astype(np.uint8))
     palette = heat_palette()
-    # By Pillow in whole numbers: in floating point 60 megapixels would take gigabytes.
-    opacity = levels.point(palette[:, 3].tolist())
-    levels.putpalette(palette[:, :3].tobytes())
-    return draw_scale(np.array(Image.composite(levels.convert("RGB"), Image.fromarray(image), opacity)), title, caption)
+    drawn = np.empty_like(image)
+    # By Pillow in whole numbers, and band by band: 60 megapixels would take gigabytes.
+    for start in range(0, len(image), BAND_ROWS):
+        band = slice(start, start + BAND_ROWS)
+        levels = Image.fromarray((np.asarray(heat[band]) * 255).round().astype(np.uint8))
+        opacity = levels.point(palette[:, 3].tolist())
+        levels.putpalette(palette[:, :3].tobytes())
+        drawn[band] = np.asarray(Image.composite(levels.convert("RGB"), Image.fromarray(image[band]), opacity))
+    return draw_scale(drawn, title, caption)
 
 
 def draw_scale(image: NDArray[np.uint8], title: str = "", caption: str = CAPTION) -> NDArray[np.uint8]:

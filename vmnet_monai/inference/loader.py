@@ -18,7 +18,7 @@ from monai.utils.enums import CommonKeys as Keys
 from vmnet_monai.errors import ImageError, root_cause
 from vmnet_monai.explain import Explainer
 from vmnet_monai.inference.manifest import Manifest
-from vmnet_monai.inference.workers import begin_process, pack, unpack, useful_workers
+from vmnet_monai.inference.workers import CAN_FORK, begin_process, pack, unpack, useful_workers
 from vmnet_monai.reports.record import Status
 
 __all__ = ["SkipFailedIteration", "SkipInvalidDataLoader"]
@@ -98,10 +98,12 @@ class SkipInvalidDataLoader:
         self.dataset = dataset
         self.manifest = manifest
         self.batch_size = batch_size
+        count = useful_workers(num_workers, len(dataset))
         self.loader = DataLoader(
             _Guarded(dataset),
             batch_size=1,
-            num_workers=useful_workers(num_workers, len(dataset)),
+            num_workers=count,
+            multiprocessing_context="fork" if CAN_FORK and count else None,
             collate_fn=_only,
             worker_init_fn=functools.partial(_begin_reading, os.getpid()),
         )

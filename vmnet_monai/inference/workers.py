@@ -20,11 +20,12 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import torch
 from numpy.typing import NDArray
 
-__all__ = ["WritingProcesses", "begin_process", "default_workers", "pack", "unpack", "useful_workers"]
+__all__ = ["CAN_FORK", "WritingProcesses", "begin_process", "default_workers", "pack", "unpack", "useful_workers"]
 
 Result = TypeVar("Result")
 
 CAN_FORK = sys.platform == "linux"
+"""Whether processes are forked, and end with their parent."""
 
 MAX_DEFAULT = 4
 """Most processes of a kind that are started unasked: each takes the memory of a photograph and its maps, of which a
