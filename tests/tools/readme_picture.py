@@ -1,6 +1,6 @@
 """Draws docs/images/retina.png: a photograph, what the bundle's network finds in it, and where it saw a disease.
 
-    python tests/tools/readme_picture.py
+python tests/tools/readme_picture.py
 """
 
 from __future__ import annotations
@@ -27,9 +27,7 @@ def main() -> None:
     prediction = Predictor(device="cpu", explain="all")(photograph)
     disease = max(prediction.heat_maps, key=lambda name: prediction.scores[name])
     masks = {name: mask for name, mask in prediction.structure_masks.items() if name != "vessel"}
-    heat = draw_heat_map(
-        photograph, prediction.heat_maps[disease], heat_map_title(disease, prediction.heat_map_method)
-    )
+    heat = draw_heat_map(photograph, prediction.heat_maps[disease], heat_map_title(disease, prediction.heat_map_method))
     panels = [shrink(panel, SIDE_PX) for panel in (photograph, draw_structures(photograph, masks), heat)]
     Image.fromarray(np.concatenate(panels, axis=1)).save(PICTURE, optimize=True)
     print(f"{PICTURE}: the heat map is of {disease}, whose score is {prediction.scores[disease]:.2f}")
