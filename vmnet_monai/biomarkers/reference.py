@@ -13,6 +13,7 @@ from vmnet_monai.biomarkers.tables import column_name
 from vmnet_monai.biomarkers.tidy import Value
 
 __all__ = [
+    "DRAWN_OTHERWISE",
     "MEASURES",
     "REFERENCE",
     "VALUE_PHOTOGRAPHS",
@@ -112,6 +113,12 @@ of each. Measures in pixels depend on the camera and have none."""
 VALUE_REFERENCE, VALUE_PHOTOGRAPHS = read_reference(_FILE, "values")
 """Column of the wide table -> where it lies in the arteries and veins that experts drew in photographs of HRF, by discs
 and foveas that were marked by hand and an assumed disc diameter; and how many there are of each dataset."""
+
+DRAWN_OTHERWISE = frozenset(
+    ["length_density", "segments", "branch_points", "end_points", "width_mean", "width_largest", "crossings"]
+)
+"""Measures of which the network's maps give values 20 % and more from those of experts' masks on the same photographs
+(docs/reference/measure-agreement.md): beside them the range of experts' masks would make every eye unusual."""
 
 CHECKED = (
     *("area_density", "length_density", "width_mean", "tortuosity_arc_chord", "fractal_dimension_d0"),

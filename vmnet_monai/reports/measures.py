@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from vmnet_monai.biomarkers.definitions import DEFINITIONS, DISC_SIZES, Definition
-from vmnet_monai.biomarkers.reference import VALUE_PHOTOGRAPHS, VALUE_REFERENCE
+from vmnet_monai.biomarkers.reference import DRAWN_OTHERWISE, VALUE_PHOTOGRAPHS, VALUE_REFERENCE
 from vmnet_monai.biomarkers.regions import REGIONS, ZONES
 from vmnet_monai.biomarkers.tables import column_name
 from vmnet_monai.biomarkers.tidy import Value
@@ -163,7 +163,8 @@ def _group(
 
 
 def _cell(value: Value, notes: list[str]) -> Cell:
-    reference = None if value.value is None else VALUE_REFERENCE.get(column_name(value))
+    is_comparable = value.value is not None and value.measure not in DRAWN_OTHERWISE
+    reference = VALUE_REFERENCE.get(column_name(value)) if is_comparable else None
     usual = "" if reference is None else f"{reference.low:.3g} to {reference.high:.3g}"
     return Cell(number(value.value), usual, notes.index(value.flag) + 1 if value.flag else 0)
 
@@ -197,8 +198,8 @@ def values_notes(values: Iterable[Value]) -> list[str]:
         )
         sentences.append(
             f"Usual: 5th to 95th percentile of the vessels that experts drew in {photographs}, of healthy eyes and "
-            "others, with an assumed disc of 1800 µm. What the network draws in another camera’s photographs may lie "
-            "elsewhere."
+            "others, with an assumed disc of 1800 µm; none where the network draws otherwise than experts do. What it "
+            "draws in another camera’s photographs may lie elsewhere."
         )
     sentences.append("All measures, in all units, are in measures.csv.")
     return sentences
