@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import cost
 import numpy as np
@@ -12,11 +13,15 @@ import pytest
 import torch
 from torch import nn
 
-from vmnet_monai.networks import VMNet
+from vmnet_monai.networks import FineVMNet, UNetEncoder
 
 ROOT = Path(__file__).parents[3]
 TRAIN = f"{ROOT}/bundles/vmnet/configs/train.json"
-FEATURES, GUIDED_LEVELS = (4, 6, 8, 12), 2
+FEATURES = (4, 6, 8, 12)
+SIZES: dict[str, Any] = {
+    **{"decoder_channels": (8, 6, 4), "guide_channels": (4, 4, 4, 4), "shared_stages": 1, "guided_levels": 2},
+    "guidance": "concat",
+}
 TWO_LAYERS = (
     "$torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(32), torch.nn.Flatten(), "
     "torch.nn.Linear(3 * 32 * 32, 2000), torch.nn.Linear(2000, len(@diseases)))"
@@ -32,7 +37,9 @@ def write(path: Path, content: dict) -> str:
 def measured(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     """A small V-MNet and two fully connected layers as a network of diseases only, by system."""
     folder = tmp_path_factory.mktemp("configs")
-    small = {"network_def#features": FEATURES, "network_def#guided_levels": GUIDED_LEVELS, "disease_size": 32}
+    encoder = {"_target_": "vmnet_monai.networks.UNetEncoder", "features": FEATURES}
+    small = {"network_def#encoder": encoder, **{f"network_def#{name}": value for name, value in SIZES.items()}}
+    small["disease_size"] = 32
     layers = {"_target_": "vmnet_monai.networks.SingleTask", "task": "classification", "label_names": "@diseases"}
     base = write(folder / "small.json", {**small, "diseases": ["glaucoma", "cataract", "amd"]})
     overlay = write(folder / "layers.json", {"network_def": {**layers, "network": TWO_LAYERS}})
@@ -43,7 +50,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
 
 @pytest.mark.slow
 def test_parameters_are_those_of_the_networks(measured: pd.DataFrame) -> None:
-    network = VMNet(["glaucoma", "cataract", "amd"], features=FEATURES, guided_levels=GUIDED_LEVELS)
+    network = FineVMNet(["glaucoma", "cataract", "amd"], UNetEncoder(FEATURES), **SIZES)
     assert list(measured.index) == ["V-MNet", "two layers"]
     assert measured.loc["V-MNet", "parameters"] == sum(parameter.numel() for parameter in network.parameters())
     assert measured.loc["two layers", "parameters"] == (3072 * 2000 + 2000) + (2000 * 3 + 3)

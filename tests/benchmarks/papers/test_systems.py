@@ -56,6 +56,7 @@ def test_systems_are_trained_scored_and_costed_once(
         "network_def#encoder": {"_target_": "vmnet_monai.networks.UNetEncoder", "features": [4, 8]},
         **{"network_def#decoder_channels": [4], "network_def#guide_channels": [4, 4], "network_def#guided_levels": 1},
         "network_def#shared_stages": None,
+        "pretrained": False,
     }
     (tmp_path / "network.json").write_text(json.dumps(network))
     plan = {
