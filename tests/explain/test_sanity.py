@@ -101,7 +101,7 @@ def test_table_has_a_row_for_each_disease_method_and_layer(tmp_path: Path, monke
     _, parser = explanations.load(f"{ROOT}/bundles/vmnet/models", {"device": "cpu", "grid_size": 64})
     network = small(*parser.get_parsed_content("diseases"))
     monkeypatch.setattr(explanations, "load", lambda *_: (network, parser))
-    layers = ["classifier.features", "encoder.0"]
+    layers = ["classifier.features", "disease_encoder.levels.2"]
     table = explanations.lesions("", str(tmp_path), methods=["gradcam", "occlusion"], layers=layers, images=1)
     header, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
     assert [row[:3] for row in rows] == [
