@@ -22,7 +22,7 @@ from vmnet_monai.biomarkers.photograph import measure_photograph, measuring_grid
 from vmnet_monai.biomarkers.tidy import Value
 from vmnet_monai.datasets import hrf
 from vmnet_monai.datasets.landmarks import add_landmarks
-from vmnet_monai.io.images import open_image, to_mask
+from vmnet_monai.io.images import read_mask
 from vmnet_monai.metrics.comparison import markdown_table
 
 NAMES = ("06_h", "07_h", "06_dr", "07_dr", "06_g", "07_g")
@@ -96,7 +96,7 @@ def agreement(
     pairs = []
     for item in (by_name[name] for name in names):
         prediction = predictor(item["image"])
-        masks = {name: np.asarray(open_image(item[name], to_mask)) > 0 for name in STRUCTURES if name in item}
+        masks = {name: read_mask(item[name]) for name in STRUCTURES if name in item}
         experts = measure_photograph(masks, measuring_grid(prediction.field_of_view))
         pairs.append((experts.values, prediction.values))
     return agreement_table(pairs, measures)

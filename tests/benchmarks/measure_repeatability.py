@@ -16,7 +16,7 @@ import numpy as np
 from measure_agreement import PLACES, Key, by_key, numbers
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageEnhance
-from robustness import _jpeg, _scaled
+from robustness import jpeg, scaled
 from tqdm import tqdm
 
 from vmnet_monai import Predictor
@@ -46,9 +46,9 @@ def _turned(photograph: Image.Image, angle_deg: float) -> Image.Image:
 
 
 ALTERATIONS: Mapping[str, Callable[[Image.Image], Image.Image]] = {
-    "half the size": _scaled(0.5),
-    "1.5 times the size": _scaled(1.5),
-    "JPEG 70": _jpeg(70),
+    "half the size": scaled(0.5),
+    "1.5 times the size": scaled(1.5),
+    "JPEG 70": jpeg(70),
     "15 % darker": functools.partial(_brighter, factor=0.85),
     "15 % brighter": functools.partial(_brighter, factor=1.15),
     "3 degrees to the right": functools.partial(_turned, angle_deg=-3),

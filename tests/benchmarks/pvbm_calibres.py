@@ -25,7 +25,7 @@ from vmnet_monai.biomarkers.calibre import calibres, central_equivalent, zone_wi
 from vmnet_monai.biomarkers.graph import SMOOTHING_PX, centre_lines
 from vmnet_monai.datasets import hrf
 from vmnet_monai.datasets.landmarks import add_landmarks
-from vmnet_monai.io.images import open_image, to_mask
+from vmnet_monai.io.images import read_mask
 from vmnet_monai.metrics.comparison import markdown_table
 from vmnet_monai.transforms.field_of_view import crop_to_box, field_of_view_box
 
@@ -95,7 +95,7 @@ def pvbm_calibres(dataset_dir: str, landmarks: str, every: int = 7) -> str:
 def _photographs(dataset_dir: str, landmarks: str, every: int) -> Iterator[tuple[str, Masks]]:
     yield "drawn", drawn_eye()
     for item in add_landmarks(hrf.read(dataset_dir, []), landmarks, hrf.NAME)[::every]:
-        masks = (np.asarray(open_image(item[key], to_mask)) > 0 for key in Masks._fields)
+        masks = (read_mask(item[key]) for key in Masks._fields)
         yield item["id"], Masks(*masks)
 
 

@@ -30,7 +30,7 @@ PADDING = 0.15
 DENSITY = "vessel_density_fov_share"
 
 
-def _scaled(factor: float) -> Callable[[Image.Image], Image.Image]:
+def scaled(factor: float) -> Callable[[Image.Image], Image.Image]:
     return lambda photograph: photograph.resize(
         (round(photograph.width * factor), round(photograph.height * factor)), Image.Resampling.LANCZOS
     )
@@ -40,7 +40,7 @@ def _padded(photograph: Image.Image) -> Image.Image:
     return ImageOps.expand(photograph, (round(PADDING * photograph.width), round(PADDING * photograph.height)))
 
 
-def _jpeg(quality: int) -> Callable[[Image.Image], Image.Image]:
+def jpeg(quality: int) -> Callable[[Image.Image], Image.Image]:
     def compressed(photograph: Image.Image) -> Image.Image:
         stream = io.BytesIO()
         photograph.save(stream, "JPEG", quality=quality)
@@ -50,10 +50,10 @@ def _jpeg(quality: int) -> Callable[[Image.Image], Image.Image]:
 
 
 ALTERATIONS: Mapping[str, Callable[[Image.Image], Image.Image]] = {
-    "half the size": _scaled(0.5),
-    "1.5 times the size": _scaled(1.5),
+    "half the size": scaled(0.5),
+    "1.5 times the size": scaled(1.5),
     "padded with black": _padded,
-    "JPEG 90": _jpeg(90),
+    "JPEG 90": jpeg(90),
 }
 """What is done to a photograph, as PNG, that is without loss, unless it says so."""
 

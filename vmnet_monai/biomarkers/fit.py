@@ -23,7 +23,7 @@ from vmnet_monai.biomarkers.photograph import MAPS, can_be_measured, measure_pho
 from vmnet_monai.biomarkers.tables import MICRONS_FROM, wide_row
 from vmnet_monai.datasets.catalogue import read_datasets
 from vmnet_monai.io.files import whole_file
-from vmnet_monai.io.images import open_image, read_image, to_mask
+from vmnet_monai.io.images import read_image, read_mask
 from vmnet_monai.transforms.field_of_view import estimate_field_of_view
 from vmnet_monai.transforms.preprocessing import chain, load_and_crop
 
@@ -74,15 +74,11 @@ def measure_values(items: Sequence[dict[str, Any]]) -> pd.DataFrame:
     rows = []
     for item in items:
         if can_be_measured(item) and not item["disc_cut"]:
-            fov = _mask(item["fov"]) if "fov" in item else _field_of_view(item["image"])
-            masks = {name: _mask(item[name]) for name in MAPS if name in item}
+            fov = read_mask(item["fov"]) if "fov" in item else _field_of_view(item["image"])
+            masks = {name: read_mask(item[name]) for name in MAPS if name in item}
             measured = measure_photograph(masks, measuring_grid(fov))
             rows.append({"dataset": item["dataset"]} | wide_row(measured.values))
     return pd.DataFrame(rows).drop(columns=MICRONS_FROM, errors="ignore")
-
-
-def _mask(path: str) -> NDArray[np.bool_]:
-    return np.asarray(open_image(path, to_mask)) > 0
 
 
 def _field_of_view(path: str) -> NDArray[np.bool_]:

@@ -11,7 +11,6 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from vmnet_monai.biomarkers.measures import GRID_SIZE
@@ -25,7 +24,7 @@ from vmnet_monai.inference.measuring import photograph_info
 from vmnet_monai.inference.progress import Reporter
 from vmnet_monai.io.dicom import is_dicom
 from vmnet_monai.io.files import file_sha256, whole_file
-from vmnet_monai.io.images import open_image, read_image, to_mask
+from vmnet_monai.io.images import read_image, read_mask
 from vmnet_monai.io.masks import parse_mask_address, split_colours
 from vmnet_monai.io.slices import VOLUME_SUFFIXES, parse_slice_address, slice_address
 from vmnet_monai.io.tables import write_table
@@ -260,7 +259,7 @@ def _program() -> str:
 
 def _measure(paths: Mapping[str, str], row: Mapping[str, str]) -> dict[str, Any]:
     """Measure one photograph; what a :class:`MeasuredFile` says of it."""
-    masks = {key: _read_mask(paths[key]) for key in (*MASKS, "fov") if key in paths}
+    masks = {key: read_mask(paths[key]) for key in (*MASKS, "fov") if key in paths}
     sizes = {key: mask.shape for key, mask in masks.items()}
     fov = masks.pop("fov", None)
     remarks = []
@@ -299,10 +298,6 @@ def _measure(paths: Mapping[str, str], row: Mapping[str, str]) -> dict[str, Any]
         "microns_per_px": None if scale is None else scale.microns_per_px,
         "values": measured.values,
     }
-
-
-def _read_mask(path: str) -> NDArray[np.bool_]:
-    return np.asarray(open_image(path, to_mask)) > 0
 
 
 def _digest(address: str) -> str:

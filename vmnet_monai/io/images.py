@@ -31,6 +31,7 @@ __all__ = [
     "UnreadableImageError",
     "open_image",
     "read_image",
+    "read_mask",
     "to_mask",
     "to_rgb",
 ]
@@ -143,6 +144,18 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
         UnreadableImageError: as :func:`open_image` and :func:`to_rgb`.
     """
     return np.array(open_image(path, to_rgb))
+
+
+def read_mask(path: str | Path) -> NDArray[np.bool_]:
+    """Read a mask: an image, a slice of a volume, or colours of a label picture or an ellipse at an address.
+
+    Returns:
+        (H, W) bool, where it is not 0.
+
+    Raises:
+        UnreadableImageError: as :func:`open_image` and :func:`to_mask`.
+    """
+    return np.asarray(open_image(path, to_mask)) > 0
 
 
 def open_image(
