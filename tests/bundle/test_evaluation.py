@@ -113,6 +113,18 @@ def test_finished_weights_get_an_operating_point_for_another_grid(
     assert [scored["vessel"]] == stored["structure_thresholds"]
 
 
+def test_high_thresholds_are_stored_and_scored(trained: Path, phantoms: Path, tmp_path: Path) -> None:
+    settings = {**SMALL, "dataset_name": "phantom", "dataset_dir": str(phantoms), "output_dir": str(tmp_path)}
+    chosen = settings | {"pretrained": str(trained / "models/model.pt"), "structure_high_thresholds": [1.0]}
+    run("calibrating", config_file=[TRAIN, CALIBRATE], **chosen)
+    assert OperatingPoint.load(tmp_path / "models").structure_high_thresholds == (1.0,)
+    run("evaluating", config_file=[TRAIN, EVALUATE], **settings)
+    lowered = pd.read_csv(tmp_path / "metrics.csv")["vessel_inside_fov_sensitivity"]
+    run("evaluating", config_file=[TRAIN, EVALUATE], **settings, structure_high_thresholds=[])
+    assert (lowered == 0).all()
+    assert (pd.read_csv(tmp_path / "metrics.csv")["vessel_inside_fov_sensitivity"] > 0).any()
+
+
 @pytest.fixture(scope="module")
 def predicted(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder, output = tmp_path_factory.mktemp("photographs"), tmp_path_factory.mktemp("predictions")

@@ -57,6 +57,7 @@ def test_file_is_readable_json(folder: Path) -> None:
         "structures": ["vessel"],
         "structure_thresholds": [29491 / 65535],
         "structure_parts": {},
+        "structure_high_thresholds": [],
         "disease_calibration": [[1 / 3, -0.2], [2.0, 0.0]],
         "disease_thresholds": list(POINT.disease_thresholds),
         "disease_sources": [],
@@ -294,10 +295,17 @@ def test_a_probability_at_its_threshold_is_positive_and_nan_is_not_decided() -> 
     assert point.decide([0.2, 0.39, float("nan")]) == [1, 0, None]
 
 
-@pytest.mark.parametrize("key", ["disease_sources", "disease_reference", "trained"])
+@pytest.mark.parametrize("key", ["structure_high_thresholds", "disease_sources", "disease_reference", "trained"])
 def test_a_file_without_what_is_optional_is_read(key: str, folder: Path) -> None:
     rewrite(POINT.save(folder), {key: ...})
     assert OperatingPoint.load(folder) == POINT
+
+
+def test_high_thresholds_are_one_for_each_structure_and_change_the_version() -> None:
+    point = dataclasses.replace(POINT, structure_high_thresholds=(0.8,))
+    assert point.thresholds_version != POINT.thresholds_version
+    with pytest.raises(ValueError, match="structure_high_thresholds .* 1 structures or none, got 2"):
+        dataclasses.replace(POINT, structure_high_thresholds=(0.8, 0.8))
 
 
 def test_a_score_is_ranked_among_the_reference_eyes_of_its_disease() -> None:

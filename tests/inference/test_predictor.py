@@ -160,6 +160,17 @@ def test_weights_and_thresholds_are_those_that_were_asked_for(bundle: Path) -> N
     assert lenient.heat_maps == {}
 
 
+def test_what_nowhere_reaches_the_high_threshold_is_no_mask(bundle: Path, prediction: Prediction) -> None:
+    threshold = float(np.median(prediction.vessel_probability[prediction.field_of_view]))
+    as_it_is = Predictor(bundle, thresholds={"vessel": threshold})(RETINA)
+    high = {"lower_weak_components#high_thresholds": [1.0]}
+    lowered = Predictor(bundle, thresholds={"vessel": threshold}, **high)(RETINA)
+    assert as_it_is.vessel_mask.any()
+    assert not lowered.vessel_mask.any()
+    rest = ~as_it_is.vessel_mask
+    np.testing.assert_array_equal(lowered.vessel_probability[rest], as_it_is.vessel_probability[rest])
+
+
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [

@@ -29,6 +29,7 @@ def fit_operating_point(
     field_of_view: str,
     network: str,
     structure_parts: Mapping[str, str] | None = None,
+    structure_high_thresholds: Sequence[float] = (),
     trained: str | None = None,
 ) -> OperatingPoint:
     """Choose thresholds and calibration on validation images.
@@ -53,6 +54,8 @@ def fit_operating_point(
         field_of_view: where the preprocessing finds the field of view.
         network: see :func:`~vmnet_monai.calibration.network_settings`.
         structure_parts: part -> whole, for structures that are parts of others.
+        structure_high_thresholds: one per structure, or none, see :class:`~vmnet_monai.calibration.OperatingPoint`;
+            not chosen here, as it depends on more than single pixels.
         trained: ISO date of the weights; None where it is unknown.
     """
     answered = ~np.isnan(probabilities).any(axis=1)
@@ -74,6 +77,7 @@ def fit_operating_point(
             best_dice_threshold(histogram) if histogram[1].any() else DEFAULT_THRESHOLD
             for histogram in histograms.values()
         ),
+        structure_high_thresholds=tuple(structure_high_thresholds),
         disease_calibration=calibration,
         disease_thresholds=tuple(best_thresholds(calibrated, known)),
         disease_sources=sources,

@@ -92,6 +92,8 @@ class OperatingPoint:
             :func:`~vmnet_monai.structures.check_parts`; empty where none is.
         structure_thresholds: values in [0, 1]; a pixel of the field of view belongs to a structure where its
             probability reaches the value.
+        structure_high_thresholds: values in [0, 1]; a connected component of a structure's mask counts where one of its
+            pixels reaches the value (:class:`~vmnet_monai.transforms.LowerWeakComponentsd`); none where all count.
         disease_calibration: K pairs of scale, above 0, and shift, from
             :func:`~vmnet_monai.calibration.platt_scaling`; (1, 0) leaves the probability as it is.
         disease_thresholds: K values in [0, 1]; a disease is positive where its score, the calibrated probability,
@@ -122,6 +124,7 @@ class OperatingPoint:
     disease_calibration: tuple[tuple[Scale, Shift], ...]
     disease_thresholds: tuple[Fraction, ...]
     structure_parts: dict[str, str] = dataclasses.field(default_factory=dict)
+    structure_high_thresholds: tuple[Fraction, ...] = ()
     disease_sources: tuple[tuple[str, ...], ...] = ()
     disease_reference: tuple[QuantileTable, ...] = ()
     trained: Annotated[str | None, AfterValidator(_iso_date)] = None
@@ -138,11 +141,15 @@ class OperatingPoint:
             wanted, given = len(getattr(self, names)), len(getattr(self, values))
             if wanted != given:
                 raise ValueError(f"{values} must have one value for each of the {wanted} {names}, got {given}")
-        for optional in ("disease_sources", "disease_reference"):
-            if len(getattr(self, optional)) not in (0, len(self.diseases)):
+        for names, optional in (
+            ("structures", "structure_high_thresholds"),
+            ("diseases", "disease_sources"),
+            ("diseases", "disease_reference"),
+        ):
+            wanted, given = len(getattr(self, names)), len(getattr(self, optional))
+            if given not in (0, wanted):
                 raise ValueError(
-                    f"{optional} must have one list for each of the {len(self.diseases)} diseases or none, got "
-                    f"{len(getattr(self, optional))}"
+                    f"{optional} must have one entry for each of the {wanted} {names} or none, got {given}"
                 )
         return self
 
@@ -190,6 +197,8 @@ class OperatingPoint:
         values.append(self.disease_thresholds)
         if self.disease_sources or self.disease_reference:
             values += [self.disease_sources, self.disease_reference]
+        if self.structure_high_thresholds:
+            values.append(self.structure_high_thresholds)
         return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:12]
 
     @property

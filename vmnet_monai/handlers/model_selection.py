@@ -127,6 +127,7 @@ class BestModelSaver:
         trained: ISO date of the weights, ``"today"`` for that on which they are saved, None where it is unknown.
         dtype: type in which floating point weights are stored, such as ``torch.float16`` for a file of half the size;
             None stores them as they are. PyTorch converts them back as a network loads them.
+        structure_high_thresholds: see :func:`~vmnet_monai.calibration.fit_operating_point`.
     """
 
     def __init__(
@@ -141,6 +142,7 @@ class BestModelSaver:
         field_of_view: str = "estimate",
         trained: str | None = "today",
         dtype: torch.dtype | None = None,
+        structure_high_thresholds: Sequence[float] = (),
     ) -> None:
         self.model_dir = Path(model_dir)
         self.network = network
@@ -152,6 +154,7 @@ class BestModelSaver:
         self.field_of_view = field_of_view
         self.trained = trained
         self.dtype = dtype
+        self.structure_high_thresholds = structure_high_thresholds
 
     def attach(self, engine: Engine) -> None:
         """Register with an evaluator."""
@@ -176,6 +179,7 @@ class BestModelSaver:
             field_of_view=self.field_of_view,
             network=network_settings(self.network),
             structure_parts=self.collector.parts,
+            structure_high_thresholds=self.structure_high_thresholds,
             trained=date.today().isoformat() if self.trained == "today" else self.trained,
         )
         network = getattr(self.network, "module", self.network)

@@ -26,6 +26,7 @@ from vmnet_monai.transforms.preprocessing import (
     references_for_scoring,
     restore_predictions,
 )
+from vmnet_monai.transforms.weak_components import LowerWeakComponentsd, weak_components
 
 __all__ = [
     "CONTRAST_METHODS",
@@ -38,6 +39,7 @@ __all__ = [
     "FillMissingMasksd",
     "LabelVectord",
     "LoadReferenceMasksd",
+    "LowerWeakComponentsd",
     "RandJPEGd",
     "RecordLabelPathsd",
     "RestoreToImaged",
@@ -54,4 +56,5 @@ __all__ = [
     "references_for_scoring",
     "restore_from_box",
     "restore_predictions",
+    "weak_components",
 ]
