@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from vmnet_monai import Predictor
-from vmnet_monai.biomarkers.definitions import DISC_SIZES, VESSEL_TYPES
+from vmnet_monai.biomarkers.definitions import DISC_SIZES, VESSEL_TYPES, Key
 from vmnet_monai.biomarkers.photograph import measure_photograph, measuring_grid
 from vmnet_monai.biomarkers.tidy import Value
 from vmnet_monai.datasets import hrf
@@ -42,14 +42,6 @@ STRUCTURES = ("artery", "vein", "disc", "fovea_region")
 
 WITHIN = 1.96
 """Standard deviations about the mean between which 95 % of a normal distribution lie."""
-
-
-class Key(NamedTuple):
-    """What is measured, of which vessels and where."""
-
-    measure: str
-    vessel_type: str
-    region: str
 
 
 class Agreement(NamedTuple):
@@ -103,15 +95,14 @@ def agreement(
 
 
 def by_key(values: Iterable[Value], measures: Sequence[str]) -> dict[Key, Value]:
-    """Return the values of measures outside the quadrants, each in one unit.
+    """Return the values of measures, each in one unit.
 
     Lengths are in microns, what is per length in disc diameters, and sizes of the disc in pixels.
     """
     return {  # the last unit of each measure that is not left out
-        Key(value.measure, value.vessel_type, value.region): value
+        Key(*value[:3]): value
         for value in values
         if value.measure in measures
-        and value.region in PLACES
         and not value.unit.startswith("1/um")
         and not (value.measure in DISC_SIZES and value.unit.startswith("um"))
     }
@@ -141,7 +132,7 @@ def _rows(
     experts: Sequence[Mapping[Key, Value]], network: Sequence[Mapping[Key, Value]], measures: Sequence[str]
 ) -> Iterator[list[str]]:
     for key in sorted(experts[0], key=lambda key: measures.index(key.measure)):
-        if key.vessel_type == "vessel":  # the experts drew arteries and veins
+        if key.vessel_type == "vessel" or key.region not in PLACES:  # the experts drew arteries and veins
             continue
         found = bland_altman(numbers(experts, key), numbers(network, key))
         percent = [f"{100 * value / found.mean:+z.0f}" for value in found[2:]] if found.mean else ["", "", ""]

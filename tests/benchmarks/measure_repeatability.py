@@ -1,40 +1,44 @@
 r"""How well the network's measures of an eye repeat when the same photograph comes with other pixels.
 
     python tests/benchmarks/measure_repeatability.py --dataset_dir data/RahimDR
+    python tests/tools/measures_page.py --update
 
-The photographs are of RahimDR's validation part, one of each patient.
+The photographs are of RahimDR's validation part, one of each patient. By the file that is written
+``vmnet_monai.biomarkers.reliability`` cautions readers, and the second command makes the tables of the documentation.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import fire
 import numpy as np
-from measure_agreement import PLACES, Key, by_key, numbers
-from numpy.typing import ArrayLike, NDArray
+from measure_agreement import by_key
+from numpy.typing import ArrayLike
 from PIL import Image, ImageEnhance
 from robustness import jpeg, scaled
 from tqdm import tqdm
 
 from vmnet_monai import Predictor
-from vmnet_monai.biomarkers.definitions import DEFINITIONS, DISC_SIZES, VESSEL_TYPES
+from vmnet_monai.biomarkers import reliability
+from vmnet_monai.biomarkers.definitions import DEFINITIONS, DISC_SIZES, Key
+from vmnet_monai.biomarkers.reliability import Repeatability, write_reliability
 from vmnet_monai.biomarkers.tidy import Value
+from vmnet_monai.calibration.operating_point import weights_version
 from vmnet_monai.datasets import rahimdr
+from vmnet_monai.io.bundle import bundle_path
 from vmnet_monai.io.images import read_image
-from vmnet_monai.metrics.comparison import markdown_table
 
 MEASURES = tuple(
-    name
-    for name in DEFINITIONS
-    if name not in (*DISC_SIZES, "disc_x", "disc_y", "fovea_x", "fovea_y", "disc_fovea_angle")
+    name for name in DEFINITIONS if name not in ("disc_x", "disc_y", "fovea_x", "fovea_y", "disc_fovea_angle")
 )
-"""All but those that are meant to follow the pixels of the photograph or its turn."""
+"""All but those that are meant to follow where the eye lies in the photograph, and its turn."""
 
-LOW_ICC = 0.75
-"""Below it reliability is not good (Koo & Li, J Chiropr Med 2016, doi:10.1016/j.jcm.2016.02.012)."""
+OUTPUT = Path(reliability.__file__).parent / "repeatability.json"
 
 
 def _brighter(photograph: Image.Image, factor: float) -> Image.Image:
@@ -45,9 +49,11 @@ def _turned(photograph: Image.Image, angle_deg: float) -> Image.Image:
     return photograph.rotate(angle_deg, Image.Resampling.BICUBIC, expand=True)
 
 
+SIZES = {"half the size": 0.5, "1.5 times the size": 1.5}
+
 ALTERATIONS: Mapping[str, Callable[[Image.Image], Image.Image]] = {
-    "half the size": scaled(0.5),
-    "1.5 times the size": scaled(1.5),
+    "none": lambda photograph: photograph,
+    **{name: scaled(factor) for name, factor in SIZES.items()},
     "JPEG 70": jpeg(70),
     "15 % darker": functools.partial(_brighter, factor=0.85),
     "15 % brighter": functools.partial(_brighter, factor=1.15),
@@ -57,20 +63,18 @@ ALTERATIONS: Mapping[str, Callable[[Image.Image], Image.Image]] = {
 
 
 def repeatability(
-    dataset_dir: str, bundle: str | None = None, count: int = 20, measures: Sequence[str] = MEASURES
-) -> str:
-    """Measure photographs as they are and altered.
+    dataset_dir: str, bundle: str | None = None, count: int = 20, output: str | Path = OUTPUT
+) -> dict[str, Any]:
+    """Measure photographs as they are and altered, and write how the values repeat.
 
     Args:
         dataset_dir: RahimDR.
         bundle: folder of the bundle; None for the one in the package.
         count: of photographs, the first ones.
-        measures: rows of the table.
+        output: the file, of which :func:`vmnet_monai.biomarkers.reliability.read_reliability` says what it holds.
 
     Returns:
-        A Markdown table with a row for each measure and vessel type: coefficient of variation within an eye and
-        intraclass correlation, in each region; ``low`` where the correlation lies below 0.75; in brackets the number
-        of eyes, where some were left out because not all their pictures could be measured.
+        What they were measured on: weights, photographs, and pictures of each.
     """
     predictor = Predictor(bundle, device="cpu", explain=[])
     validation = [item for item in rahimdr.read(dataset_dir, []) if item["split"] == "val"]
@@ -78,9 +82,48 @@ def repeatability(
     eyes = []
     for path in tqdm(paths):
         photograph = Image.fromarray(read_image(path))
-        pictures = [photograph, *(alter(photograph) for alter in ALTERATIONS.values())]
-        eyes.append([by_key(predictor(picture).values, measures) for picture in pictures])
-    return repeatability_table(eyes, measures)
+        eyes.append(
+            [
+                comparable(predictor(alter(photograph)).values, SIZES.get(name, 1.0))
+                for name, alter in ALTERATIONS.items()
+            ]
+        )
+    weights = weights_version(Path(bundle or bundle_path()) / "models")
+    measured_on = {"weights": weights, "photographs": {rahimdr.NAME: len(paths)}, "pictures": len(ALTERATIONS)}
+    write_reliability(output, measured_on, repeated(eyes))
+    return measured_on
+
+
+def comparable(values: Iterable[Value], size: float) -> dict[Key, float | None]:
+    """Return the values of a picture in units in which those of all pictures of an eye should be the same.
+
+    These are microns by the disc, and, for sizes of the disc, pixels of the photograph.
+
+    Args:
+        values: of the picture.
+        size: of the picture / size of the photograph.
+    """
+    return {
+        key: value.value / size ** DEFINITIONS[key.measure].power
+        if key.measure in DISC_SIZES and value.value is not None
+        else value.value
+        for key, value in by_key(values, MEASURES).items()
+    }
+
+
+def repeated(eyes: Sequence[Sequence[Mapping[Key, float | None]]]) -> dict[Key, Repeatability]:
+    """Say how values repeat over the pictures of each eye.
+
+    Args:
+        eyes: the values of each picture of each eye.
+    """
+    found = {}
+    for key in eyes[0][0]:
+        values = np.array([[picture.get(key) for picture in pictures] for pictures in eyes], dtype=float)
+        whole = values[np.isfinite(values).all(axis=1)]
+        numbers = coefficient_of_variation(whole), intraclass_correlation(whole)
+        found[key] = Repeatability(len(whole), *(None if math.isnan(one) else float(f"{one:.3g}") for one in numbers))
+    return found
 
 
 def intraclass_correlation(values: ArrayLike) -> float:
@@ -119,27 +162,6 @@ def coefficient_of_variation(values: ArrayLike) -> float:
     table = table[table.mean(axis=1) != 0]
     ratios = table.std(axis=1, ddof=1) / table.mean(axis=1)
     return float(np.sqrt((ratios**2).mean())) if len(ratios) else math.nan
-
-
-def repeatability_table(eyes: Sequence[Sequence[Mapping[Key, Value]]], measures: Sequence[str]) -> str:
-    """Format how values repeat over the pictures of each eye."""
-    cells = {key: _cell(np.array([numbers(pictures, key) for pictures in eyes])) for key in eyes[0][0]}
-    rows = [
-        [f"`{measure}`", VESSEL_TYPES[vessel_type] if vessel_type else ""]
-        + [cells.get(Key(measure, vessel_type, region), "") for region in PLACES]
-        for measure in measures
-        for vessel_type in DEFINITIONS[measure].vessel_types
-    ]
-    return markdown_table(["measure", "of", *PLACES.values()], rows)
-
-
-def _cell(values: NDArray[np.float64]) -> str:
-    """Format what is known of the (n, k) values of a measure."""
-    whole = values[np.isfinite(values).all(axis=1)]
-    correlation = intraclass_correlation(whole)
-    low = " low" if correlation < LOW_ICC else ""
-    left_out = f" ({len(whole)})" if len(whole) < len(values) else ""
-    return f"{100 * coefficient_of_variation(whole):.1f} %, {correlation:.2f}{low}{left_out}"
 
 
 if __name__ == "__main__":

@@ -1,21 +1,21 @@
-"""Coefficient of variation and intraclass correlation by hand, and the table of drawn eyes on other pixels."""
+"""Coefficient of variation and intraclass correlation by hand, and those of drawn eyes on other pixels."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from drawn_eye import FIELD, MASKS, use_small_grid
-from measure_agreement import by_key
 from measure_repeatability import (
     ALTERATIONS,
-    MEASURES,
     coefficient_of_variation,
+    comparable,
     intraclass_correlation,
-    repeatability_table,
+    repeated,
 )
 from PIL import Image
 from scipy import ndimage
 
+from vmnet_monai.biomarkers.definitions import Key
 from vmnet_monai.biomarkers.photograph import measure_photograph, measuring_grid
 
 
@@ -54,13 +54,14 @@ def test_twice_the_pixels_change_little_and_eyes_that_differ_by_chance_alone_are
     wide = {**MASKS, "artery": ndimage.binary_dilation(MASKS["artery"]) & FIELD}
     eyes = [[_values(masks, 1), _values(masks, 2)] for masks in (MASKS, wide)]
     mixed = [[eyes[0][0], eyes[1][0]], [eyes[1][0], eyes[0][0]], [eyes[0][0]] * 2]
-    repeated, unrepeated = (_cells(repeatability_table(pictures, MEASURES)) for pictures in (eyes, mixed))
-    width = ("width_mean", "arteries")
-    variation, correlation = repeated[width][1].split(" %, ")
-    assert float(variation) < 2 and float(correlation) > 0.95
-    assert unrepeated[width][1].endswith(" low")
-    assert repeated["disc_fovea_distance", ""][0].startswith("0.")
-    assert set(MEASURES) == {measure for measure, _ in repeated}
+    width = Key("artery", "zone_b", "width_mean")
+    steady, unsteady = repeated(eyes)[width], repeated(mixed)[width]
+    assert steady.variation is not None and steady.variation < 0.02
+    assert steady.icc is not None and steady.icc > 0.95
+    assert unsteady.icc is not None and unsteady.icc < 0.75
+    distance, diameter = (repeated(eyes)[Key("", "", f"disc_{name}")] for name in ("fovea_distance", "diameter"))
+    assert distance.variation is not None and distance.variation < 0.01
+    assert diameter.variation is not None and diameter.variation < 0.01, "pixels of the photograph as it was"
 
 
 def test_an_eye_that_cannot_be_measured_on_all_pictures_is_left_out_and_that_is_said(
@@ -68,18 +69,13 @@ def test_an_eye_that_cannot_be_measured_on_all_pictures_is_left_out_and_that_is_
 ) -> None:
     use_small_grid(monkeypatch)
     seen, unseen = _values(MASKS, 1), _values({**MASKS, "fovea_region": np.zeros_like(FIELD)}, 1)
-    cells = _cells(repeatability_table([[seen, seen], [seen, unseen]], MEASURES))
-    assert cells["disc_fovea_distance", ""][0].endswith(" (1)")
-    assert not cells["width_mean", "veins"][1].endswith(")")
+    found = repeated([[seen, seen], [seen, unseen]])
+    assert found[Key("", "", "disc_fovea_distance")].eyes == 1
+    assert found[Key("", "", "disc_fovea_distance")].icc is None
+    assert found[Key("vein", "zone_b", "width_mean")].eyes == 2
 
 
-def _values(masks: dict[str, np.ndarray], times: int) -> dict:
+def _values(masks: dict[str, np.ndarray], times: int) -> dict[Key, float | None]:
     larger = {name: np.kron(mask, np.ones((times, times), dtype=bool)) for name, mask in masks.items()}
     fov = np.kron(FIELD, np.ones((times, times), dtype=bool))
-    return by_key(measure_photograph(larger, measuring_grid(fov)).values, MEASURES)
-
-
-def _cells(table: str) -> dict[tuple[str, str], list[str]]:
-    """Measure and vessels -> the cells of the regions."""
-    rows = [[cell.strip(" `") for cell in row.split("|")[1:-1]] for row in table.splitlines()[2:]]
-    return {(row[0], row[1]): row[2:] for row in rows}
+    return comparable(measure_photograph(larger, measuring_grid(fov)).values, times)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 
-from vmnet_monai.biomarkers.definitions import DEFINITIONS, VESSEL_TYPES, data_dictionary, measures_of, units
+from vmnet_monai.biomarkers.definitions import DEFINITIONS, VESSEL_TYPES, measures_of, units
 from vmnet_monai.biomarkers.regions import REGIONS
-from vmnet_monai.biomarkers.tree import FIELD_ONLY, LESS_STABLE
+from vmnet_monai.biomarkers.tables import data_dictionary
 
 
 def test_every_measure_has_name_definition_unit_and_known_places() -> None:
@@ -17,11 +17,6 @@ def test_every_measure_has_name_definition_unit_and_known_places() -> None:
         assert all(units(name)) and (one.power == 0) == bool(one.unit)
         assert set(one.vessel_types) <= VESSEL_TYPES.keys() and set(one.regions) <= {"", *REGIONS}
         assert "doi" in one.source or "arXiv" in one.source or not one.source
-
-
-def test_what_few_vessels_make_unsteady_is_measured_in_the_whole_field_alone() -> None:
-    where = {region for name in FIELD_ONLY | LESS_STABLE for region in DEFINITIONS[name].regions}
-    assert where == {"field"}
 
 
 def test_measures_of_a_region_are_those_that_are_defined_there() -> None:

@@ -39,9 +39,9 @@ EYES = [
 
 def test_tidy_has_a_row_per_value() -> None:
     table = tidy_table(EYES)
-    assert list(table) == ["id", "eye", "vessel_type", "region", "measure", "value", "unit", "flag"]
+    assert list(table) == ["id", "eye", "vessel_type", "region", "measure", "value", "unit", "flag", "caution"]
     assert len(table) == 15
-    assert table.iloc[2].tolist() == ["007", "right", "artery", "zone_b", "area_density", 0.125, "fraction", ""]
+    assert table.iloc[2].tolist() == ["007", "right", "artery", "zone_b", "area_density", 0.125, "fraction", "", ""]
 
 
 def test_wide_has_a_row_per_photograph_and_says_what_its_microns_rest_on() -> None:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from vmnet_monai.biomarkers.calibre import central_equivalent
-from vmnet_monai.biomarkers.definitions import data_dictionary
 from vmnet_monai.biomarkers.eye import Disc, Eye
 from vmnet_monai.biomarkers.landmarks import Landmark
 from vmnet_monai.biomarkers.scale import Scale
+from vmnet_monai.biomarkers.tables import data_dictionary
 from vmnet_monai.biomarkers.tidy import Grid, Value, measure
 
 ROWS, COLUMNS = np.indices((300, 400))

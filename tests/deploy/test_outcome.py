@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -80,6 +81,28 @@ def test_without_pixel_spacing_all_is_written(predictor: Predictor, given: Given
     assert row["reason"] == ""
     modalities = {dcmread(path).Modality for path in tmp_path.rglob("*.dcm")}
     assert {"SR", "SEG"} <= modalities
+
+
+@pytest.mark.parametrize(
+    ("spacing", "microns", "is_remarked"),
+    [((0.006, 0.006), 6.0, False), (None, None, False), ((0.006, 0.009), None, True)],
+)
+def test_measures_know_the_eye_and_the_scale_of_the_object(
+    spacing: tuple[float, float] | None, microns: float | None, is_remarked: bool, predictor: Predictor, given: Given
+) -> None:
+    asked = []
+
+    def asking(item: Any) -> Any:
+        asked.append(item)
+        return predictor(item)
+
+    source = retina_dataset(300, laterality="L", pixel_spacing=spacing)
+    (outcome,) = predict_images(given(source), cast(Predictor, asking))
+    (item,) = asked
+    assert item["eye"] == "left"
+    assert item["microns_per_px"] == pytest.approx(np.nan if microns is None else microns, nan_ok=True)
+    assert outcome.prediction is not None
+    assert any("pixels must be square" in remark for remark in outcome.prediction.warnings) == is_remarked
 
 
 def test_a_dark_photograph_is_refused_and_the_next_one_goes_on(

@@ -15,7 +15,7 @@ DISEASES = ("normal", "glaucoma")
 SIZE_PX = 256
 
 
-def small_bundle(folder: Path) -> Path:
+def small_bundle(folder: Path, structures: tuple[str, ...] = ("vessel",)) -> Path:
     """Write the bundle: the shipped ``inference.json`` with a small network, its weights and operating point."""
     config = json.loads((BUNDLE / "configs/inference.json").read_text())
     config["network_def"] = {
@@ -26,7 +26,7 @@ def small_bundle(folder: Path) -> Path:
     (folder / "configs").mkdir(parents=True)
     (folder / "configs/inference.json").write_text(json.dumps(config))
     torch.manual_seed(0)
-    network = VMNet(DISEASES, features=(4, 8, 12), guided_levels=2, disease_size=SIZE_PX)
+    network = VMNet(DISEASES, features=(4, 8, 12), guided_levels=2, disease_size=SIZE_PX, structures=structures)
     (folder / "models").mkdir()
     torch.save(network.state_dict(), folder / "models/model.pt")
     OperatingPoint(
@@ -36,8 +36,8 @@ def small_bundle(folder: Path) -> Path:
         contrast="none",
         field_of_view="estimate",
         network=network_settings(network),
-        structures=("vessel",),
-        structure_thresholds=(0.5,),
+        structures=structures,
+        structure_thresholds=(0.5,) * len(structures),
         disease_calibration=((1.0, 0.0), (1.0, 0.0)),
         disease_thresholds=(0.0, 1.0),
     ).save(folder / "models")

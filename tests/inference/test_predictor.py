@@ -197,3 +197,14 @@ def test_wrong_overrides_are_refused(
 def test_a_folder_that_is_no_bundle_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no bundle.*inference\.json"):
         Predictor(tmp_path)
+
+
+def test_what_is_known_of_a_photograph_comes_beside_it(tmp_path: Path, predictor: Predictor) -> None:
+    measuring = Predictor(small_bundle(tmp_path, structures=("vessel", "artery", "vein", "disc")), explain=[])
+    known, unknown = measuring([{"image": RETINA, "eye": "left", "microns_per_px": 6.0}, RETINA])
+    assert known.eye == "left" and unknown.eye == ""
+    width = {value.unit: value.value for value in known.values if value[:3] == ("vessel", "field", "width_mean")}
+    assert width["um"] == pytest.approx(6 * width["px"])
+    for wrong in ({"eye": "left"}, {"image": RETINA, "age": 64}):
+        with pytest.raises(ValueError, match="a dictionary must hold `image` and nothing but eye"):
+            predictor(wrong)

@@ -60,7 +60,7 @@ def test_a_value_that_needs_a_word_has_a_note() -> None:
         Value("artery", "zone_c", "width_mean", None, "um", "the optic disc is not seen"),
     ]
     (group,) = measure_groups(values)
-    assert [(cell.text, cell.note) for cell in group.lines[0].cells if cell] == [("80", 0), ("90", 1), ("–", 2)]
+    assert [(cell.text, cell.notes) for cell in group.lines[0].cells if cell] == [("80", []), ("90", [1]), ("–", [2])]
     assert group.notes == ["93% of the region lie in the field of view", "the optic disc is not seen"]
 
 

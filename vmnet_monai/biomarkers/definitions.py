@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from vmnet_monai.biomarkers.regions import REGIONS
-from vmnet_monai.biomarkers.tree import FIELD_ONLY, LESS_STABLE
 
-__all__ = ["DEFINITIONS", "DISC_SIZES", "VESSEL_TYPES", "Definition", "data_dictionary", "measures_of", "units"]
+__all__ = ["DEFINITIONS", "DISC_SIZES", "VESSEL_TYPES", "Definition", "Key", "measures_of", "units"]
 
 VESSEL_TYPES: Mapping[str, str] = MappingProxyType(
     {
@@ -37,6 +36,14 @@ _ZONES = ("zone_b", "zone_c")
 _PARTS = (*_FIELD, *_ZONES, *(name for name in REGIONS if name.startswith(("superior", "inferior"))))
 
 
+class Key(NamedTuple):
+    """What is measured, whatever the unit: the first three fields of a :class:`~vmnet_monai.biomarkers.tidy.Value`."""
+
+    vessel_type: str
+    region: str
+    measure: str
+
+
 class Definition(NamedTuple):
     """What a measure is."""
 
@@ -57,8 +64,6 @@ class Definition(NamedTuple):
 
 _KNUDTSON = "Knudtson et al., Curr Eye Res 2003, doi:10.1076/ceyr.27.3.143.16049"
 _HUBBARD = "Hubbard et al., Ophthalmology 1999, doi:10.1016/S0161-6420(99)90525-0"
-
-_LESS_STABLE = " Turning some photographs moves it by 3 to 8 %, more than the other measures."
 
 _MEASURES = {
     "disc_x": Definition(
@@ -103,21 +108,21 @@ _MEASURES = {
         regions=_PARTS,
     ),
     "segments": Definition(
-        "Segments", "Vessels between two branch points or ends.", unit="count", vessel_types=_TREES, regions=_PARTS
+        "Segments", "Vessels between two branch points or ends.", unit="count", vessel_types=_TREES, regions=_FIELD
     ),
     "branch_points": Definition(
         "Branch points",
         "Places where a vessel divides; where two cross counts twice.",
         unit="count",
         vessel_types=_TREES,
-        regions=_PARTS,
+        regions=_FIELD,
     ),
     "end_points": Definition(
         "Vessel ends",
         "Free ends, those at the rim of the field included.",
         unit="count",
         vessel_types=_TREES,
-        regions=_PARTS,
+        regions=_FIELD,
     ),
     "branching_angle": Definition(
         "Branching angle",
@@ -125,7 +130,7 @@ _MEASURES = {
         "Zamir et al., J Gen Physiol 1979, doi:10.1085/jgp.74.4.537",
         unit="deg",
         vessel_types=_TREES,
-        regions=_PARTS,
+        regions=_FIELD,
     ),
     "asymmetry_ratio": Definition(
         "Asymmetry of branches",
@@ -133,7 +138,7 @@ _MEASURES = {
         "Zamir et al., J Gen Physiol 1979, doi:10.1085/jgp.74.4.537",
         unit="ratio",
         vessel_types=_TREES,
-        regions=_PARTS,
+        regions=_FIELD,
     ),
     "tortuosity_arc_chord": Definition(
         "Tortuosity, arc over chord",
@@ -157,7 +162,7 @@ _MEASURES = {
         "Hart et al., Int J Med Inform 1999, doi:10.1016/S1386-5056(98)00163-4",
         power=-1,
         vessel_types=_TREES,
-        regions=_PARTS,
+        regions=_FIELD,
     ),
     "width_mean": Definition(
         "Mean width",
@@ -171,7 +176,7 @@ _MEASURES = {
         "Width that 95 % of the length, away from branch points, does not exceed.",
         power=1,
         vessel_types=_TREES,
-        regions=_PARTS,
+        regions=_FIELD,
     ),
     "fractal_dimension_d0": Definition(
         "Fractal dimension D0, box counting",
@@ -199,7 +204,7 @@ _MEASURES = {
     ),
     "crossings": Definition(
         "Crossings",
-        "Places where centre lines of arteries and veins cross at more than 15 degrees.",
+        "Places where centre lines of arteries and veins cross at more than 30 degrees.",
         unit="count",
         regions=_FIELD,
     ),
@@ -250,15 +255,7 @@ _MEASURES = {
     ),
 }
 
-DEFINITIONS: Mapping[str, Definition] = MappingProxyType(
-    {
-        name: one._replace(
-            regions=_FIELD if name in FIELD_ONLY | LESS_STABLE else one.regions,
-            definition=one.definition + _LESS_STABLE if name in LESS_STABLE else one.definition,
-        )
-        for name, one in _MEASURES.items()
-    }
-)
+DEFINITIONS: Mapping[str, Definition] = MappingProxyType(_MEASURES)
 """Name of a measure in tables -> what it is."""
 
 
@@ -284,21 +281,3 @@ def units(measure: str) -> list[str]:
         return [definition.unit]
     px, diameters, um = _UNITS[definition.power]
     return [px, um] if measure in DISC_SIZES else [px, diameters, um]
-
-
-def data_dictionary() -> dict[str, dict[str, Any]]:
-    """Return what the columns of the tables hold, as JSON can store it."""
-    measures = {
-        name: {
-            "name": one.name,
-            "definition": one.definition,
-            "units": units(name),
-            "vessel_types": list(one.vessel_types),
-            "regions": list(one.regions),
-            "source": one.source,
-        }
-        for name, one in DEFINITIONS.items()
-    }
-    measured = {region for one in DEFINITIONS.values() for region in one.regions}
-    regions = {name: what for name, what in REGIONS.items() if name in measured}
-    return {"vessel_types": dict(VESSEL_TYPES), "regions": regions, "measures": measures}

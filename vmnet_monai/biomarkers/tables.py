@@ -7,12 +7,14 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
 
-from vmnet_monai.biomarkers.definitions import data_dictionary
+from vmnet_monai.biomarkers.definitions import DEFINITIONS, VESSEL_TYPES, Key, units
+from vmnet_monai.biomarkers.regions import REGIONS
+from vmnet_monai.biomarkers.reliability import CAUTIONS, REPEATABILITY, cautions
 from vmnet_monai.biomarkers.tidy import Value, measure
 from vmnet_monai.io.files import whole_file
 from vmnet_monai.io.tables import table_text
@@ -25,6 +27,7 @@ __all__ = [
     "WIDE",
     "MeasuredEye",
     "column_name",
+    "data_dictionary",
     "patient_table",
     "tidy_table",
     "wide_columns",
@@ -71,15 +74,18 @@ class MeasuredEye(NamedTuple):
 
 
 def tidy_table(eyes: Sequence[MeasuredEye]) -> pd.DataFrame:
-    """Return one row per value: ``id``, ``eye``, and the fields of :class:`~vmnet_monai.biomarkers.tidy.Value`.
+    """Return one row per value: id, eye, the fields of :class:`~vmnet_monai.biomarkers.tidy.Value`, and cautions.
+
+    The flag is the value's own; ``caution``, what :func:`~vmnet_monai.biomarkers.reliability.cautions` returns, holds
+    for its measure in all eyes.
 
     Example:
         >>> eyes = [MeasuredEye("a", "left", [Value("", "", "disc_fovea_angle", 6.5, "deg")])]
         >>> list(tidy_table(eyes))
-        ['id', 'eye', 'vessel_type', 'region', 'measure', 'value', 'unit', 'flag']
+        ['id', 'eye', 'vessel_type', 'region', 'measure', 'value', 'unit', 'flag', 'caution']
     """
-    rows = [(eye.id, eye.eye, *value) for eye in eyes for value in eye.values]
-    return pd.DataFrame(rows, columns=["id", "eye", *Value._fields]).astype({"value": float})
+    rows = [(eye.id, eye.eye, *value, _caution(Key(*value[:3]))) for eye in eyes for value in eye.values]
+    return pd.DataFrame(rows, columns=["id", "eye", *Value._fields, "caution"]).astype({"value": float})
 
 
 def wide_row(values: Iterable[Value]) -> dict[str, str | float | None]:
@@ -178,6 +184,48 @@ def write_measures(output_dir: str | Path, eyes: Sequence[MeasuredEye]) -> list[
     with whole_file(folder / DICTIONARY) as temporary:
         temporary.write_text(json.dumps(data_dictionary(), indent=2) + "\n", encoding="utf-8")
     return [*names, DICTIONARY]
+
+
+def data_dictionary() -> dict[str, dict[str, Any]]:
+    """Return what the columns of the tables hold, as JSON can store it."""
+    measures = {
+        name: {
+            "name": one.name,
+            "definition": one.definition,
+            "units": units(name),
+            "vessel_types": list(one.vessel_types),
+            "regions": list(one.regions),
+            "source": one.source,
+            "repeatability": [
+                {"vessel_type": key.vessel_type, "region": key.region, **REPEATABILITY[key]._asdict()}
+                for key in _keys(name)
+                if key in REPEATABILITY
+            ],
+            "cautions": [
+                {"vessel_type": key.vessel_type, "region": key.region, "caution": caution}
+                for key in _keys(name)
+                for caution in cautions(key)
+            ],
+        }
+        for name, one in DEFINITIONS.items()
+    }
+    measured = {region for one in DEFINITIONS.values() for region in one.regions}
+    regions = {name: what for name, what in REGIONS.items() if name in measured}
+    return {
+        "vessel_types": dict(VESSEL_TYPES),
+        "regions": regions,
+        "cautions": dict(CAUTIONS),
+        "measures": measures,
+    }
+
+
+def _keys(measure: str) -> list[Key]:
+    one = DEFINITIONS[measure]
+    return [Key(vessel_type, region, measure) for vessel_type in one.vessel_types for region in one.regions]
+
+
+def _caution(key: Key) -> str:
+    return "; ".join(cautions(key))
 
 
 def _slices(sequence: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:

@@ -16,14 +16,7 @@ from scipy.spatial import KDTree
 from vmnet_monai.biomarkers.graph import SMOOTHING_PX, drop_rings, smooth_mask_graph, smooth_paths
 from vmnet_monai.biomarkers.measures import CHORD_DIAMETERS, box_dimensions, field_of_view_diameter
 
-__all__ = ["FIELD_ONLY", "LESS_STABLE", "VesselTree", "crossings", "fractal_dimensions", "tree_measures", "vessel_tree"]
-
-FIELD_ONLY = frozenset(["segments", "branch_points", "tortuosity_curvature"])
-"""Measures that rotation and another grid move by 3 % (counts 5 %) at most in the whole field of view, but by more in
-zones and quadrants, where few vessels are: docs/reference/measures.md."""
-
-LESS_STABLE = frozenset(["end_points", "branching_angle", "asymmetry_ratio", "width_largest", "crossings"])
-"""Measures that are moved by more than that in the whole field of view of some photographs, 3.5 to 7.6 %."""
+__all__ = ["VesselTree", "crossings", "fractal_dimensions", "tree_measures", "vessel_tree"]
 
 GRID_PX = 900
 """Pixels across the field of view of the grid on which every tree is made. Lengths below that end in PX are in them."""

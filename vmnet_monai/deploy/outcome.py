@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import time
 import traceback
@@ -15,10 +16,11 @@ import numpy as np
 from PIL import Image
 from pydicom import Dataset
 
+from vmnet_monai.biomarkers.scale import scale_from_pixel_spacing
 from vmnet_monai.deploy.objects import ManifestRow
 from vmnet_monai.errors import ImageError
 from vmnet_monai.inference.predictor import Predictor
-from vmnet_monai.io.dicom import decode_frame, frame_count, read_dataset
+from vmnet_monai.io.dicom import decode_frame, eye, frame_count, pixel_spacing, read_dataset
 from vmnet_monai.io.files import whole_file
 from vmnet_monai.reports.dicom.origin import ModelIdentity
 from vmnet_monai.reports.dicom.results import FOLDER, result_images, write_dicom_results
@@ -82,11 +84,23 @@ def predict_images(images: Mapping[str, Path], predictor: Predictor) -> Iterator
 def _predict(uid: str, source: Dataset, frame: int, predictor: Predictor) -> Outcome:
     try:
         image = decode_frame(source, frame).convert("RGB")
-        return Outcome(uid, source, frame, image=image, prediction=predictor(image))
+        microns_per_px, remarks = _scale(source)
+        prediction = predictor({"image": image, "eye": eye(source, frame), "microns_per_px": microns_per_px})
+        prediction = replace(prediction, warnings=[*prediction.warnings, *remarks])
+        return Outcome(uid, source, frame, image=image, prediction=prediction)
     except ImageError as error:
         return Outcome(uid, source, frame, refusal=str(error))
     except Exception as error:
         return Outcome(uid, source, frame, failure=place_of(error))
+
+
+def _scale(source: Dataset) -> tuple[float, list[str]]:
+    """Microns per pixel by the PixelSpacing, NaN where they are unknown; and why a spacing was not used."""
+    spacing = pixel_spacing(source)
+    try:
+        return (math.nan if spacing is None else scale_from_pixel_spacing(spacing).microns_per_px), []
+    except ValueError as error:
+        return math.nan, [f"The scale was not used: {error}"]
 
 
 def write_outcome(outcome: Outcome, folder: Path, model: ModelIdentity) -> ManifestRow:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,15 @@ from vmnet_monai.reports.prediction import Prediction
 
 __all__ = ["ImageInput", "Predictor"]
 
-ImageInput = str | Path | Image.Image | NDArray[Any] | torch.Tensor
+ImageInput = str | Path | Image.Image | NDArray[Any] | torch.Tensor | Mapping[str, Any]
 """A photograph: a path; a PIL image of any mode; an array (H, W), (H, W, 3) or (H, W, 4); a tensor (1, H, W), (3, H, W)
 or (4, H, W). Arrays and tensors hold uint8, uint16, by the bits that they use
-(:func:`vmnet_monai.io.depth.used_bits`), or floating point numbers in [0, 1]."""
+(:func:`vmnet_monai.io.depth.used_bits`), or floating point numbers in [0, 1]. Or a dictionary with one of these as
+``image`` and what else is known of it, for the measures: ``eye`` (``right`` or ``left``), ``microns_per_px`` and
+``field_angle_deg``."""
+
+_UNKNOWN: Mapping[str, Any] = {"eye": "", "microns_per_px": math.nan, "field_angle_deg": math.nan}
+"""What may be known of a photograph beside its pixels, as where it is not."""
 
 
 class Predictor:
@@ -125,10 +131,18 @@ def _is_many(images: Any) -> bool:
 
 
 def _item(image: Any) -> dict[str, Any]:
+    if isinstance(image, Mapping):
+        known = {key: value for key, value in image.items() if key != "image"}
+        if "image" not in image or not known.keys() <= _UNKNOWN.keys():
+            raise ValueError(
+                f"a dictionary must hold `image` and nothing but {', '.join(_UNKNOWN)} beside it, got "
+                f"{', '.join(map(str, image)) or 'nothing'}: correct its keys."
+            )
+        return _item(image["image"]) | known
     if isinstance(image, str | Path):
         path = Path(image).expanduser()
-        return {"id": without_suffix(path.name), "image": str(path)}
-    return {"id": "photograph", "image": image if isinstance(image, Image.Image) else _to_pil(image)}
+        return {"id": without_suffix(path.name), "image": str(path), **_UNKNOWN}
+    return {"id": "photograph", "image": image if isinstance(image, Image.Image) else _to_pil(image), **_UNKNOWN}
 
 
 def _to_pil(pixels: Any) -> Image.Image:

@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from vmnet_monai.biomarkers.definitions import DEFINITIONS, DISC_SIZES, Definition
+from vmnet_monai.biomarkers.definitions import DEFINITIONS, DISC_SIZES, Definition, Key
 from vmnet_monai.biomarkers.reference import DRAWN_OTHERWISE, VALUE_PHOTOGRAPHS, VALUE_REFERENCE
 from vmnet_monai.biomarkers.regions import REGIONS, ZONES
+from vmnet_monai.biomarkers.reliability import CAUTIONS, cautions
 from vmnet_monai.biomarkers.tables import column_name
 from vmnet_monai.biomarkers.tidy import Value
 from vmnet_monai.reports.wording import number, source_names
@@ -68,8 +69,8 @@ class Cell(NamedTuple):
     text: str
     usual: str
     """Where it lies in reference eyes; empty where unknown."""
-    note: int
-    """Number of the note that it has, from 1; 0 for none."""
+    notes: list[int]
+    """Numbers of the notes that it has, from 1."""
 
 
 class Line(NamedTuple):
@@ -153,8 +154,6 @@ def _group(
         cells: list[Cell | None] = []
         for several in by_region:
             value = next((one for one in several if _plain(one.unit) == unit), None)
-            if value is not None and value.flag and value.flag not in notes:
-                notes.append(value.flag)
             cells.append(None if value is None else _cell(value, notes))
         lines.append(Line(definition.name, UNITS.get(unit, unit), cells))
     key = "-".join(filter(None, (vessel_type or "both", "quadrants" if is_detail else "", "" if regions[0] else "eye")))
@@ -163,10 +162,15 @@ def _group(
 
 
 def _cell(value: Value, notes: list[str]) -> Cell:
+    """The cell of a value; notes of it that are new are added to those of the group."""
     is_comparable = value.value is not None and value.measure not in DRAWN_OTHERWISE
     reference = VALUE_REFERENCE.get(column_name(value)) if is_comparable else None
     usual = "" if reference is None else f"{reference.low:.3g} to {reference.high:.3g}"
-    return Cell(number(value.value), usual, notes.index(value.flag) + 1 if value.flag else 0)
+    own = [value.flag] if value.flag else []
+    if value.value is not None:
+        own += [f"{caution}: {CAUTIONS[caution]}" for caution in cautions(Key(*value[:3]))]
+    notes += [note for note in own if note not in notes]
+    return Cell(number(value.value), usual, [notes.index(note) + 1 for note in own])
 
 
 def _unit(measure: str, values: Sequence[Value]) -> str:

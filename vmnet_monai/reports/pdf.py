@@ -400,7 +400,7 @@ def _group(group: Group) -> list[Flowable]:
 
 
 def _cell(cell: Cell) -> Paragraph:
-    note = f"<super>{cell.note}</super>" if cell.note else ""
+    note = f"<super>{', '.join(map(str, cell.notes))}</super>" if cell.notes else ""
     usual = f' <font color="#{QUIET.hexval()[2:]}" size="5.5">({marked_up(cell.usual)})</font>' if cell.usual else ""
     return Paragraph(f"{marked_up(cell.text)}{note}{usual}", _text("", right=True).style)
 
