@@ -23,6 +23,7 @@ import copy
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -151,7 +152,7 @@ def lesions(
     rows = []
     for disease in LOCAL_DISEASES:
         column = diseases.index(disease)
-        ill = [item for item in items if item["disease"][column] == 1][:photographs]
+        ill = sorted((item for item in items if item["disease"][column] == 1), key=itemgetter("id"))[:photographs]
         if not ill:
             raise ValueError(f"the {split} phantoms must show {disease}, and none does: write 25 phantoms or more.")
         eyes, masks = [], []

@@ -46,8 +46,8 @@ def difference(heat: torch.Tensor) -> float:
 
 def test_curves_tell_the_lesions_map_from_an_even_and_an_inverted_one() -> None:
     right, even, wrong = (difference(heat) for heat in (lesion(), torch.ones(1, SIZE, SIZE), 1 - lesion()))
-    assert right > 0.4
-    assert even == pytest.approx(0, abs=0.05)
+    assert right > 0.6
+    assert abs(even) < 0.3, "64 pixels at random"
     assert wrong == pytest.approx(-right, abs=0.01)
 
 
