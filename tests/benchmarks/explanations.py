@@ -1,8 +1,16 @@
-"""Whether heat maps lie on the lesions of phantoms, and whether they depend on what the network has learnt.
+"""Whether heat maps point at what a disease is recognised by, and depend on what the network has learnt.
 
-Where the lesions are (pointing game and share of energy); takes the overrides of the network that the training had:
+On the lesions of phantoms (pointing game and energy); takes the overrides of the network that the training had:
 
     python tests/benchmarks/explanations.py lesions --model_dir output/vmnet/models --dataset_dir output/vmnet/phantom
+
+On the disc of real photographs with glaucoma, marked in landmarks.csv or drawn by the network:
+
+    python tests/benchmarks/explanations.py disc --model_dir bundles/vmnet/models --data_root data
+
+How soon the score rises and falls where the hottest pixels of real photographs are put in and taken out:
+
+    python tests/benchmarks/explanations.py curves --model_dir bundles/vmnet/models --data_root data
 
 How alike the maps of scikit-image's retina are before and after weights are made random, from the head backwards:
 
@@ -14,10 +22,11 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 import fire
 import numpy as np
@@ -31,12 +40,33 @@ from torch import nn
 
 from vmnet_monai.calibration.operating_point import OperatingPoint
 from vmnet_monai.datasets import load_datalists, read_datasets
-from vmnet_monai.explain import METHODS, disease_heat_maps, energy_fraction, pointing_hit, widen
+from vmnet_monai.datasets.item import Item
+from vmnet_monai.explain import (
+    METHODS,
+    DiseaseView,
+    disease_heat_maps,
+    disease_input,
+    drawn_guide,
+    energy_fraction,
+    insertion_and_deletion,
+    pointing_hit,
+    recorded_pass,
+    widen,
+)
 from vmnet_monai.io.weights import WEIGHTS_NAME
+from vmnet_monai.metrics import patient_bootstrap_interval
 from vmnet_monai.metrics.comparison import markdown_table
 from vmnet_monai.transforms import FieldOfViewBox, crop_to_box
 
-INFERENCE = str(Path(__file__).absolute().parents[2] / "bundles/vmnet/configs/inference.json")
+ROOT = Path(__file__).absolute().parents[2]
+INFERENCE = str(ROOT / "bundles/vmnet/configs/inference.json")
+REAL = str(ROOT / "configs/datasets/all.json")
+"""Where the real photographs and their marks lie in ``data_root``."""
+
+LAYERS = ("classifier.features", "disease_encoder.stages.4", "disease_encoder.stages.2", "disease_encoder.stages.1")
+"""Layers of the bundle's network with cells of 1/8, 1/16, 1/32 and 1/64 of what the disease head reads."""
+
+BOOTSTRAP_SAMPLES = 1000
 
 LOCAL_DISEASES = ("diabetic_retinopathy", "glaucoma", "amd")
 """Diseases of phantoms that are somewhere; the haze of a cataract is everywhere."""
@@ -59,12 +89,40 @@ CASCADE = (
 """Parts of V-MNet from the logits backwards; each step of the randomisation takes one more."""
 
 
+class Eye(NamedTuple):
+    """A photograph as the disease head reads it, S pixels across, and what guides that head, drawn on the grid."""
+
+    image: torch.Tensor
+    """(1, 3, S, S)."""
+    field_of_view: torch.Tensor
+    """(1, S, S), 0 or 1."""
+    guide: torch.Tensor | None
+    """(1, structures, S, S)."""
+
+
+class Maps(NamedTuple):
+    """The heat maps of several eyes by one method at one layer."""
+
+    method: str
+    layer: str
+    cells: int
+    heat: list[torch.Tensor]
+    """(1, S, S) each."""
+    seconds: float
+    """CPU-seconds per map, a pass of the disease head with it."""
+
+    @property
+    def name(self) -> list[str]:
+        """Cells of a table."""
+        return [self.method, self.layer, f"{self.cells} x {self.cells}" if self.cells else ""]
+
+
 def lesions(
     model_dir: str,
     dataset_dir: str,
     photographs: int = 24,
     methods: Sequence[str] = METHODS,
-    layers: Sequence[str] = ("classifier.features",),
+    layers: Sequence[str] = LAYERS,
     split: str = "test",
     **override: Any,
 ) -> str:
@@ -76,15 +134,12 @@ def lesions(
         photographs: of each disease, at most.
         methods: of :func:`vmnet_monai.explain.disease_heat_maps`.
         layers: target layers of the methods that have one.
-        split: part of the phantoms that is used.
+        split: part of the phantoms that is used; ``all`` of those that the network has never seen.
         **override: overrides of the inference's config, such as those of the network.
 
     Returns:
-        A Markdown table with a row for each disease, method and layer: how often the map's maximum lies within the
-        tolerance of a lesion; the share of the map's energy in the lesions; both for the lesions of the next phantom
-        with the disease, which says how much comes from where lesions usually are; both by chance, which is the share
-        of the field of view that is covered; and the energy of a map that knows the lesions, but not finer than the
-        cells of the network's last feature map. In per cent.
+        A Markdown table with a row for each disease, method and layer, of the scores of :func:`localisation` in per
+        cent, and CPU seconds per map, a pass of the disease head with it.
 
     Raises:
         ValueError: if no phantom of the split has one of the diseases.
@@ -92,35 +147,249 @@ def lesions(
     network, parser = load(model_dir, override)
     diseases: list[str] = parser.get_parsed_content("diseases")
     prepare = parser.get_parsed_content("preprocessing")
-    items = load_datalists("phantom", dataset_dir, diseases, 0)[split]
-    cells = parser.get_parsed_content("grid_size") // network.stride
+    datalists = load_datalists("phantom", dataset_dir, diseases, 0)
+    items = [item for part in datalists.values() for item in part] if split == "all" else datalists[split]
     rows = []
     for disease in LOCAL_DISEASES:
         column = diseases.index(disease)
-        ill = [item for item in items if item["disease"][column] == 1][:photographs]
+        ill = sorted((item for item in items if item["disease"][column] == 1), key=itemgetter("id"))[:photographs]
         if not ill:
             raise ValueError(f"the {split} phantoms must show {disease}, and none does: write 25 phantoms or more.")
-        phantoms = [prepare(item) for item in ill]
-        names = [Path(item["image"]).stem for item in ill]
-        masks = [
-            lesion_mask(Path(dataset_dir) / "lesion" / f"{name}_{disease}.png", phantom)
-            for name, phantom in zip(names, phantoms, strict=True)
-        ]
-        for method in methods:
-            for layer in layers if method != "occlusion" else ("",):
-                start = time.process_time()
-                heat_maps = [
-                    disease_heat_maps(network, phantom["image"][None], {disease: column}, layer, method, phantom["fov"])
-                    for phantom in phantoms
-                ]
-                seconds = (time.process_time() - start) / len(phantoms)
-                heat = [maps[disease][0].numpy() for maps in heat_maps]
-                fields = [phantom["fov"][0].numpy() > 0 for phantom in phantoms]
-                scores = localisation(heat, masks, fields, cells)
-                percent = [f"{100 * value:.1f}" for value in scores.values()]
-                rows.append([disease, method, layer, str(len(phantoms)), *percent, f"{seconds:.2f}"])
-    header = ["disease", "method", "layer", "phantoms", *localisation([], [], [], cells), "CPU seconds"]
+        eyes, masks = [], []
+        for item in ill:
+            phantom = prepare(item)
+            eyes.append(as_read(network, phantom))
+            path = Path(dataset_dir) / "lesion" / f"{Path(item['image']).stem}_{disease}.png"
+            masks.append(at_size(lesion_mask(path, phantom), eyes[-1]))
+        rows += localisation_rows(disease, network, column, eyes, masks, methods, layers)
+    return markdown_table(["disease", *LOCALISATION_HEADER], rows)
+
+
+def disc(
+    model_dir: str,
+    data_root: str = "data",
+    photographs: int = 30,
+    methods: Sequence[str] = METHODS,
+    layers: Sequence[str] = LAYERS,
+    split: str = "test",
+    **override: Any,
+) -> str:
+    """Compare the heat maps of photographs with glaucoma with their optic disc.
+
+    The disc is the marked one, or, in a dataset without marks, the one that the network draws. A photograph without
+    either is left out.
+
+    Args:
+        model_dir: folder of the weights and their operating point.
+        data_root: folder of the datasets of ``configs/datasets/all.json``.
+        photographs: of each dataset, at most.
+        methods: of :func:`vmnet_monai.explain.disease_heat_maps`.
+        layers: target layers of the methods that have one.
+        split: part of the photographs that is used.
+        **override: overrides of the inference's config.
+
+    Returns:
+        A Markdown table with a row for each dataset, method and layer, as of :func:`lesions`.
+    """
+    network, parser = load(model_dir, override)
+    prepare = parser.get_parsed_content("preprocessing")
+    column = parser.get_parsed_content("diseases").index("glaucoma")
+    structures: list[str] = parser.get_parsed_content("structures")
+    threshold = parser.get_parsed_content("operating_point").structure_thresholds[structures.index("disc")]
+    ill = [item for item in real_items(data_root, parser, split) if item["disease"][column] == 1]
+    rows = []
+    for dataset in sorted({item["dataset"] for item in ill}):
+        of_dataset = [item for item in ill if item["dataset"] == dataset]
+        marked = [item for item in of_dataset if "disc" in item]
+        eyes, masks = [], []
+        for item in (marked or of_dataset)[:photographs]:
+            prepared = prepare(item)
+            eye = as_read(network, prepared)
+            if not marked:
+                assert eye.guide is not None, "the network draws a disc"
+                prepared["disc"] = eye.guide[0, structures.index("disc")][None] >= threshold
+            mask = at_size(prepared["disc"][0].numpy() > 0.5, eye)
+            if mask.any():
+                eyes.append(eye)
+                masks.append(mask)
+        rows += localisation_rows(
+            f"{dataset}, {'marked' if marked else 'drawn'}", network, column, eyes, masks, methods, layers
+        )
+    return markdown_table(["dataset, disc", *LOCALISATION_HEADER], rows)
+
+
+def curves(
+    model_dir: str,
+    data_root: str = "data",
+    photographs: int = 30,
+    methods: Sequence[str] = METHODS,
+    layers: Sequence[str] = LAYERS,
+    split: str = "test",
+    steps: int = 16,
+    **override: Any,
+) -> str:
+    """Put the hottest pixels into a blurred photograph, and take them out of it, and follow the disease's score.
+
+    RahimDR and HRF, each disease in the photographs that have it. The score is the network's probability; the
+    structures that guide stay those of the whole photograph. See :func:`vmnet_monai.explain.insertion_and_deletion`.
+
+    Args:
+        model_dir: folder of the weights and their operating point.
+        data_root: folder of the datasets of ``configs/datasets/all.json``.
+        photographs: of each dataset and disease, at most.
+        methods: of :func:`vmnet_monai.explain.disease_heat_maps`.
+        layers: target layers of the methods that have one.
+        split: part of the photographs that is used.
+        steps: of each curve.
+        **override: overrides of the inference's config.
+
+    Returns:
+        A Markdown table with a row for each dataset, disease, method and layer: the mean areas under the curves of
+        insertion (large is good) and deletion (small is good), their difference, and by how much this is larger than
+        that of a map of as many random cells, with its 95 % interval by patient.
+    """
+    network, parser = load(model_dir, override)
+    diseases: list[str] = parser.get_parsed_content("diseases")
+    prepare = parser.get_parsed_content("preprocessing")
+    items = [item for item in real_items(data_root, parser, split) if item["dataset"] in ("hrf", "rahimdr")]
+    rows = []
+    for dataset in sorted({item["dataset"] for item in items}):
+        for column, disease in enumerate(diseases):
+            ill = [item for item in items if item["dataset"] == dataset and item["disease"][column] == 1][:photographs]
+            if disease == "normal" or not ill:
+                continue
+            patients = [item["patient"] for item in ill]
+            eyes = [as_read(network, prepare(item)) for item in ill]
+            random: dict[int, NDArray[np.float64]] = {}
+            for maps in all_maps(network, column, eyes, methods, layers):
+                if maps.cells not in random:
+                    random[maps.cells] = areas(network, column, eyes, random_maps(eyes, maps.cells), steps)
+                rows.append(
+                    [dataset, disease, str(len(eyes)), *maps.name]
+                    + curve_cells(areas(network, column, eyes, maps.heat, steps), random[maps.cells], patients)
+                )
+    header = [
+        "dataset",
+        "disease",
+        "n",
+        "method",
+        "layer",
+        "cells",
+        "insertion",
+        "deletion",
+        "difference",
+        "above random",
+    ]
     return markdown_table(header, rows)
+
+
+def curve_cells(found: NDArray[np.float64], random: NDArray[np.float64], patients: Sequence[str]) -> list[str]:
+    """Mean insertion and deletion of (N, 2) areas, their difference, and how far that is above random maps'."""
+    above = (found[:, 0] - found[:, 1]) - (random[:, 0] - random[:, 1])
+    interval = patient_bootstrap_interval(lambda index: float(above[index].mean()), patients, BOOTSTRAP_SAMPLES, seed=0)
+    insertion, deletion = found.mean(axis=0)
+    return [
+        f"{insertion:.3f}",
+        f"{deletion:.3f}",
+        f"{insertion - deletion:+.3f}",
+        f"{above.mean():+.3f} [{interval[0]:+.3f}, {interval[1]:+.3f}]",
+    ]
+
+
+def areas(
+    network: nn.Module, column: int, eyes: Sequence[Eye], heat: Sequence[torch.Tensor], steps: int
+) -> NDArray[np.float64]:
+    """The areas of insertion and deletion of the heat maps of N eyes, (N, 2)."""
+
+    def both(eye: Eye, one: torch.Tensor) -> tuple[float, float]:
+        view = DiseaseView(network, guide=eye.guide)
+        return insertion_and_deletion(
+            lambda images: torch.sigmoid(view(images)[:, column]), eye.image[0], one, eye.field_of_view, steps
+        )
+
+    return np.array([both(eye, one) for eye, one in zip(eyes, heat, strict=True)])
+
+
+def random_maps(eyes: Sequence[Eye], cells: int) -> list[torch.Tensor]:
+    """A map of random cells for each eye, (1, S, S); where a method has no cells, of random pixels."""
+    generator = torch.Generator().manual_seed(0)
+    maps = []
+    for eye in eyes:
+        size = eye.image.shape[-1]
+        noise = torch.rand(1, 1, cells or size, cells or size, generator=generator)
+        maps.append(torch.nn.functional.interpolate(noise, (size, size), mode="bilinear")[0])
+    return maps
+
+
+def all_maps(
+    network: nn.Module, column: int, eyes: Sequence[Eye], methods: Sequence[str], layers: Sequence[str]
+) -> Iterator[Maps]:
+    """The heat maps of one disease in all eyes, by each method at each of its layers."""
+    for method in methods:
+        for layer in layers if method != "occlusion" else ("",):
+            start = time.process_time()
+            heat = [
+                disease_heat_maps(network, eye.image, {"": column}, layer, method, eye.field_of_view, eye.guide)[""]
+                for eye in eyes
+            ]
+            seconds = (time.process_time() - start) / max(1, len(eyes))
+            yield Maps(method, layer, cells_of(network, eyes[0], layer) if layer else 0, heat, seconds)
+
+
+def cells_of(network: nn.Module, eye: Eye, layer: str) -> int:
+    """Width of a layer's feature maps."""
+    with recorded_pass(network, layer) as record:
+        DiseaseView(network, guide=eye.guide)(eye.image)
+    assert record.features is not None, "the pass was made"
+    return record.features.shape[-1]
+
+
+def as_read(network: nn.Module, prepared: Mapping[str, Any]) -> Eye:
+    """A prepared photograph at the size that the disease head reads."""
+    image = prepared["image"][None]
+    covered = disease_input(network, (prepared["fov"][None] > 0).to(image))[0]
+    guide = drawn_guide(network, image)
+    guide = guide if guide is None else disease_input(network, guide)  # as the network does
+    return Eye(disease_input(network, image), (covered > 0.5).to(image), guide)
+
+
+def at_size(mask: NDArray[np.bool_], eye: Eye) -> NDArray[np.bool_]:
+    """A mask of the grid at the size of an eye, (S, S), inside its field of view; one where half of it is covered."""
+    covered = torch.nn.functional.adaptive_avg_pool2d(torch.from_numpy(mask)[None].float(), eye.image.shape[-1])[0]
+    return (covered.numpy() >= 0.5) & (eye.field_of_view[0].numpy() > 0)
+
+
+def real_items(data_root: str, parser: ConfigParser, split: str) -> list[Item]:
+    """The photographs of a part of all datasets, with the landmarks that were marked in them."""
+    datasets = ConfigParser(ConfigParser.load_config_files([REAL]) | {"data_root": str(data_root)})
+    parsed = {key: datasets.get_parsed_content(key) for key in ("dataset_name", "dataset_dir", "landmarks")}
+    datalists = load_datalists(
+        parsed["dataset_name"],
+        parsed["dataset_dir"],
+        parser.get_parsed_content("diseases"),
+        structures=parser.get_parsed_content("structures"),
+        landmarks=parsed["landmarks"],
+    )
+    return datalists[split]
+
+
+def localisation_rows(
+    name: str,
+    network: nn.Module,
+    column: int,
+    eyes: Sequence[Eye],
+    masks: Sequence[NDArray[np.bool_]],
+    methods: Sequence[str],
+    layers: Sequence[str],
+) -> list[list[str]]:
+    """A row of :data:`LOCALISATION_HEADER`, after a name, for each method and layer."""
+    fields = [eye.field_of_view[0].numpy() > 0 for eye in eyes]
+    rows = []
+    for maps in all_maps(network, column, eyes, methods, layers):
+        scores = localisation([heat[0].numpy() for heat in maps.heat], masks, fields, maps.cells or masks[0].shape[0])
+        percent = [f"{100 * value:.1f}" for value in scores.values()]
+        rows.append([name, str(len(eyes)), *maps.name, *percent, f"{maps.seconds:.3f}"])
+    return rows
 
 
 def localisation(
@@ -131,11 +400,16 @@ def localisation(
 ) -> dict[str, float]:
     """Mean scores of the heat maps of N eyes, by name; NaN of none.
 
+    How often the map's maximum lies within the tolerance of a lesion; the fraction of the map's energy in the lesions;
+    both for the lesions of the next eye, which says how much comes from where lesions usually are; both by chance,
+    which is the fraction of the field of view that is covered; and the energy of a map that knows the lesions, but not
+    finer than the layer's cells.
+
     Args:
         heat: N maps (S, S).
         lesion: N masks (S, S).
         field: N fields of view (S, S).
-        cells: width of the network's last feature map.
+        cells: width of the layer's feature maps.
     """
     heat, lesion = list(heat), list(lesion)
     wide = [widen(mask, TOLERANCE_SHARE * mask.shape[1]) & inside for mask, inside in zip(lesion, field, strict=True)]
@@ -154,6 +428,9 @@ def localisation(
     }
 
 
+LOCALISATION_HEADER = ["n", "method", "layer", "cells", *localisation([], [], [], 1), "CPU seconds"]
+
+
 def in_cells(lesion: NDArray[np.bool_], cells: int) -> NDArray[np.float32]:
     """The map of a network that knows the lesions and has cells x cells values to show them, (S, S)."""
     mask = torch.from_numpy(lesion)[None, None].float()
@@ -164,7 +441,7 @@ def in_cells(lesion: NDArray[np.bool_], cells: int) -> NDArray[np.float32]:
 def randomisation(
     model_dir: str,
     methods: Sequence[str] = METHODS,
-    layer: str = "classifier.features",
+    layer: str | None = None,
     seeds: int = 5,
     **override: Any,
 ) -> str:
@@ -175,7 +452,7 @@ def randomisation(
     Args:
         model_dir: folder of the weights and their operating point.
         methods: of :func:`vmnet_monai.explain.disease_heat_maps`.
-        layer: target layer of the methods that have one.
+        layer: target layer of the methods that have one; None for the config's.
         seeds: number of random networks for each row.
         **override: overrides of the inference's config, such as those of the network.
 
@@ -186,6 +463,7 @@ def randomisation(
     network, parser = load(model_dir, override)
     image, field_of_view = retina(parser)
     diseases: list[str] = parser.get_parsed_content("diseases")
+    layer = layer or str(parser.get_parsed_content("cam_layer"))
     rows = [[f"{part} and all above" if row else part] for row, part in enumerate(CASCADE)]
     header = ["random"]
     for method in methods:
@@ -261,4 +539,4 @@ def lesion_mask(path: Path, phantom: Mapping[str, Any]) -> NDArray[np.bool_]:
 
 
 if __name__ == "__main__":
-    fire.Fire({"lesions": lesions, "randomisation": randomisation})
+    fire.Fire({"lesions": lesions, "disc": disc, "curves": curves, "randomisation": randomisation})

@@ -117,6 +117,21 @@ def test_bfloat16_gives_about_the_same_maps_in_float32() -> None:
     torch.testing.assert_close(half / half.max(), full / full.max(), atol=0.03, rtol=0)
 
 
+def test_positive_diseases_alone_are_followed_backwards() -> None:
+    """Of two images one reaches glaucoma, one nothing; amd is never asked for."""
+    network, x = vmnet(), images()
+    everything = infer(Explainer(network, DISEASES), x)
+    highest = float(everything["disease"][:, 1].sigmoid().max())
+    explainer = Explainer(network, DISEASES, reached=lambda row: ["glaucoma"] if float(row[1]) >= highest else [])
+    evidence = infer(explainer, x)["evidence"]
+    assert torch.equal(evidence[:, 1], everything["evidence"][:, 1])
+    assert not evidence[:, [0, 2]].any()
+    assert not infer(Explainer(network, DISEASES, reached=lambda _: []), x)["evidence"].any()
+    named = infer(Explainer(network, DISEASES, ["amd"], reached=lambda _: []), x)["evidence"]
+    assert torch.equal(named[:, 2], everything["evidence"][:, 2])
+    assert not named[:, :2].any()
+
+
 def test_no_evidence_where_none_is_asked_for_or_can_be_seen() -> None:
     """No heat maps asked for, another method, another network such as an export, no such layer, and no diseases."""
     network, x = vmnet(), images(1)

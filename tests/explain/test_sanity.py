@@ -5,14 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import click
 import explanations
 import numpy as np
 import pytest
 import torch
 from explanations import CASCADE
+from monai.bundle import ConfigParser
 
+from vmnet_monai.cli.predict import predict
 from vmnet_monai.datasets.phantom import write_phantoms
-from vmnet_monai.explain import disease_heat_maps
+from vmnet_monai.explain import DEFAULT_METHOD, METHODS, disease_heat_maps, recorded_pass
 from vmnet_monai.networks import FineVMNet, UNetEncoder
 
 ROOT = Path(__file__).parents[2]
@@ -26,11 +29,54 @@ def shipped() -> dict[str, Any]:
     network, parser = explanations.load(f"{ROOT}/bundles/vmnet/models", {"device": "cpu"})
     image, field_of_view = explanations.retina(parser)
     diseases = parser.get_parsed_content("diseases")
-    return {"network": network, "image": image, "diseases": diseases, "field_of_view": field_of_view}
+    layer = parser.get_parsed_content("cam_layer")
+    return {
+        "network": network,
+        "image": image,
+        "diseases": diseases,
+        "field_of_view": field_of_view,
+        "target_layer": layer,
+    }
 
 
-@pytest.mark.parametrize(("method", "cascade"), [("gradcam", (1, len(CASCADE))), ("gradcam++", (len(CASCADE),))])
-def test_maps_of_a_random_network_are_others(method: str, cascade: tuple[int, ...], shipped: dict[str, Any]) -> None:
+def test_default_maps_have_64_cells_across(shipped: dict[str, Any]) -> None:
+    """Whatever the grid: the disease head reads 256 pixels of it."""
+    with recorded_pass(shipped["network"], shipped["target_layer"]) as record, torch.no_grad():
+        shipped["network"](shipped["image"])
+    assert record.features is not None
+    assert record.features.shape[2:] == (64, 64)
+
+
+@pytest.mark.parametrize(
+    ("method", "layer"), [("gradcam", "classifier.features"), ("hirescam", "disease_encoder.stages.1")]
+)
+def test_grad_cam_looks_at_the_layer_that_it_was_made_for(method: str, layer: str) -> None:
+    parser = ConfigParser()
+    parser.read_config(explanations.INFERENCE)
+    parser["cam_method"] = method
+    assert parser.get_parsed_content("cam_layer") == layer
+
+
+def test_config_command_and_python_have_the_same_default() -> None:
+    config = ConfigParser.load_config_file(explanations.INFERENCE)
+    command = next(option for option in predict.params if option.name == "method")
+    assert config["cam_method"] == command.default == DEFAULT_METHOD
+    assert isinstance(command.type, click.Choice)
+    assert tuple(command.type.choices) == METHODS
+
+
+@pytest.mark.parametrize(
+    ("method", "layer", "cascade"),
+    [
+        (DEFAULT_METHOD, "", (1, len(CASCADE))),
+        ("gradcam", "classifier.features", (1, len(CASCADE))),
+        ("gradcam++", "classifier.features", (len(CASCADE),)),
+    ],
+)
+def test_maps_of_a_random_network_are_others(
+    method: str, layer: str, cascade: tuple[int, ...], shipped: dict[str, Any]
+) -> None:
+    shipped = shipped | {"target_layer": layer or shipped["target_layer"]}
     before = disease_heat_maps(**shipped, method=method)
     assert explanations.rank_correlation(before, before, shipped["field_of_view"]) == pytest.approx(1)
     for parts in cascade:
@@ -102,9 +148,9 @@ def test_table_has_a_row_for_each_disease_method_and_layer(tmp_path: Path, monke
     network = small(*parser.get_parsed_content("diseases"))
     monkeypatch.setattr(explanations, "load", lambda *_: (network, parser))
     layers = ["classifier.features", "disease_encoder.levels.2"]
-    table = explanations.lesions("", str(tmp_path), methods=["gradcam", "occlusion"], layers=layers, images=1)
+    table = explanations.lesions("", str(tmp_path), methods=["gradcam", "occlusion"], layers=layers, photographs=1)
     header, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
-    assert [row[:3] for row in rows] == [
+    assert [[row[0], *row[2:4]] for row in rows] == [
         [disease, *method]
         for disease in explanations.LOCAL_DISEASES
         for method in (("gradcam", layers[0]), ("gradcam", layers[1]), ("occlusion", ""))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Literal
 
 import torch
 
-from vmnet_monai.explain.heat_maps import CAMERAS, METHODS, disease_heat_maps, evidence_fractions, recorded_pass
+from vmnet_monai.explain.heat_maps import CAMERAS, DEFAULT_METHOD, METHODS, disease_heat_maps, evidence_fractions, recorded_pass
 
 __all__ = ["Explainer"]
 
@@ -19,8 +19,10 @@ class Explainer:
         network: the network, in evaluation mode.
         diseases: keys of all K diseases in the order of the logits.
         explain: ``"positive"``, the diseases whose probability is at or above the threshold; ``"all"``; or their keys.
-        layer: target layer of Grad-CAM.
+        layer: target layer of all methods but ``"occlusion"``.
         method: see :func:`vmnet_monai.explain.disease_heat_maps`.
+        reached: tells from the probabilities (K,) of an image which diseases are at or above their threshold, so that
+            with ``"positive"`` the gradients of no others are computed; None computes those of all.
 
     Raises:
         ValueError: if a disease to explain is not one of the head's, or the method is unknown.
@@ -32,7 +34,8 @@ class Explainer:
         diseases: Sequence[str],
         explain: Literal["positive", "all"] | Sequence[str] = "positive",
         layer: str = "classifier.features",
-        method: str = "gradcam",
+        method: str = DEFAULT_METHOD,
+        reached: Callable[[torch.Tensor], Sequence[str]] | None = None,
     ) -> None:
         named = [] if isinstance(explain, str) else list(explain)
         unknown = sorted(set(named) - set(diseases))
@@ -48,6 +51,7 @@ class Explainer:
         self.explain = explain
         self.layer = layer
         self.method = method
+        self.reached = reached
 
     def infer(
         self, inferer: Callable[..., dict[str, torch.Tensor]], inputs: torch.Tensor, network: torch.nn.Module
@@ -61,15 +65,29 @@ class Explainer:
             network: what runs the network; only the explainer's own one, and not an export of it, can be looked into.
 
         Returns:
-            The inferer's dictionary of logits; also ``"evidence"`` (B, K, h, w) float32, the maps of all diseases in
-            the size of the layer's, if heat maps by Grad-CAM or Grad-CAM++ are asked for and the pass has them.
+            The inferer's dictionary of logits; also ``"evidence"`` (B, K, h, w) float32, the maps of the diseases in
+            the size of the layer's, 0 of those for which no map is asked for, if the method uses a layer and the pass
+            has it.
         """
-        has_layer = self.layer in dict(self.network.named_modules())
+        has_layer = self.layer in dict(self.network.named_modules(remove_duplicate=False))
         if network is not self.network or self.method not in CAMERAS or not self.explain or not has_layer:
             return inferer(inputs, network)
         with recorded_pass(network, self.layer) as record:
             outputs = inferer(inputs, network)
-        return outputs if record.logits is None else {**outputs, "evidence": record.evidence(self.method)}
+        if record.logits is None or record.features is None:
+            return outputs
+        evidence = record.features.new_zeros(*record.logits.shape, *record.features.shape[2:])
+        columns = self._asked_for(outputs["disease"])
+        if columns:
+            evidence[:, columns] = record.evidence(self.method, columns)
+        return {**outputs, "evidence": evidence}
+
+    def _asked_for(self, logits: torch.Tensor) -> list[int]:
+        """The columns of logits (B, K) of which any image is to have a map."""
+        asked: Collection[str] = self.diseases if isinstance(self.explain, str) else self.explain
+        if self.explain == "positive" and self.reached is not None:
+            asked = {disease for row in logits for disease in self.reached(row.sigmoid())}
+        return [column for column, disease in enumerate(self.diseases) if disease in asked]
 
     def heat_maps(
         self,

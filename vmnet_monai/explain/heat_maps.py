@@ -13,12 +13,15 @@ from monai.visualize import GradCAM, GradCAMpp, ModelWithHooks, OcclusionSensiti
 
 __all__ = [
     "CAMERAS",
+    "DEFAULT_METHOD",
     "METHODS",
     "DiseaseView",
     "HiResCAM",
     "LayerCAM",
     "RecordedPass",
     "disease_heat_maps",
+    "disease_input",
+    "drawn_guide",
     "evidence_fractions",
     "recorded_pass",
 ]
@@ -55,6 +58,9 @@ CAMERAS = {"gradcam": GradCAM, "gradcam++": GradCAMpp, "hirescam": HiResCAM, "la
 
 METHODS = (*CAMERAS, "occlusion")
 """Methods of heat maps."""
+
+DEFAULT_METHOD = "hirescam"
+"""The method that points best for its cost, see docs/explanation/heat-maps.md; of the last layer the same as Grad-CAM."""
 
 PATCHES_ACROSS = 7
 """The occluded patch is this part of the image's width, as wide as a cell of V-MNet's last feature map. A patch of
@@ -190,8 +196,9 @@ def disease_heat_maps(
     image: torch.Tensor,
     diseases: Mapping[str, int] | Sequence[str],
     target_layer: str = "classifier.features",
-    method: str = "gradcam",
+    method: str = DEFAULT_METHOD,
     field_of_view: torch.Tensor | None = None,
+    guide: torch.Tensor | None = None,
 ) -> dict[str, torch.Tensor]:
     """Find where the evidence for each disease lies in one image.
 
@@ -218,6 +225,8 @@ def disease_heat_maps(
         target_layer: name of the layer in the network; not used by ``"occlusion"``.
         method: one of :data:`METHODS`.
         field_of_view: (1, S, S), non-zero inside, where the map is zero outside; None leaves the whole image.
+        guide: :func:`drawn_guide` of the whole image, where it was drawn before; ``image`` may then be what the disease
+            head reads, see :func:`disease_input`.
 
     Returns:
         disease -> (1, S, S) float32 in [0, 1].
@@ -234,7 +243,7 @@ def disease_heat_maps(
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}.")
-    if method in CAMERAS and target_layer not in dict(network.named_modules()):
+    if method in CAMERAS and target_layer not in dict(network.named_modules(remove_duplicate=False)):
         raise ValueError(
             f"target_layer must name a layer of the network, got {target_layer!r}: choose one of "
             f"{', '.join(name for name, _ in network.named_children())} or a layer inside them."
@@ -243,10 +252,10 @@ def disease_heat_maps(
     if not columns:
         return {}
     inside = torch.ones_like(image[0, :1]) if field_of_view is None else (field_of_view > 0).to(image)
-    reduced = _disease_input(network, image)
-    guide = _guide(network, image)
+    reduced = disease_input(network, image)
+    guide = drawn_guide(network, image) if guide is None else guide
     if method == "occlusion":
-        evidence = _occlusion(network, reduced, _disease_input(network, inside[None]), list(columns.values()), guide)
+        evidence = _occlusion(network, reduced, disease_input(network, inside[None]), list(columns.values()), guide)
     else:
         with recorded_pass(network, target_layer) as record:
             DiseaseView(network, guide=guide)(reduced)
@@ -269,14 +278,14 @@ def evidence_fractions(evidence: torch.Tensor, inside: torch.Tensor) -> torch.Te
     return heat_maps / maxima
 
 
-def _disease_input(network: torch.nn.Module, image: torch.Tensor) -> torch.Tensor:
-    """The input (1, C, H, W) at the size that the network's disease head reads."""
+def disease_input(network: torch.nn.Module, image: torch.Tensor) -> torch.Tensor:
+    """Bring images (B, C, H, W) to the size that the network's disease head reads."""
     reduce: Callable[[torch.Tensor], torch.Tensor] | None = getattr(network, "disease_input", None)
     return image if reduce is None else reduce(image)
 
 
-def _guide(network: torch.nn.Module, image: torch.Tensor) -> torch.Tensor | None:
-    """What guides the disease head, of the whole image; None where the head is shown the image alone."""
+def drawn_guide(network: torch.nn.Module, image: torch.Tensor) -> torch.Tensor | None:
+    """Draw what guides the disease head, (B, S, H, W) of whole images (B, 3, H, W); None where it reads these alone."""
     draw: Callable[[torch.Tensor], torch.Tensor] | None = getattr(network, "draw", None)
     if draw is None:
         return None

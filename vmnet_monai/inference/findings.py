@@ -96,6 +96,10 @@ class FindingMaker:
             findings.append(finding)
         return findings, reached
 
+    def reached(self, probabilities: torch.Tensor) -> list[str]:
+        """Name the diseases whose threshold the network's probabilities (K,) of one image reach."""
+        return self(probabilities)[1]
+
     def _decided(self, finding: DiseaseFinding, score: float, threshold: float) -> tuple[DiseaseFinding, bool]:
         """The finding with its probability and decision, as far as they are told, and whether the threshold is met."""
         own, value, told = self.calibration, score, self.decide
