@@ -77,8 +77,11 @@ def subgroup_scores(
     if min_count < 1:
         raise ValueError(f"min_count must be at least 1, got {min_count}: an AUC needs a photograph of each class")
     rows = []
-    people = table.assign(sex=table["sex"].fillna(""), age_group=table["age"].map(age_group))
     diseases = [str(name).removeprefix("label_") for name in table.columns if str(name).startswith("label_")]
+    of_diseases = [f"{what}_{disease}" for disease in diseases for what in ("probability", "label", "decision")]
+    people = table[["dataset", "patient", "sex", "age", *of_diseases]].assign(
+        sex=table["sex"].fillna(""), age_group=table["age"].map(age_group)
+    )
     for dataset, source in people.groupby("dataset", sort=True):
         if not (source["sex"].any() or source["age_group"].any()):
             continue
