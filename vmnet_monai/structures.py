@@ -22,8 +22,8 @@ __all__ = [
 
 RESERVED_NAMES = frozenset(
     {
-        *("image", "fov", "fov_box", "disease", "dataset", "patient", "eye", "id", "split"),
-        *("photographs", "thresholds", "cam", "pred", "label"),
+        *("image", "fov", "fov_box", "disease", "dataset", "patient", "eye", "sex", "age", "id", "split"),
+        *("photographs", "thresholds", "sources_by_auc", "cam", "pred", "label"),
     }
 )
 """Names that items, outputs, scores or folders use otherwise."""

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import fire
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from vmnet_monai import Predictor
@@ -68,6 +69,7 @@ def agreement(
     bundle: str | None = None,
     names: Sequence[str] = NAMES,
     measures: Sequence[str] = MEASURES,
+    output: str | None = None,
 ) -> str:
     """Measure photographs by the experts' masks and by the network's, both on the same field of view.
 
@@ -77,6 +79,7 @@ def agreement(
         bundle: folder of the bundle; None for the one in the package.
         names: photographs, without suffix.
         measures: rows of the table.
+        output: CSV file for the values of each photograph, of which ``results.py`` draws the agreement.
 
     Returns:
         A Markdown table with a row for each measure, vessel type and region: the photographs that both could measure,
@@ -91,7 +94,26 @@ def agreement(
         masks = {name: read_mask(item[name]) for name in STRUCTURES if name in item}
         experts = measure_photograph(masks, measuring_grid(prediction.field_of_view))
         pairs.append((experts.values, prediction.values))
+    if output:
+        agreement_values(pairs, names, measures).to_csv(output, index=False)
     return agreement_table(pairs, measures)
+
+
+def agreement_values(
+    pairs: Sequence[tuple[Iterable[Value], Iterable[Value]]], names: Sequence[str], measures: Sequence[str]
+) -> pd.DataFrame:
+    """One row per photograph and measure: its key and unit, and the values of ``experts`` and ``network``."""
+    rows = []
+    for name, (experts, network) in zip(names, pairs, strict=True):
+        found = by_key(network, measures)
+        rows += [
+            {
+                **{"photograph": name, **key._asdict(), "unit": value.unit, "experts": value.value},
+                "network": found[key].value if key in found else None,
+            }
+            for key, value in by_key(experts, measures).items()
+        ]
+    return pd.DataFrame(rows)
 
 
 def by_key(values: Iterable[Value], measures: Sequence[str]) -> dict[Key, Value]:

@@ -163,7 +163,7 @@ def test_items_keep_the_masks_of_the_structures_that_are_asked_for(tmp_path: Pat
         write_image(tmp_path / name)
     lines = ["image,vessel,mask_disc,fov", "a.png,m.png,m.png,m.png", "b.png,,,"]
     table = write_table(tmp_path, lines)
-    kept = {"image", "disease", "dataset", "patient", "eye", "id"}
+    kept = {"image", "disease", "dataset", "patient", "eye", "sex", "age", "id"}
     items = read_datasets("table", table, [], ["disc"])
     assert [set(item) - kept for item in items] == [{"disc", "fov"}, set()]
     assert [set(item) - kept for item in read_datasets("table", table, [])] == [{"vessel", "disc", "fov"}, set()]

@@ -53,12 +53,14 @@ def test_file_becomes_an_item_whatever_its_suffix(tmp_path: Path) -> None:
     (item,) = find_images(tmp_path / "eye.dat", diseases=["amd"])
     assert math.isnan(item.pop("disease")[0])
     assert math.isnan(item.pop("microns_per_px")) and math.isnan(item.pop("field_angle_deg"))
+    assert math.isnan(item.pop("age"))
     assert item == {
         "named_patient": "",
         "image": str(tmp_path / "eye.dat"),
         "dataset": "photographs",
         "patient": "photographs_eye",
         "eye": "",
+        "sex": "",
         "id": "eye",
     }
 
@@ -105,6 +107,7 @@ def test_list_gives_what_its_columns_say(name: str, tmp_path: Path) -> None:
         f"1 microns_per_px of {table} ignored, which must be numbers above 0 or blank: '-1' (row 5).",
     ]
     assert math.isnan(second["microns_per_px"]) and math.isnan(second["field_angle_deg"])
+    assert math.isnan(first.pop("age"))
     assert first == {
         "named_patient": "p1",
         "microns_per_px": 6.5,
@@ -115,6 +118,7 @@ def test_list_gives_what_its_columns_say(name: str, tmp_path: Path) -> None:
         "dataset": "photographs",
         "patient": "photographs_p1",
         "eye": "left",
+        "sex": "",
         "id": "case-1",
     }
     assert (second["image"], second["id"], second["eye"]) == (str(tmp_path / "b/2.png"), "2", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,10 @@ from vmnet_monai.datasets.item import (
 
 def test_item_has_no_key_for_what_is_absent() -> None:
     item = make_item(reader="x", name="1", image=Path("1.png"), labels={"amd": True}, diseases=["amd"])
-    assert item == {"image": "1.png", "disease": [1.0], "dataset": "x", "patient": "x_1", "eye": "", "id": "x_1"}
+    assert item == {
+        **{"image": "1.png", "disease": [1.0], "dataset": "x", "patient": "x_1", "id": "x_1"},
+        **{"eye": "", "sex": "", "age": pytest.approx(math.nan, nan_ok=True)},
+    }
 
 
 def test_item_has_a_key_for_every_mask_that_is_there() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from layouts import write_odir5k
 
@@ -50,6 +51,18 @@ def test_each_eye_has_its_own_labels(tmp_path: Path) -> None:
     assert (right["id"], right["eye"], right["disease"]) == ("odir5k_7_right", "right", [1.0, 0.0])
     assert left["patient"] == right["patient"] == "odir5k_7"
     assert "split" not in left
+
+
+def test_sex_and_age_are_those_of_the_table_where_it_has_them(tmp_path: Path) -> None:
+    root = write_odir5k(tmp_path, {7: ("cataract", "normal fundus"), 8: ("cataract", "cataract")})
+    (item, *_) = read(root, [])
+    assert item["sex"] == "" and math.isnan(item["age"])
+    rows = pd.read_csv(root / "full_df.csv")
+    rows.assign(**{"Patient Sex": ["Female"] * 2 + ["?"] * 2, "Patient Age": [61, 61, "", ""]}).to_csv(
+        root / "full_df.csv", index=False
+    )
+    people = {(item["patient"], item["sex"], str(item["age"])) for item in read(root, [])}
+    assert people == {("odir5k_7", "female", "61.0"), ("odir5k_8", "", "nan")}
 
 
 def test_decisive_keywords_say_all_eight_letters(tmp_path: Path) -> None:

@@ -71,9 +71,9 @@ def test_every_column_arrives_in_the_item(tmp_path: Path) -> None:
     path = write_table(
         tmp_path,
         [
-            "image,vessel,fov,patient,eye,split,id,dataset,amd",
-            "a.png,masks/a.png,masks/a.png,p1,Left,test,case-1,clinic,1",
-            "b.png,,,,,train,,,",
+            "image,vessel,fov,patient,eye,sex,age,split,id,dataset,amd",
+            "a.png,masks/a.png,masks/a.png,p1,Left,Female,61.5,test,case-1,clinic,1",
+            "b.png,,,,,m,,train,,,",
         ],
         images=AB,
     )
@@ -86,11 +86,24 @@ def test_every_column_arrives_in_the_item(tmp_path: Path) -> None:
         "dataset": "clinic",
         "patient": "table_p1",
         "eye": "left",
+        "sex": "female",
+        "age": 61.5,
         "id": "case-1",
         "split": "test",
     }
     assert (second["dataset"], second["patient"], second["eye"]) == ("table", "table_b", "")
+    assert second["sex"] == "male" and math.isnan(second["age"])
     assert "vessel" not in second
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [("a.png,w,61", "row 2: sex must be female, male, other or blank, got 'w'"), ("a.png,f,old", "got 'old'")],
+)
+def test_sex_and_age_that_cannot_be_read_name_the_row(line: str, message: str, tmp_path: Path) -> None:
+    path = write_table(tmp_path, ["image,sex,age", line], images=("a.png",))
+    with pytest.raises(DatasetError, match=message):
+        read(path, [])
 
 
 def test_labels_are_numbers_words_or_blank(tmp_path: Path) -> None:

@@ -111,6 +111,34 @@ def test_table_has_one_row_per_photograph_sorted_by_id(tmp_path: Path) -> None:
     assert table["decision_glaucoma"].tolist() == [0, 0, 0, 1]
 
 
+def test_groups_of_patients_are_scored_where_they_are_known(tmp_path: Path) -> None:
+    write(tmp_path / "unknown", mixed())
+    assert not (tmp_path / "unknown/subgroups.csv").exists()
+    entries = [
+        photograph(f"{i:02d}", "odir5k", (i / 40, 0.5), (float(i % 2), NAN), sex="female", age=40.0 + i)
+        for i in range(40)
+    ]
+    _, table = write(tmp_path / "known", entries)
+    assert table["sex"].unique().tolist() == ["female"]
+    assert table["age"].tolist() == [40.0 + i for i in range(40)]
+    groups = pd.read_csv(tmp_path / "known/subgroups.csv").set_index("group")
+    assert groups.loc["female", "n"] == 40
+    assert groups.loc["under 50", "remark"].startswith("too few to score: 5 with it")
+
+
+def test_the_log_names_the_weakest_source_first(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    entries = [
+        photograph(f"{name}{i:02d}", name, (score, 0.5), (float(i % 2), NAN))
+        for name, scores in (("good", (0.1, 0.9)), ("bad", (0.9, 0.1)))
+        for i in range(20)
+        for score in scores[i % 2 : i % 2 + 1]
+    ]
+    with caplog.at_level("INFO"):
+        summary, _ = write(tmp_path, entries)
+    assert [row["dataset"] for row in summary["sources_by_auc"]["normal"]] == ["bad", "good"]
+    assert "AUC of normal, the lowest first: bad 0.000 [0.000, 0.000], good 1.000" in caplog.text
+
+
 def test_unknown_is_empty_in_the_table(tmp_path: Path) -> None:
     table = write(tmp_path, mixed())[1].set_index("id")
     assert table.loc[["c", "d"], "vessel_inside_fov_dice"].isna().all()

@@ -65,6 +65,8 @@ def photograph(
     vessel: list[list[float]] | None = None,
     reference: list[list[int]] | None = None,
     fov: list[list[int]] | None = None,
+    sex: str = "",
+    age: float = NAN,
 ) -> dict[str, Any]:
     """What batch and output hold of one photograph; ``vessel`` are probabilities, ``reference`` None is unknown."""
     height, width = (1, 1) if vessel is None else (len(vessel), len(vessel[0]))
@@ -72,6 +74,8 @@ def photograph(
         "id": name,
         "dataset": dataset,
         "patient": f"patient of {name}",
+        "sex": sex,
+        "age": age,
         "image_path": f"{name}.png",
         "has_vessel": torch.tensor(reference is not None),
         "label_disease": torch.tensor(labels),

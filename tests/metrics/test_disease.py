@@ -129,6 +129,24 @@ def test_each_disease_has_its_own_inclusive_threshold() -> None:
     assert [disease["sensitivity"] for disease in diseases.values()] == [1, 0]
 
 
+def test_probabilities_are_judged_by_prevalence_intercept_slope_and_net_benefit() -> None:
+    """Odds of 1 to 3 and of 3 to 1 in fact, told as 1 to 9 and 9 to 1: right on average, twice too extreme."""
+    labels = np.array([[1.0], [0], [0], [0], [0], [1], [1], [1]] * 5)
+    probabilities = np.array([[0.1]] * 4 + [[0.9]] * 4)
+    patients = [str(i) for i in range(40)]
+    scores = disease_scores(np.tile(probabilities, (5, 1)), labels, [0.5], ["amd"], patients)["per_disease"]["amd"]
+    assert scores["prevalence"] == 0.5
+    assert scores["calibration_intercept"] == pytest.approx(0, abs=1e-9)
+    assert scores["calibration_slope"] == pytest.approx(0.5)
+    for key in ("calibration_intercept", "calibration_slope"):
+        lower, upper = scores[f"{key}_interval"]
+        assert lower < scores[key] < upper
+    curve = scores["decision_curve"]
+    at_half = curve["threshold"].index(0.5)
+    assert curve["net_benefit"][at_half] == pytest.approx(15 / 40 - 5 / 40)
+    assert curve["treat_all"][at_half] == pytest.approx(0)
+
+
 def test_scores_of_a_disease_without_both_classes_are_nan_and_stay_out_of_the_macro() -> None:
     # Defined; no positive; all unknown.
     probabilities = np.array([[0.9, 0.9, 0.9], [0.1, 0.1, 0.1]] * 10)
@@ -141,6 +159,7 @@ def test_scores_of_a_disease_without_both_classes_are_nan_and_stay_out_of_the_ma
     assert np.isnan(no_positive["auc_interval"]).all()
     assert no_positive["specificity"] == 0.5
     assert unknown["n"] == 0
+    assert np.isnan(unknown.pop("decision_curve")["net_benefit"]).all()
     assert all(np.isnan(value).all() for key, value in unknown.items() if key not in ("n", "positives"))
     assert scores["macro"]["auc"] == 1
     assert scores["macro"]["auc_interval"] == [1, 1]

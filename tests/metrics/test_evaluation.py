@@ -20,6 +20,7 @@ from vmnet_monai.metrics import (
     probability_histogram,
     score_regions,
     segmentation_report,
+    sources_by_auc,
 )
 
 NAN = float("nan")
@@ -91,6 +92,20 @@ def test_calibration_is_scored_before_it_as_well() -> None:
         assert part["brier_uncalibrated"] == pytest.approx((0.0001 + 0.0361) / 2)
 
 
+def test_the_source_in_which_a_disease_is_found_worst_comes_first() -> None:
+    """Two with and two without in each of both; the third has nobody without."""
+    datasets = ["a"] * 4 + ["b"] * 4 + ["c"]
+    probabilities = np.array([0.1, 0.2, 0.8, 0.9, 0.1, 0.8, 0.2, 0.9, 0.5])[:, None]
+    labels = np.array([0.0, 0, 1, 1, 0, 0, 1, 1, 1])[:, None]
+    scores = disease_report(datasets, probabilities, probabilities, labels, [0.5], ["amd"], [str(i) for i in range(9)])
+    rows = sources_by_auc(scores, min_count=2)["amd"]
+    assert [(row["dataset"], row["auc"], row["positives"], row["n"]) for row in rows] == [
+        ("b", 0.75, 2, 4),
+        ("a", 1, 2, 4),
+    ]
+    assert sources_by_auc(scores, min_count=3) == {}
+
+
 def test_dataset_without_labels_is_left_out() -> None:
     scores = report([[0], [1], [NAN], [NAN]], [[0.1], [0.9], [0.4], [0.6]])
     assert list(scores) == ["odir5k", "all"]
@@ -150,7 +165,7 @@ PROBABILITIES = np.array([[0.3, NAN], [0.7, 0.8], [0.5, 0.9]])
 def test_table_has_a_row_per_image_with_what_is_known_of_it() -> None:
     table = evaluation_table(IMAGES, ["normal", "glaucoma"], PROBABILITIES, [[0, None], [1, 0], [0, 1]])
     assert table.columns.tolist() == [
-        *("id", "dataset", "patient", "vessel_inside_fov_dice"),
+        *("id", "dataset", "patient", "sex", "age", "vessel_inside_fov_dice"),
         *("probability_normal", "label_normal", "decision_normal"),
         *("probability_glaucoma", "label_glaucoma", "decision_glaucoma"),
     ]

@@ -7,18 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
-from scipy.special import expit, logit
+from scipy.special import expit
 
 from vmnet_monai.metrics.disease import check_table
+from vmnet_monai.metrics.reliability import log_odds
 
 IDENTITY = (1.0, 0.0)
 """Scale and shift that leave probabilities as they are."""
 
 MINIMUM_SCALE = 0.05
 """Keeps the order of the photographs, and so the AUC: at 0 all become equal, below it the order turns round."""
-
-PROBABILITY_EPS = 2.0**-24
-"""Distance kept from 0 and 1, where the logit is infinite: the largest float32 below 1 lies this far from it."""
 
 
 def platt_scaling(probabilities: NDArray[np.floating], labels: NDArray[np.floating]) -> tuple[float, float]:
@@ -43,7 +41,7 @@ def platt_scaling(probabilities: NDArray[np.floating], labels: NDArray[np.floati
         >>> rng = np.random.default_rng(0)
         >>> truly = rng.uniform(0.05, 0.95, 20000)
         >>> labels = (rng.uniform(size=truly.size) < truly).astype(float)
-        >>> overconfident = expit(2 * logit(truly))
+        >>> overconfident = expit(2 * log_odds(truly))
         >>> scale, _ = platt_scaling(overconfident, labels)
         >>> round(scale, 1)  # halves the log odds again
         0.5
@@ -51,7 +49,7 @@ def platt_scaling(probabilities: NDArray[np.floating], labels: NDArray[np.floati
     probabilities, labels = np.asarray(probabilities, dtype=np.float64), np.asarray(labels, dtype=np.float64)
     check_table(probabilities[:, np.newaxis], labels[:, np.newaxis])
     known = ~np.isnan(labels)
-    x, present = _logit(probabilities[known]), labels[known] == 1
+    x, present = log_odds(probabilities[known]), labels[known] == 1
     positives, negatives = present.sum(), (~present).sum()
     if not positives or not negatives:
         return IDENTITY
@@ -88,8 +86,4 @@ def platt_scaled(probabilities: ArrayLike, calibration: Sequence[tuple[float, fl
         raise ValueError("probabilities must lie within 0 to 1: apply the sigmoid first")
     if not (scale > 0).all():
         raise ValueError(f"the scale of a calibration must be above 0, got {scale.tolist()}: fit it, or give 1")
-    return expit(scale * _logit(values) + shift)
-
-
-def _logit(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-    return logit(np.clip(probabilities, PROBABILITY_EPS, 1 - PROBABILITY_EPS))
+    return expit(scale * log_odds(values) + shift)

@@ -104,7 +104,7 @@ def read_run(folder: str | Path) -> pd.DataFrame:
 
     table = read_table(scores_path(folder))
     # Names are text, also "NA" and "007"; only an empty cell is undefined.
-    scores = [column for column in table.rows.columns if column not in ("id", "dataset", "patient")]
+    scores = [column for column in table.rows.columns if column not in ("id", "dataset", "patient", "sex")]
     rows = table.with_decimal_points(scores).reset_index(drop=True)
     rows = rows.mask(rows == "")
     return rows.assign(**{column: _numbers(rows[column]) for column in scores})

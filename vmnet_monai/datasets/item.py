@@ -16,13 +16,16 @@ from vmnet_monai.io.tables import TableError, read_table
 
 Item = dict[str, Any]
 """``image`` str path, a mask per structure (such as ``vessel``) and ``fov`` str path or key absent, ``disease`` list of
-floats (1 present, 0 absent, NaN unknown), ``dataset``, ``patient``, ``eye`` ("left", "right" or ""), ``id``, and
-``split`` or key absent. What only some datasets say (a grade, the fovea) has keys of its own, see their readers. A path
-may be the address of a slice (:func:`vmnet_monai.io.slices.slice_address`), that of a mask also one of
-:mod:`vmnet_monai.io.masks`."""
+floats (1 present, 0 absent, NaN unknown), ``dataset``, ``patient``, ``eye`` ("left", "right" or ""), ``sex``
+("female", "male", "other" or ""), ``age`` (years, NaN unknown), ``id``, and ``split`` or key absent. What only some
+datasets say (a grade, the fovea) has keys of its own, see their readers. A path may be the address of a slice
+(:func:`vmnet_monai.io.slices.slice_address`), that of a mask also one of :mod:`vmnet_monai.io.masks`."""
 
-COMMON_KEYS = frozenset({"image", "disease", "dataset", "patient", "eye", "id", "split"})
+COMMON_KEYS = frozenset({"image", "disease", "dataset", "patient", "eye", "sex", "age", "id", "split"})
 """Keys, besides the masks, of the items of all datasets."""
+
+SEXES = ("", "female", "male", "other")
+"""What an item says of the patient's sex; empty where unknown."""
 
 IMAGE_SUFFIXES = frozenset(
     {".bmp", ".gif", ".jfif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
@@ -30,6 +33,7 @@ IMAGE_SUFFIXES = frozenset(
 """Suffixes of image files, in lower case; their formats are :data:`vmnet_monai.io.images.IMAGE_FORMATS`."""
 
 _NAMES_SHOWN = 3
+_OLDEST_YEARS = 150
 
 
 class DatasetError(ValueError):
@@ -49,6 +53,8 @@ def make_item(
     diseases: Sequence[str],
     patient: str | None = None,
     eye: str = "",
+    sex: str = "",
+    age: float = math.nan,
     split: str | None = None,
     **masks: Path | str | None,
 ) -> Item:
@@ -62,6 +68,8 @@ def make_item(
         diseases: the requested columns of ``disease``.
         patient: the patient's name, unique in the dataset; None where unknown: each photograph is its own patient.
         eye: "left", "right" or "" where unknown.
+        sex: of the patient, one of :data:`SEXES`, "" where unknown.
+        age: of the patient when photographed, in years; NaN where unknown.
         split: the official part "train", "val" or "test"; None where the dataset has none.
         masks: by structure the mask (or its slice), and as ``fov`` that of the field of view; None where there is none.
 
@@ -79,6 +87,8 @@ def make_item(
         "dataset": reader,
         "patient": f"{reader}_{name if patient is None else patient}",
         "eye": eye,
+        "sex": sex,
+        "age": age,
         "id": f"{reader}_{name}",
     }
     return item if split is None else item | {"split": split}
@@ -234,6 +244,27 @@ def is_positive(text: str) -> bool:
         return 0 < float(text) < math.inf
     except ValueError:
         return False
+
+
+def age_in_years(text: str) -> float:
+    """Read an age in years, NaN of an empty cell.
+
+    Raises:
+        ValueError: when it is no number from 0 to 150.
+
+    Example:
+        >>> age_in_years("61"), age_in_years("")
+        (61.0, nan)
+    """
+    if not text:
+        return math.nan
+    try:
+        age = float(text)
+    except ValueError:
+        age = math.nan
+    if not 0 <= age <= _OLDEST_YEARS:
+        raise ValueError(f"age must be 0 to {_OLDEST_YEARS} years or blank, got {text!r}")
+    return age
 
 
 def warn_counted(names: Sequence[str], what: str, shown: int = _NAMES_SHOWN) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from vmnet_monai.datasets.item import (
+    SEXES,
     DatasetError,
     Item,
     existing_dir,
@@ -48,8 +49,9 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
 
     https://odir2019.grand-challenge.org. The table's own columns N to O are per patient, so the labels come from each
     eye's diagnostic keywords, see :func:`eye_letters`. Where these name a finding, all eight letters are known; where
-    they describe the photograph only, none is. Left out with a warning: rows without photograph, images that show
-    no fundus, and eyes whose keywords name both normal and a disease.
+    they describe the photograph only, none is. Sex and age are those of the table, where it has them. Left out with a
+    warning: rows without photograph, images that show no fundus, and eyes whose keywords name both normal and a
+    disease.
 
     Raises:
         DatasetError: when the table is missing, unreadable or contradicts itself, or no photograph is there.
@@ -61,7 +63,7 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
     missing: list[str] = []
     no_fundus: list[str] = []
     contradictory: list[str] = []
-    for patient, eye, filename, keywords in eyes.itertuples(index=False):
+    for patient, eye, filename, keywords, sex, age in eyes.itertuples(index=False):
         words = {word.strip() for word in _KEYWORD_SEPARATOR.split(keywords)} - {""}
         letters = eye_letters(words)
         if filename not in images:
@@ -80,6 +82,8 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
                     diseases=diseases,
                     patient=patient,
                     eye=eye,
+                    sex=sex,
+                    age=age,
                 )
             )
     warn_counted(missing, "ODIR-5K rows without photograph left out")
@@ -100,12 +104,15 @@ def eye_letters(keywords: set[str]) -> set[str]:
 
 
 def _read_eyes(root: Path) -> pd.DataFrame:
-    """One row per eye: patient, eye, filename, keywords."""
+    """One row per eye: patient, eye, filename, keywords, sex, age."""
     path = next((root / name for name in TABLES if (root / name).is_file()), None)
     if path is None:
         raise DatasetError(f"{root} holds no ODIR-5K table ({', '.join(TABLES)}); set dataset_dir to its folder.")
     columns = [f"{side}-{column}" for side in _SIDES.values() for column in ("Fundus", "Diagnostic Keywords")]
     rows = read_rows(path, required=("ID", *columns))
+    blank = pd.Series("", index=rows.index)
+    sex = rows.get("Patient Sex", blank).str.lower()
+    age = pd.to_numeric(rows.get("Patient Age", blank), errors="coerce")
     eyes = pd.concat(
         pd.DataFrame(
             {
@@ -113,6 +120,8 @@ def _read_eyes(root: Path) -> pd.DataFrame:
                 "eye": eye,
                 "filename": rows[f"{side}-Fundus"],
                 "keywords": rows[f"{side}-Diagnostic Keywords"],
+                "sex": sex.where(sex.isin(SEXES), ""),
+                "age": age,
             }
         )
         for eye, side in _SIDES.items()

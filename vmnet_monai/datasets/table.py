@@ -11,7 +11,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from vmnet_monai.datasets.item import DatasetError, DatasetWarning, Item, make_item, read_rows, warn_counted
+from vmnet_monai.datasets.item import (
+    SEXES,
+    DatasetError,
+    DatasetWarning,
+    Item,
+    age_in_years,
+    make_item,
+    read_rows,
+    warn_counted,
+)
 from vmnet_monai.datasets.names import MAX_NAME_BYTES, is_safe_id, names_from_paths
 from vmnet_monai.diseases import VOCABULARY, near_matches
 from vmnet_monai.io.masks import parse_mask_address
@@ -20,13 +29,14 @@ from vmnet_monai.io.tables import TABLE_SUFFIXES
 
 NAME = "table"
 
-RESERVED_COLUMNS = ("image", "vessel", "fov", "patient", "eye", "split", "id", "dataset")
+RESERVED_COLUMNS = ("image", "vessel", "fov", "patient", "eye", "sex", "age", "split", "id", "dataset")
 """Columns that are no labels; only ``image`` is required."""
 
 MASK_PREFIX = "mask_"
 """Columns of masks of other structures than vessels: ``mask_lesion`` is the mask of the structure ``lesion``."""
 
 _EYES = ("", "left", "right")
+_SEXES = {name: sex for sex in SEXES for name in (sex, sex[:1])}
 _SPLITS = ("train", "val", "test")
 _ABSENT, _PRESENT = ("0", "0.0", "0,0", "false"), ("1", "1.0", "1,0", "true")
 _LABELS = {"": math.nan, **dict.fromkeys(_ABSENT, 0.0), **dict.fromkeys(_PRESENT, 1.0)}
@@ -38,10 +48,11 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
 
     Paths are relative to the table; a path may address a slice (:func:`vmnet_monai.io.slices.slice_address`), that of a
     mask also the colours of a label picture (:func:`vmnet_monai.io.masks.colour_address`). ``eye`` is left or right,
-    ``split`` is train, val or test, in every row or in none. Without ``patient``, each photograph counts as its own
-    patient; without ``id``, it is made from the path. Label columns are those named by a vocabulary key or requested in
-    ``diseases``: 1 or true, 0 or false, blank for unknown. Other columns are ignored, which a warning says. How the
-    file may be written: :func:`vmnet_monai.io.tables.read_table`.
+    ``sex`` female, male or other (or f, m, o), ``age`` in years, ``split`` is train, val or test, in every row or in
+    none. Without ``patient``, each photograph counts as its own patient; without ``id``, it is made from the path.
+    Label columns are those named by a vocabulary key or requested in ``diseases``: 1 or true, 0 or false, blank for
+    unknown. Other columns are ignored, which a warning says. How the file may be written:
+    :func:`vmnet_monai.io.tables.read_table`.
 
     Args:
         dataset_dir: the table, or a folder that holds exactly one.
@@ -74,6 +85,13 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
         eye = row.get("eye", "").lower()
         if eye not in _EYES:
             raise DatasetError(f"{place}: eye must be left, right or blank, got {row['eye']!r}; correct it.")
+        sex = row.get("sex", "").lower()
+        if sex not in _SEXES:
+            raise DatasetError(f"{place}: sex must be female, male, other or blank, got {row['sex']!r}; correct it.")
+        try:
+            age = age_in_years(row.get("age", ""))
+        except ValueError as error:
+            raise DatasetError(f"{place}: {error}; correct it.") from error
         item = make_item(
             reader=NAME,
             name=name.removeprefix(f"{NAME}_"),
@@ -82,6 +100,8 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
             diseases=diseases,
             patient=row.get("patient") or None,
             eye=eye,
+            sex=_SEXES[sex],
+            age=age,
             split=row.get("split") or None,
             **{
                 column.removeprefix(MASK_PREFIX): path.parent / row[column] if row[column] else None
@@ -138,7 +158,7 @@ def _is_table(path: Path) -> bool:
 
 
 def _rows(path: Path) -> pd.DataFrame:
-    rows = read_rows(path, required=("image",))
+    rows = read_rows(path, required=("image",), numbers=("age",))
     # Systems differ in how they compose letters: one patient is one patient, an id one file.
     composed = {c: rows[c].map(lambda text: unicodedata.normalize("NFC", text)) for c in ("id", "patient") if c in rows}
     return rows.assign(**composed)

@@ -31,8 +31,8 @@ class PredictionCollector:
 
     Attach it before the handlers that use it. It expects the engine's decollated output to hold ``pred_disease`` (K,),
     probabilities, ``label_disease`` (K,), ``fov_reference`` (1, H, W) and per structure ``pred_<structure>``,
-    probabilities, and ``<structure>_reference`` (1, H, W), and the batch to hold ``id``, ``dataset``, ``patient`` and
-    ``has_<structure>``. A network of a single task leaves its other keys out.
+    probabilities, and ``<structure>_reference`` (1, H, W), and the batch to hold ``id``, ``dataset``, ``patient``,
+    ``sex``, ``age`` and ``has_<structure>``. A network of a single task leaves its other keys out.
 
     Args:
         structures: keys of the structures.
@@ -99,6 +99,8 @@ class PredictionCollector:
                     probabilities=_floats(output["pred_disease"]) if "pred_disease" in output else unknown,
                     labels=labels,
                     structures=self._score(batch, output),
+                    sex=batch["sex"],
+                    age=float(batch["age"]),
                 )
             )
 

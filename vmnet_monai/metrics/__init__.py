@@ -5,7 +5,9 @@ from __future__ import annotations
 from vmnet_monai.metrics.binary import CALIBRATION_BINS, confusion_scores, roc_auc, roc_auc_of_counts
 from vmnet_monai.metrics.bootstrap import patient_bootstrap_interval
 from vmnet_monai.metrics.comparison import compare_systems, comparison_table
+from vmnet_monai.metrics.decision import DECISION_THRESHOLDS, decision_curve
 from vmnet_monai.metrics.disease import (
+    MIN_COUNT,
     DiseaseROCAUC,
     disease_scores,
     mean_defined,
@@ -22,7 +24,9 @@ from vmnet_monai.metrics.evaluation import (
     pooled,
     score_regions,
     segmentation_report,
+    sources_by_auc,
 )
+from vmnet_monai.metrics.reliability import calibration_intercept, calibration_slope
 from vmnet_monai.metrics.segmentation import (
     PROBABILITY_LEVELS,
     ClDiceMetric,
@@ -36,10 +40,14 @@ from vmnet_monai.metrics.segmentation import (
     probability_levels,
     segmentation_scores,
 )
+from vmnet_monai.metrics.subgroups import AGE_LIMITS, age_group, subgroup_scores
 
 __all__ = [
+    "AGE_LIMITS",
     "CALIBRATION_BINS",
+    "DECISION_THRESHOLDS",
     "INSIDE_FOV",
+    "MIN_COUNT",
     "PROBABILITY_LEVELS",
     "ClDiceMetric",
     "DiseaseROCAUC",
@@ -47,12 +55,16 @@ __all__ = [
     "ImageScores",
     "LabelledDiceMetric",
     "add_histograms",
+    "age_group",
     "balanced_accuracy_among_parts",
+    "calibration_intercept",
+    "calibration_slope",
     "centreline_dice",
     "compare_systems",
     "comparison_table",
     "components_difference",
     "confusion_scores",
+    "decision_curve",
     "disease_report",
     "disease_scores",
     "evaluation_summary",
@@ -69,5 +81,7 @@ __all__ = [
     "score_regions",
     "segmentation_report",
     "segmentation_scores",
+    "sources_by_auc",
+    "subgroup_scores",
     "within_source_auc",
 ]

@@ -13,6 +13,11 @@ from sklearn.metrics import average_precision_score, brier_score_loss, cohen_kap
 
 from vmnet_monai.metrics.binary import CALIBRATION_BINS, confusion_scores, roc_auc, roc_auc_of_counts
 from vmnet_monai.metrics.bootstrap import patient_bootstrap_interval
+from vmnet_monai.metrics.decision import decision_curve
+from vmnet_monai.metrics.reliability import calibration_intercept, calibration_slope
+
+MIN_COUNT = 10
+"""Photographs with a disease, and as many without, from which its scores within a source are worth looking at."""
 
 _CONFUSION_KEYS = ("sensitivity", "specificity", "precision", "f1", "accuracy")
 _MACRO_KEYS = ("auc", "average_precision", *_CONFUSION_KEYS, "kappa", "calibration_error", "brier")
@@ -44,21 +49,24 @@ def disease_scores(
     Returns:
         Python numbers, lists and dicts:
 
-        - ``per_disease``: by disease key: ``n`` known and ``positives`` among them; ``auc`` (ROC) and ``auc_interval``
-          [lower, upper], ``average_precision``, ``sensitivity``, ``specificity``, ``precision``, ``f1``, ``accuracy``,
-          ``kappa`` (Cohen's), ``calibration_error`` (expected, of the probability of presence, 15 equal-width bins)
-          and ``brier`` (mean squared distance of probability and label). AUC, average precision, kappa and Brier
-          score are scikit-learn's.
-        - ``macro``: the mean of each of these scores over the diseases where it is defined. The interval of the AUC
-          rests on the resamples in which each of its diseases has both classes.
+        - ``per_disease``: by disease key: ``n`` known, ``positives`` among them and their fraction, ``prevalence``;
+          ``auc`` (ROC) and ``auc_interval`` [lower, upper]; ``calibration_intercept``, ``calibration_slope``, each with
+          ``_interval``, see :mod:`vmnet_monai.metrics.reliability`; ``decision_curve``, see
+          :func:`~vmnet_monai.metrics.decision_curve`; ``average_precision``, ``sensitivity``, ``specificity``,
+          ``precision``, ``f1``, ``accuracy``, ``kappa`` (Cohen's), ``calibration_error`` (expected, of the probability
+          of presence, 15 equal-width bins) and ``brier`` (mean squared distance of probability and label). AUC, average
+          precision, kappa and Brier score are scikit-learn's.
+        - ``macro``: the mean of each score from the AUC to the Brier score over the diseases where it is defined. The
+          interval of the AUC rests on the resamples in which each of its diseases has both classes.
         - ``micro``: the same scores over all known entries of the table, flattened.
         - ``odir_final_score``: mean of the micro kappa, accuracy and AUC, which is what the evaluation of the ODIR-2019
           challenge computes: its "F1" over both classes of the flattened table equals accuracy.
         - ``rfmid_score``: mean of the macro AUC and the macro average precision, as in the RFMiD (RIADD) challenge.
 
-        A score is NaN where it is undefined: AUC and average precision unless both classes are known, sensitivity and
-        f1 without a label of presence, specificity without one of absence, precision where nothing is positive, kappa
-        where labels and decisions all belong to one class, everything without a known label.
+        A score is NaN where it is undefined: intercept and slope as their functions say, AUC and average precision
+        unless both classes are known, sensitivity and f1 without a label of presence, specificity without one of
+        absence, precision where nothing is positive, kappa where labels and decisions all belong to one class,
+        everything without a known label.
 
     Raises:
         ValueError: when a length differs, a probability or threshold is outside 0 to 1, or a label is not 1, 0 or NaN.
@@ -90,9 +98,15 @@ def disease_scores(
     for k, name in enumerate(label_names):
         rows = known[:, k]
         p, y = probabilities[rows, k], labels[rows, k]
-        per_disease[name] = _binary_scores(p, y, positive[rows, k])
-        interval = patient_bootstrap_interval(auc_of_rows(p, y), patient[rows].tolist(), bootstrap_samples, seed)
-        per_disease[name]["auc_interval"] = list(interval)
+        per_disease[name] = _binary_scores(p, y, positive[rows, k]) | {
+            "prevalence": float(y.mean()) if y.size else float("nan"),
+            "calibration_intercept": calibration_intercept(p, y),
+            "calibration_slope": calibration_slope(p, y),
+            "decision_curve": decision_curve(p, y),
+        }
+        for key, statistic in _resampled(p, y).items():
+            interval = patient_bootstrap_interval(statistic, patient[rows].tolist(), bootstrap_samples, seed)
+            per_disease[name][f"{key}_interval"] = list(interval)
 
     macro: dict[str, Any] = {key: mean_defined([s[key] for s in per_disease.values()]) for key in _MACRO_KEYS}
     columns = [
@@ -116,7 +130,10 @@ def disease_scores(
 
 
 def within_source_auc(
-    probabilities: NDArray[np.floating], labels: NDArray[np.floating], datasets: Sequence[str], min_count: int = 10
+    probabilities: NDArray[np.floating],
+    labels: NDArray[np.floating],
+    datasets: Sequence[str],
+    min_count: int = MIN_COUNT,
 ) -> tuple[float, dict[tuple[str, int], float]]:
     """Mean area under the ROC curve over the pairs of dataset and disease, each scored within its dataset alone.
 
@@ -216,6 +233,15 @@ def _binary_scores(p: NDArray[np.float64], y: NDArray[np.float64], positive: NDA
         "kappa": float("nan") if one_class else float(cohen_kappa_score(y, positive)),
         "calibration_error": calibration_error.item(),
         "brier": float(brier_score_loss(y, p)) if len(y) else float("nan"),
+    }
+
+
+def _resampled(p: NDArray[np.float64], y: NDArray[np.float64]) -> dict[str, Callable[[NDArray[np.intp]], float]]:
+    """Make the statistics of (n,) probabilities and known labels that are given with an interval."""
+    return {
+        "auc": auc_of_rows(p, y),
+        "calibration_intercept": lambda rows: calibration_intercept(p[rows], y[rows]),
+        "calibration_slope": lambda rows: calibration_slope(p[rows], y[rows]),
     }
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from vmnet_monai.metrics.disease import disease_scores
+from vmnet_monai.metrics.disease import MIN_COUNT, disease_scores
 from vmnet_monai.metrics.segmentation import (
     PROBABILITY_LEVELS,
     histogram_scores,
@@ -29,6 +29,7 @@ __all__ = [
     "pooled",
     "score_regions",
     "segmentation_report",
+    "sources_by_auc",
 ]
 
 ALL_DATASETS = "all"
@@ -55,6 +56,10 @@ class ImageScores:
     """1 present, 0 absent, NaN unknown, per disease."""
     structures: dict[str, dict[str, dict[str, float]]]
     """Scores by structure and region, "inside_fov" and "whole_image"; a structure without mask is left out."""
+    sex: str = ""
+    """Of the patient; empty where unknown."""
+    age: float = float("nan")
+    """Of the patient, in years; NaN where unknown."""
 
 
 def score_regions(
@@ -114,13 +119,16 @@ def evaluation_table(
         decisions: N rows of K, 1 positive, 0 negative, None undecided.
 
     Returns:
-        The columns ``id``, ``dataset``, ``patient``; per structure, region and score ``vessel_inside_fov_dice`` and so
-        on; per disease ``probability_<disease>``, ``label_<disease>`` and ``decision_<disease>``. What is undefined or
-        unknown is NaN.
+        The columns ``id``, ``dataset``, ``patient``, ``sex``, ``age``; per structure, region and score
+        ``vessel_inside_fov_dice`` and so on; per disease ``probability_<disease>``, ``label_<disease>`` and
+        ``decision_<disease>``. What is undefined or unknown is NaN.
     """
     rows = []
     for image, of_image, decided in zip(images, probabilities.tolist(), decisions, strict=True):
-        row: dict[str, Any] = {"id": image.id, "dataset": image.dataset, "patient": image.patient}
+        row: dict[str, Any] = {
+            **{"id": image.id, "dataset": image.dataset, "patient": image.patient},
+            **{"sex": image.sex, "age": image.age},
+        }
         for structure, by_region in image.structures.items():
             for region, scores in by_region.items():
                 row |= {f"{structure}_{region}_{name}": value for name, value in scores.items()}
@@ -156,7 +164,7 @@ def evaluation_summary(
 
     Returns:
         ``split``; ``photographs``, their number; ``thresholds``; structure -> region -> :func:`segmentation_report`;
-        ``disease``, the :func:`disease_report`. A score that is undefined is NaN.
+        ``disease``, the :func:`disease_report`; ``sources_by_auc``, see there. A score that is undefined is NaN.
     """
     structures: dict[str, dict[str, Any]] = {structure: {} for structure in structure_thresholds}
     for structure, by_region in histograms.items():
@@ -169,21 +177,23 @@ def evaluation_summary(
             structures[structure][region] = segmentation_report(
                 pd.DataFrame(rows), by_dataset, structure_thresholds[structure]
             )
+    diseases = disease_report(
+        [image.dataset for image in images],
+        probabilities,
+        np.array([image.probabilities for image in images]),
+        np.array([image.labels for image in images]),
+        list(disease_thresholds.values()),
+        list(disease_thresholds),
+        [image.patient for image in images],
+        seed,
+    )
     return {
         "split": split,
         "photographs": len(images),
         "thresholds": {**structure_thresholds, **disease_thresholds},
         **structures,
-        "disease": disease_report(
-            [image.dataset for image in images],
-            probabilities,
-            np.array([image.probabilities for image in images]),
-            np.array([image.labels for image in images]),
-            list(disease_thresholds.values()),
-            list(disease_thresholds),
-            [image.patient for image in images],
-            seed,
-        ),
+        "disease": diseases,
+        "sources_by_auc": sources_by_auc(diseases),
     }
 
 
@@ -253,6 +263,26 @@ def disease_report(
         for scores, scores_before in zip(_parts_of(report[name]), _parts_of(before), strict=True):
             scores |= {f"{key}_uncalibrated": scores_before[key] for key in ("calibration_error", "brier")}
     return report
+
+
+def sources_by_auc(report: Mapping[str, Any], min_count: int = MIN_COUNT) -> dict[str, list[dict[str, Any]]]:
+    """Order the sources of each disease by their AUC, the lowest first: where the network is weakest is said first.
+
+    Args:
+        report: of :func:`disease_report`.
+        min_count: a source counts with at least this many photographs that have the disease and as many that have not.
+
+    Returns:
+        disease -> ``dataset``, ``auc``, ``auc_interval``, ``n`` and ``positives`` of each source that counts; diseases
+        that no source has enough photographs of are left out.
+    """
+    ordered: dict[str, list[dict[str, Any]]] = {}
+    for dataset, scores in report.items():
+        for disease, one in scores["per_disease"].items():
+            if dataset != ALL_DATASETS and min(one["positives"], one["n"] - one["positives"]) >= min_count:
+                said = {key: one[key] for key in ("auc", "auc_interval", "n", "positives")}
+                ordered.setdefault(disease, []).append({"dataset": dataset, **said})
+    return {disease: sorted(rows, key=lambda row: row["auc"]) for disease, rows in ordered.items()}
 
 
 def _parts_of(scores: dict[str, Any]) -> list[dict[str, Any]]:
