@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 from scipy.ndimage import binary_dilation, label
 from skimage.transform import downscale_local_mean
@@ -265,6 +266,18 @@ def test_concurrent_writers_leave_one_whole_dataset(tmp_path: Path) -> None:
         list(pool.map(lambda _: write_phantoms(tmp_path / "both", count=2, size_px=64), range(2)))
     write_phantoms(tmp_path / "one", count=2, size_px=64)
     assert tree(tmp_path / "both") == tree(tmp_path / "one")
+
+
+def test_one_core_and_several_write_the_same_files_and_move_no_random_numbers(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = torch.get_rng_state()
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
+    alone = tree(write_phantoms(tmp_path / "one", count=25, size_px=64).parent)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
+    together = tree(write_phantoms(tmp_path / "three", count=25, size_px=64).parent)
+    assert alone == together == tree(dataset)
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_no_phantoms_at_all_are_refused(tmp_path: Path) -> None:

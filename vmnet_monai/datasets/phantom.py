@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +13,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from vmnet_monai.datasets import phantom_drawing as draw
@@ -157,11 +161,38 @@ def _write_phantom(directory: Path, index: int, size_px: int, seed: int) -> dict
     }
 
 
+class _Drawing(Dataset[dict[str, str | int]]):
+    """Writes the phantom of an index when it is asked for it; gives its row of the index file."""
+
+    def __init__(self, directory: Path, count: int, size_px: int, seed: int) -> None:
+        self.directory, self.count, self.size_px, self.seed = directory, count, size_px, seed
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> dict[str, str | int]:
+        return _write_phantom(self.directory, index, self.size_px, self.seed)
+
+
+def _rows(drawing: _Drawing) -> DataLoader[dict[str, str | int]]:
+    """Draw in as many processes as there are cores, where these are forked; in this one elsewhere."""
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1
+    processes = min(cores, len(drawing)) if cores > 1 else 0
+    return DataLoader(
+        drawing,
+        batch_size=None,
+        num_workers=processes,
+        multiprocessing_context="fork" if processes else None,
+        generator=torch.Generator(),  # a seed for the processes is drawn, which must not move those of a training
+    )
+
+
 def write_phantoms(directory: str | Path, count: int = 160, size_px: int = 256, seed: int = 0) -> Path:
     """Write a dataset of phantoms, balanced over diseases in each of its splits, unless the folder holds it already.
 
     Writes ``images/``, ``vessel/``, ``fov/`` and ``lesion/`` (8 bit PNG, masks 0 or 255), then ``phantoms.csv``. Every
-    file appears whole or not at all and ``phantoms.csv`` comes last, so a folder that has it is complete.
+    file appears whole or not at all and ``phantoms.csv`` comes last, so a folder that has it is complete. On Linux all
+    cores draw; the files are the same on any number of them.
 
     Args:
         directory: folder to create or complete.
@@ -191,9 +222,8 @@ def write_phantoms(directory: str | Path, count: int = 160, size_px: int = 256, 
             return index
     with whole_file(parameters_file) as temporary:
         temporary.write_text(json.dumps(parameters), encoding="utf-8")
-    drawing = tqdm(range(count), "Drawing phantoms", unit="photograph", delay=1)
-    rows = [_write_phantom(directory, i, size_px, seed) for i in drawing]
-    write_table(index, pd.DataFrame(rows))
+    rows = _rows(_Drawing(directory, count, size_px, seed))
+    write_table(index, pd.DataFrame(list(tqdm(rows, "Drawing phantoms", unit="photograph", delay=1))))
     return index
 
 
