@@ -35,9 +35,8 @@ PERCENTILES = (5, 50, 95)
 MIN_PHOTOGRAPHS = 20
 """Fewer do not show where the outer twentieths lie."""
 
-_LEFT_OUT = ("_px", "_px2", *(f"{name}_um" for name in DISC_SIZES), "disc_area_um2", "field_crossings_count")
-"""Ends of the names of measures that say nothing of other eyes; and crossings, where experts draw an artery on through
-the vein, which networks seldom do."""
+_LEFT_OUT = ("_px", "_px2", *(f"{name}_um" for name in DISC_SIZES), "disc_area_um2")
+"""Ends of the names of measures that say nothing of other eyes."""
 
 
 def measure_references(items: Sequence[dict[str, Any]], grid_size: int = GRID_SIZE) -> pd.DataFrame:
