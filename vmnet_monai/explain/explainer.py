@@ -7,7 +7,14 @@ from typing import Literal
 
 import torch
 
-from vmnet_monai.explain.heat_maps import CAMERAS, DEFAULT_METHOD, METHODS, disease_heat_maps, evidence_fractions, recorded_pass
+from vmnet_monai.explain.heat_maps import (
+    CAMERAS,
+    DEFAULT_METHOD,
+    METHODS,
+    disease_heat_maps,
+    evidence_fractions,
+    recorded_pass,
+)
 
 __all__ = ["Explainer"]
 

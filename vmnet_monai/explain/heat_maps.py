@@ -60,7 +60,7 @@ METHODS = (*CAMERAS, "occlusion")
 """Methods of heat maps."""
 
 DEFAULT_METHOD = "hirescam"
-"""The method that points best for its cost, see docs/explanation/heat-maps.md; of the last layer the same as Grad-CAM."""
+"""The method that points best for its cost (docs/explanation/heat-maps.md); of the last layer the same as Grad-CAM."""
 
 PATCHES_ACROSS = 7
 """The occluded patch is this part of the image's width, as wide as a cell of V-MNet's last feature map. A patch of
