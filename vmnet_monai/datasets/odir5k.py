@@ -111,8 +111,8 @@ def _read_eyes(root: Path) -> pd.DataFrame:
     columns = [f"{side}-{column}" for side in _SIDES.values() for column in ("Fundus", "Diagnostic Keywords")]
     rows = read_rows(path, required=("ID", *columns))
     blank = pd.Series("", index=rows.index)
-    sex = rows.get("Patient Sex", blank).str.lower()
-    age = pd.to_numeric(rows.get("Patient Age", blank), errors="coerce")
+    sex = (rows["Patient Sex"] if "Patient Sex" in rows.columns else blank).str.lower()
+    age = pd.to_numeric(rows["Patient Age"] if "Patient Age" in rows.columns else blank, errors="coerce")
     eyes = pd.concat(
         pd.DataFrame(
             {
