@@ -2,8 +2,9 @@
 
 ``python tests/benchmarks/many_images.py [--counts 100 2000] [--size 512] [--bundle DIR] [-- OPTION ...]`` runs
 ``vmnet predict`` on folders of that many photographs, turned copies of scikit-image's retina, and prints for each the
-peak memory of the process, the seconds per photograph, and their ratios to the first. Options after ``--`` are handed
-to ``vmnet predict``.
+peak memory of the process, the seconds per photograph, and their ratios to the first; and the CPU-seconds of all its
+processes together, start included, also as the part that they are of the time of all cores. Options after ``--`` are
+handed to ``vmnet predict``.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ def write_photographs(folder: Path, count: int, size_px: int) -> None:
         retina.rotate(360 * index / count).save(folder / f"{index:05d}.jpg", quality=90)
 
 
-def run(folder: Path, output: Path, options: Sequence[str]) -> tuple[float, float]:
-    """Predict a folder in a process of its own; its peak memory in MiB, and its seconds."""
+def run(folder: Path, output: Path, options: Sequence[str]) -> tuple[float, float, float]:
+    """Predict a folder in a process of its own; its peak memory in MiB, its seconds, and CPU-seconds with children."""
     started = time.perf_counter()
     command = [sys.executable, "-m", "vmnet_monai", "predict", str(folder), "--output", str(output), *options]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
@@ -43,7 +44,7 @@ def run(folder: Path, output: Path, options: Sequence[str]) -> tuple[float, floa
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}.")
-    return usage.ru_maxrss * 1024 / MIB, time.perf_counter() - started
+    return usage.ru_maxrss * 1024 / MIB, time.perf_counter() - started, usage.ru_utime + usage.ru_stime
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -59,23 +60,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with TemporaryDirectory() as temporary:
             write_photographs(Path(temporary) / "in", count, options.size)
             output = Path(temporary) / "out"
-            peak, seconds = run(Path(temporary) / "in", output, ["--bundle", options.bundle, *options.options])
+            peak, seconds, used = run(Path(temporary) / "in", output, ["--bundle", options.bundle, *options.options])
             own = pd.read_csv(output / "manifest.csv")["seconds"]
-        rows.append((count, peak, seconds, own.mean()))
-    first = rows[0]
+        rows.append((count, peak, seconds, used, own.mean()))
+    first, cores = rows[0], len(os.sched_getaffinity(0))
     print(
         markdown_table(
-            ["photographs", "peak memory", "ratio", "whole run", "seconds per photograph", "ratio"],
+            [
+                *("photographs", "peak memory", "ratio", "whole run", "CPU", "cores busy"),
+                *("seconds per photograph", "ratio"),
+            ],
             [
                 [
                     str(count),
                     f"{peak:.0f} MiB",
                     f"{peak / first[1]:.2f}",
                     f"{seconds:.0f} s",
+                    f"{used:.0f} s",
+                    f"{used / seconds / cores:.0%}",
                     f"{own:.3f}",
-                    f"{own / first[3]:.2f}",
+                    f"{own / first[4]:.2f}",
                 ]
-                for count, peak, seconds, own in rows
+                for count, peak, seconds, used, own in rows
             ],
         )
     )

@@ -58,7 +58,10 @@ STAGES: Mapping[str, Sequence[str]] = {
         "vmnet_monai.explain.Explainer.heat_maps",
         "vmnet_monai.explain.draw_heat_map",
     ),
-    "measures": ("vmnet_monai.biomarkers.vessel_measures",),
+    "measures": (
+        "vmnet_monai.biomarkers.vessel_measures",
+        "vmnet_monai.biomarkers.photograph.measure_photograph",
+    ),
     "PNG writing": ("vmnet_monai.io.files.write_png",),
     "report": ("vmnet_monai.reports.html.write_page", "vmnet_monai.reports.html.write_index"),
 }

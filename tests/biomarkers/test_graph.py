@@ -6,6 +6,7 @@ import networkx as nx
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from vmnet_monai.biomarkers.graph import drop_rings, smooth_paths, vessel_graph
 
@@ -36,6 +37,18 @@ def test_a_branch_leaves_the_vessel_at_a_node_with_its_place_and_radius() -> Non
     for one, other, path in graph.edges(data="path"):
         ends = {tuple(graph.nodes[node]["position"]) for node in (one, other)}
         assert {tuple(path[0]), tuple(path[-1])} == ends
+
+
+@pytest.mark.parametrize("width", [7, 15, 41])
+def test_the_radius_of_a_node_is_the_distance_to_the_background_however_wide_the_vessel(width: int) -> None:
+    mask = bars((slice(80, 80 + width), slice(20, 380)), (slice(10, 90), slice(190, 190 + width)), shape=(200, 400))
+    graph = vessel_graph(mask, diameter=120)
+    distances = ndimage.distance_transform_edt(mask)
+    nodes = [data for node, data in graph.nodes(data=True) if graph.degree(node) == 3]
+    assert nodes
+    for node in nodes:
+        row, column = np.round(node["position"]).astype(int)
+        assert node["radius"] == pytest.approx(distances[row, column], abs=1.5)
 
 
 def test_a_spur_is_pruned_and_the_vessel_is_one_segment_again() -> None:

@@ -25,10 +25,13 @@ def tensors(item: Any) -> Iterable[torch.Tensor]:
 
 def test_an_item_is_packed_without_tensors_and_comes_out_as_it_was() -> None:
     pred = {"vessel": torch.rand(1, 4, 4), "disease": torch.tensor([0.5, float("nan")])}
-    item = {"pred": pred, "vessel": torch.zeros(1, 4, 4, dtype=torch.uint8), "photograph": b"123", "seconds": 0.5}
+    fov = torch.tensor([[[0.0, 1.0]]])
+    vessel = torch.zeros(1, 4, 4, dtype=torch.uint8)
+    item = {"pred": pred, "vessel": vessel, "fov": fov, "photograph": b"123", "seconds": 0.5}
     packed = pack(item)
     assert not list(tensors(packed))
     assert packed["vessel"].array is None, "zeros are sent by their shape"
+    assert packed["fov"].array.nbytes == 2, "a mask is sent as bytes"
     out = unpack(packed)
     assert out.keys() == item.keys() and out["photograph"] == b"123" and out["seconds"] == 0.5
     for sent, received in zip(tensors(item), tensors(out), strict=True):

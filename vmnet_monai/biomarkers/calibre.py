@@ -231,8 +231,8 @@ def zone_widths(
         ValueError: as :func:`vessel_widths`.
     """
     x, y = centre
-    rows, columns = (axis.astype(np.float32) for axis in np.ogrid[: zone.shape[0], : zone.shape[1]])
-    squares = ((rows - y) ** 2 + (columns - x) ** 2)[zone]
+    rows, columns = (axis.astype(np.float32) for axis in np.divmod(np.flatnonzero(zone), zone.shape[1]))
+    squares = (rows - y) ** 2 + (columns - x) ** 2
     if not squares.size:
         return [np.empty(0)] * CIRCLES
     inner, outer = math.sqrt(squares.min()), math.sqrt(squares.max())

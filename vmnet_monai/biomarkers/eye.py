@@ -144,9 +144,11 @@ def _find_disc(values: NDArray[np.float64], fov: NDArray[np.bool_]) -> Disc | No
     place = locate(values)
     if place is None or place.confidence < MIN_CONFIDENCE:
         return None
-    region = main_region(values)
-    (shape,) = regionprops(region.astype(np.uint8))
-    beside = ndimage.binary_dilation(np.pad(region, 1), EIGHT_NEIGHBOURS)
+    region = main_region(values).astype(np.uint8)
+    (shape,) = regionprops(region)
+    top, left, bottom, right = shape.bbox
+    around = np.s_[top : bottom + 2, left : right + 2]  # of the padded masks, a pixel more on each side
+    beside = ndimage.binary_dilation(np.pad(region, 1)[around], EIGHT_NEIGHBOURS)
     return Disc(
         x=place.x,
         y=place.y,
@@ -154,5 +156,5 @@ def _find_disc(values: NDArray[np.float64], fov: NDArray[np.bool_]) -> Disc | No
         longest=float(shape.axis_major_length),
         shortest=float(shape.axis_minor_length),
         confidence=place.confidence,
-        is_cut=bool((beside & ~np.pad(fov, 1)).any()),
+        is_cut=bool((beside & ~np.pad(fov, 1)[around]).any()),
     )

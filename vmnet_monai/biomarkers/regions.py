@@ -148,4 +148,4 @@ def _etdrs(temporal: NDArray, superior: NDArray, fov: NDArray[np.bool_], px_per_
 
 
 def _fraction(mask: NDArray[np.bool_], area: float) -> float:
-    return min(1.0, float(mask.sum() / area))
+    return min(1.0, float(np.count_nonzero(mask) / area))

@@ -285,15 +285,15 @@ def _zone_calibres(
 ) -> dict[str, _ZoneCalibres]:
     """The calibres of the zones that are seen; without arteries or veins there are none of them."""
     lines = {name: _centre_lines(vessels[name], fov) for name in ("artery", "vein") if name in vessels}
+    known = {name: np.where(fov, vessels[name], np.nan) for name in lines}
     found = {}
     for zone in ("zone_b", "zone_c"):
         if zone not in place.regions:
             continue
         widths: dict[str, list[NDArray[np.float64]]] = {"artery": [np.empty(0)], "vein": [np.empty(0)]}
         for name, graphs in lines.items():
-            known = np.where(fov, vessels[name], np.nan)
             mask, centre = place.regions[zone], (disc.x, disc.y)
-            widths[name] = [one for paths in graphs for one in zone_widths(paths, known, mask, centre)]
+            widths[name] = [one for paths in graphs for one in zone_widths(paths, known[name], mask, centre)]
         measures: dict[str, dict[str, float | None]] = {name: {} for name in VESSEL_TYPES}
         reasons: dict[str, str] = {}
         formulas: dict[Formula, float | None] = {"knudtson": 1.0, "hubbard": place.units.microns}

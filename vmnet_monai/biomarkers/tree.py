@@ -235,7 +235,7 @@ def tree_measures(tree: VesselTree, region: NDArray[np.bool_]) -> dict[str, floa
     """
     if region.shape != tree.mask.shape:
         raise ValueError(f"the region must be {tree.mask.shape} as the vessel mask is, got {region.shape}: scale it.")
-    area = float(region.sum())
+    area = float(np.count_nonzero(region))
     inside = _is_in(region, tree.points)
     is_clear = inside & tree.is_clear
     is_curved = inside & np.isfinite(tree.curvature)
@@ -246,7 +246,7 @@ def tree_measures(tree: VesselTree, region: NDArray[np.bool_]) -> dict[str, floa
     has_chord = chords >= shortest
     nodes, forks = _is_in(region, tree.nodes), _is_in(region, tree.forks)
     return {
-        "area_density": float(tree.mask[region].mean()) if area else None,
+        "area_density": np.count_nonzero(tree.mask & region) / area if area else None,
         "length_density": float(tree.length[inside].sum() / 2 / area) if area else None,
         "segments": float((arcs >= shortest).sum() / 2),
         "branch_points": float(tree.branch_points[nodes].sum() / 2),

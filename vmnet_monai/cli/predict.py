@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -180,6 +181,9 @@ def predict(
     if runtime not in (None, "auto", "torch") and folder.is_dir():
         check_runtimes([runtime], folder / "models" if model_dir is None else Path(model_dir))
     announce("Predicting")
+    # Read by OpenMP when PyTorch is loaded. Threads that wait in a loop, as by default, take the cores of the processes
+    # that read and write.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from vmnet_monai.inference.run import predict_folder
     from vmnet_monai.io.bundle import literal
 

@@ -51,7 +51,7 @@ def make_prediction(item: Mapping[str, Any], finding_maker: FindingMaker, explai
         fov_on_grid = crop_to_box(inside, box, grid.shape[-1]) > 0.5
         maps = explainer.heat_maps(grid, fov_on_grid.to(grid), explained, item.get("pred_evidence"))
         for disease, heat in maps.items():
-            heat_maps[disease] = (restore_from_box(heat.cpu(), box) * inside)[0].numpy()
+            heat_maps[disease] = restore_from_box(heat.cpu(), box).mul_(inside)[0].numpy()
     remarks = [line for line in item.get("warnings", "").split("\n") if line]
     measures: dict[str, float | None] = {}
     measured: dict[str, Any] = {}

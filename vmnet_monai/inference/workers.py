@@ -17,10 +17,20 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Generic, NamedTuple, TypeVar
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 
-__all__ = ["CAN_FORK", "WritingProcesses", "begin_process", "default_workers", "pack", "unpack", "useful_workers"]
+__all__ = [
+    "CAN_FORK",
+    "WritingProcesses",
+    "begin_process",
+    "default_workers",
+    "keep_freed_memory",
+    "pack",
+    "unpack",
+    "useful_workers",
+]
 
 Result = TypeVar("Result")
 
@@ -34,7 +44,15 @@ container may have less than its machine has cores."""
 QUEUED = 2
 """Items that are given to a process before the first is done: one that it works on, and one that waits."""
 
+LARGE_BYTES = 128 << 20
+"""Memory below this size is kept when it is freed: the maps of the network, and those of a photograph of up to 30
+megapixels."""
+
+KEPT_BYTES = 512 << 20
+"""Most free memory that is kept at the end of the heap."""
+
 _PR_SET_PDEATHSIG = 1
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 def default_workers() -> int:
@@ -57,6 +75,17 @@ def useful_workers(count: int, items: int) -> int:
     return min(count, items) if items > 1 else 0
 
 
+def keep_freed_memory() -> None:
+    """Let this process, and those that it forks, use memory again that was freed, where the C library is GNU's.
+
+    By itself it returns what is larger than 32 MB to the system at once, and smaller memory often. For each page that
+    the next photograph then asks for anew the system is called: 0.17 of the 2.2 CPU-seconds of a photograph.
+    """
+    if CAN_FORK and hasattr(library := ctypes.CDLL(None), "mallopt"):
+        library.mallopt(_M_MMAP_THRESHOLD, LARGE_BYTES)
+        library.mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES)
+
+
 def begin_process(parent: int) -> None:
     """Make this forked process end with its parent, leave Ctrl-C to it, and compute by one thread.
 
@@ -76,7 +105,7 @@ class _Packed(NamedTuple):
     """A tensor on its way from one process to another."""
 
     array: NDArray[Any] | None
-    """None for zeros, such as the mask of a structure that nobody has drawn."""
+    """None for zeros, such as the mask of a structure that nobody has drawn; bool for a mask of zeros and ones."""
     shape: torch.Size
     dtype: torch.dtype
 
@@ -104,7 +133,10 @@ def _packed(value: Any) -> Any:
     if type(value) is not torch.Tensor:
         return value
     array = value.detach().cpu().numpy()
-    return _Packed(array if array.any() else None, value.shape, value.dtype)
+    is_set = array.astype(np.bool_)
+    if not is_set.any():
+        return _Packed(None, value.shape, value.dtype)
+    return _Packed(is_set if np.array_equal(array, is_set) else array, value.shape, value.dtype)
 
 
 def _unpacked(value: Any) -> Any:
@@ -112,7 +144,9 @@ def _unpacked(value: Any) -> Any:
         return unpack(value)
     if not isinstance(value, _Packed):
         return value
-    return torch.zeros(value.shape, dtype=value.dtype) if value.array is None else torch.from_numpy(value.array)
+    if value.array is None:
+        return torch.zeros(value.shape, dtype=value.dtype)
+    return torch.from_numpy(value.array).to(value.dtype)
 
 
 _task: Callable[[dict[str, Any]], Any]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from ignite.engine import Engine, Events
 from numpy.typing import NDArray
 
@@ -138,7 +139,7 @@ class PredictionWriter:
             if self._processes is None or self._asks_network(item):
                 self._note(self._written(item))
             else:
-                for written in self._processes.put(item):
+                for written in self._processes.put(_sent(item)):
                     self._note(written)
 
     def _asks_network(self, item: Mapping[str, Any]) -> bool:
@@ -180,7 +181,7 @@ class PredictionWriter:
         folder, name, path = self.manifest.output_dir, prediction.id, item["image_path"]
         files = []
         for structure, mask in prediction.structure_masks.items():
-            levels = probability_levels(prediction.structure_probabilities[structure]).astype(np.uint16)
+            levels = probability_levels(prediction.structure_probabilities[structure])
             for file, pixels in (
                 (f"{structure}_probability/{name}.png", levels),
                 (f"{structure}/{name}.png", mask.astype(np.uint8) * 255),
@@ -258,3 +259,9 @@ class PredictionWriter:
         self.stop()
         self.finish()
         raise error
+
+
+def _sent(item: Mapping[str, Any]) -> dict[str, Any]:
+    """What a process needs to write a photograph: no labels, and the network's input by its shape; both are large."""
+    kept = {key: value for key, value in item.items() if key != "label"}
+    return kept | {"image": torch.zeros(1).expand(item["image"].shape)}

@@ -165,8 +165,10 @@ def restore_predictions(structures: Sequence[str]) -> list[Transform]:
         FlattenSubKeysd("pred", prefix="pred"),
         ToDeviced(predictions, device="cpu", allow_missing_keys=True),
         Activationsd(predictions, sigmoid=True, allow_missing_keys=True),
-        RestoreToImaged([*maps, "fov"], allow_missing_keys=True),
+        # The field of view first, of which a quarter of the memory is left before the maps come.
+        RestoreToImaged("fov"),
         AsDiscreted("fov", threshold=0.5, dtype=torch.uint8),
+        RestoreToImaged(maps, allow_missing_keys=True),
         MaskIntensityd(maps, mask_key="fov", allow_missing_keys=True),
     ]
 
