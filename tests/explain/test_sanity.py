@@ -48,7 +48,7 @@ def test_default_maps_have_16_cells_across(shipped: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "layer"), [("gradcam", "classifier.features"), ("hirescam", "disease_encoder.stages.4")]
+    ("method", "layer"), [("gradcam", "classifier.features"), ("layercam", "disease_encoder.stages.4")]
 )
 def test_grad_cam_looks_at_the_layer_that_it_was_made_for(method: str, layer: str) -> None:
     parser = ConfigParser()

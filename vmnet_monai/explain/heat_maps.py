@@ -59,8 +59,8 @@ CAMERAS = {"gradcam": GradCAM, "gradcam++": GradCAMpp, "hirescam": HiResCAM, "la
 METHODS = (*CAMERAS, "occlusion")
 """Methods of heat maps."""
 
-DEFAULT_METHOD = "hirescam"
-"""The method that points best for its cost (docs/explanation/heat-maps.md); of the last layer the same as Grad-CAM."""
+DEFAULT_METHOD = "layercam"
+"""The method that points best for its cost, see docs/explanation/heat-maps.md."""
 
 PATCHES_ACROSS = 7
 """The occluded patch is this part of the image's width, as wide as a cell of V-MNet's last feature map. A patch of
@@ -266,6 +266,8 @@ def disease_heat_maps(
 def evidence_fractions(evidence: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
     """Scale maps of evidence to the image, and divide each by its own maximum inside the field of view.
 
+    Cells are interpolated by cubic polynomials, so that their corners are not seen.
+
     Args:
         evidence: (K, h, w) float32; what is negative counts as 0.
         inside: (1, S, S), 1 inside the field of view, 0 outside.
@@ -273,7 +275,7 @@ def evidence_fractions(evidence: torch.Tensor, inside: torch.Tensor) -> torch.Te
     Returns:
         (K, 1, S, S) float32 in [0, 1], 0 outside; all 0 where there is no evidence.
     """
-    heat_maps = torch.nn.functional.interpolate(evidence[:, None], inside.shape[1:], mode="bilinear").relu() * inside
+    heat_maps = torch.nn.functional.interpolate(evidence[:, None], inside.shape[1:], mode="bicubic").relu() * inside
     maxima = heat_maps.amax(dim=(1, 2, 3), keepdim=True).clamp(min=torch.finfo(heat_maps.dtype).tiny)
     return heat_maps / maxima
 
