@@ -24,6 +24,7 @@ __all__ = [
     "drawn_guide",
     "evidence_fractions",
     "recorded_pass",
+    "target_layer",
 ]
 
 
@@ -71,6 +72,17 @@ PATCH_OVERLAP = 0.5
 
 OCCLUSION_BATCH = 16
 """Occluded images in one batch."""
+
+
+def target_layer(network: torch.nn.Module, method: str) -> str:
+    """Name the layer that heat maps of a network are made of, unless another is asked for.
+
+    Args:
+        network: may name it as ``heat_map_layer``; else it is ``classifier.features``.
+        method: one of :data:`METHODS`. Grad-CAM and Grad-CAM++ were made for the last layer, ``classifier.features``.
+    """
+    last = "classifier.features"
+    return last if method.startswith("gradcam") else getattr(network, "heat_map_layer", last)
 
 
 class RecordedPass(ModelWithHooks):
