@@ -317,7 +317,7 @@ def random_maps(eyes: Sequence[Eye], cells: int) -> list[torch.Tensor]:
     for eye in eyes:
         size = eye.image.shape[-1]
         noise = torch.rand(1, 1, cells or size, cells or size, generator=generator)
-        maps.append(torch.nn.functional.interpolate(noise, (size, size), mode="bilinear")[0])
+        maps.append(torch.nn.functional.interpolate(noise, (size, size), mode="bicubic")[0])
     return maps
 
 
@@ -435,7 +435,7 @@ def in_cells(lesion: NDArray[np.bool_], cells: int) -> NDArray[np.float32]:
     """The map of a network that knows the lesions and has cells x cells values to show them, (S, S)."""
     mask = torch.from_numpy(lesion)[None, None].float()
     area = torch.nn.functional.adaptive_avg_pool2d(mask, cells)
-    return torch.nn.functional.interpolate(area, lesion.shape, mode="bilinear")[0, 0].numpy()
+    return torch.nn.functional.interpolate(area, lesion.shape, mode="bicubic").relu()[0, 0].numpy()
 
 
 def randomisation(

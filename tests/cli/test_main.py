@@ -63,7 +63,7 @@ def test_every_option_has_help_and_kebab_case(names: tuple[str, ...]) -> None:
 def test_help_shows_defaults_and_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["predict", "--help"]) == cli.OK
     shown = capsys.readouterr().out
-    for word in ("PHOTO|FOLDER|LIST.csv", "--no-report", "[default: hirescam]", "[default: 1]", "Exit codes: 0"):
+    for word in ("PHOTO|FOLDER|LIST.csv", "--no-report", "[default: layercam]", "[default: 1]", "Exit codes: 0"):
         assert word in shown
 
 

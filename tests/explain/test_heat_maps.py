@@ -148,7 +148,12 @@ def test_maps_lie_between_0_and_1_on_the_photographs_grid(size: int, method: str
 def test_map_is_that_of_the_size_which_the_disease_head_reads() -> None:
     """Shown 64 pixels, a network that reads 32 gives the same map as where its whole forward pass is followed."""
     network, x = small(disease_size=32), image(64)
-    camera = GradCAM(DiseaseView(small(disease_size=32)), "network.classifier.features", postprocessing=lambda m: m)
+    camera = GradCAM(
+        DiseaseView(small(disease_size=32)),
+        "network.classifier.features",
+        upsampler=lambda size: nn.Upsample(size=tuple(size), mode="bicubic"),
+        postprocessing=lambda m: m.relu(),
+    )
     heat = torch.as_tensor(camera(x, class_idx=2))[0].detach()
     assert heat.max() > 0
     torch.testing.assert_close(disease_heat_maps(network, x, {"amd": 2})["amd"], heat / heat.max())

@@ -15,7 +15,7 @@ from monai.bundle import ConfigParser
 
 from vmnet_monai.cli.predict import predict
 from vmnet_monai.datasets.phantom import write_phantoms
-from vmnet_monai.explain import DEFAULT_METHOD, METHODS, disease_heat_maps, recorded_pass
+from vmnet_monai.explain import DEFAULT_METHOD, METHODS, disease_heat_maps, recorded_pass, target_layer
 from vmnet_monai.networks import FineVMNet, UNetEncoder
 
 ROOT = Path(__file__).parents[2]
@@ -48,13 +48,23 @@ def test_default_maps_have_16_cells_across(shipped: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "layer"), [("gradcam", "classifier.features"), ("hirescam", "disease_encoder.stages.4")]
+    ("method", "layer"), [("gradcam", "classifier.features"), ("layercam", "disease_encoder.stages.4")]
 )
 def test_grad_cam_looks_at_the_layer_that_it_was_made_for(method: str, layer: str) -> None:
     parser = ConfigParser()
     parser.read_config(explanations.INFERENCE)
     parser["cam_method"] = method
     assert parser.get_parsed_content("cam_layer") == layer
+
+
+@pytest.mark.parametrize(("shared_stages", "layer"), [(1, "disease_encoder.levels.1"), (None, "classifier.features")])
+def test_layer_is_that_of_the_second_deepest_map_unless_the_tasks_share_their_encoder(
+    shared_stages: int | None, layer: str
+) -> None:
+    network = small(shared_stages=shared_stages)
+    assert target_layer(network, DEFAULT_METHOD) == layer
+    maps = disease_heat_maps(network, torch.rand(1, 3, 32, 32), ["amd"], layer)
+    assert maps["amd"].shape == (1, 32, 32)
 
 
 def test_config_command_and_python_have_the_same_default() -> None:
@@ -85,11 +95,11 @@ def test_maps_of_a_random_network_are_others(
         assert explanations.rank_correlation(before, after, shipped["field_of_view"]) < LIMIT, parts
 
 
-def small(*diseases: str) -> FineVMNet:
+def small(*diseases: str, shared_stages: int | None = 1) -> FineVMNet:
     torch.manual_seed(0)
     channels = {"decoder_channels": (6, 4), "guide_channels": (4, 4, 4)}
     encoder = UNetEncoder((4, 8, 12))
-    return FineVMNet(diseases or ["amd"], encoder, **channels, shared_stages=1, guided_levels=2).eval()
+    return FineVMNet(diseases or ["amd"], encoder, **channels, shared_stages=shared_stages, guided_levels=2).eval()
 
 
 def test_randomising_changes_the_named_parts_of_a_copy() -> None:

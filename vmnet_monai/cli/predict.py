@@ -94,7 +94,7 @@ __all__ = ["predict"]
 )
 @click.option(
     "--method",
-    default="hirescam",
+    default="layercam",
     type=click.Choice(["gradcam", "gradcam++", "hirescam", "layercam", "occlusion"]),
     help="How heat maps are made.",
 )

@@ -12,6 +12,7 @@ from vmnet_monai.explain.heat_maps import (
     disease_input,
     drawn_guide,
     recorded_pass,
+    target_layer,
 )
 from vmnet_monai.explain.overlay import draw_heat_map, draw_scale, draw_structures, heat_palette, outline
 from vmnet_monai.explain.perturbation import insertion_and_deletion, revealed, without_detail
@@ -36,6 +37,7 @@ __all__ = [
     "pointing_hit",
     "recorded_pass",
     "revealed",
+    "target_layer",
     "widen",
     "without_detail",
 ]

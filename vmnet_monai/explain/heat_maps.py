@@ -24,6 +24,7 @@ __all__ = [
     "drawn_guide",
     "evidence_fractions",
     "recorded_pass",
+    "target_layer",
 ]
 
 
@@ -59,8 +60,8 @@ CAMERAS = {"gradcam": GradCAM, "gradcam++": GradCAMpp, "hirescam": HiResCAM, "la
 METHODS = (*CAMERAS, "occlusion")
 """Methods of heat maps."""
 
-DEFAULT_METHOD = "hirescam"
-"""The method that points best for its cost (docs/explanation/heat-maps.md); of the last layer the same as Grad-CAM."""
+DEFAULT_METHOD = "layercam"
+"""The method that points best for its cost, see docs/explanation/heat-maps.md."""
 
 PATCHES_ACROSS = 7
 """The occluded patch is this part of the image's width, as wide as a cell of V-MNet's last feature map. A patch of
@@ -71,6 +72,17 @@ PATCH_OVERLAP = 0.5
 
 OCCLUSION_BATCH = 16
 """Occluded images in one batch."""
+
+
+def target_layer(network: torch.nn.Module, method: str) -> str:
+    """Name the layer that heat maps of a network are made of, unless another is asked for.
+
+    Args:
+        network: may name it as ``heat_map_layer``; else it is ``classifier.features``.
+        method: one of :data:`METHODS`. Grad-CAM and Grad-CAM++ were made for the last layer, ``classifier.features``.
+    """
+    last = "classifier.features"
+    return last if method.startswith("gradcam") else getattr(network, "heat_map_layer", last)
 
 
 class RecordedPass(ModelWithHooks):
@@ -266,6 +278,8 @@ def disease_heat_maps(
 def evidence_fractions(evidence: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
     """Scale maps of evidence to the image, and divide each by its own maximum inside the field of view.
 
+    Cells are interpolated by cubic polynomials, so that their corners are not seen.
+
     Args:
         evidence: (K, h, w) float32; what is negative counts as 0.
         inside: (1, S, S), 1 inside the field of view, 0 outside.
@@ -273,7 +287,7 @@ def evidence_fractions(evidence: torch.Tensor, inside: torch.Tensor) -> torch.Te
     Returns:
         (K, 1, S, S) float32 in [0, 1], 0 outside; all 0 where there is no evidence.
     """
-    heat_maps = torch.nn.functional.interpolate(evidence[:, None], inside.shape[1:], mode="bilinear").relu() * inside
+    heat_maps = torch.nn.functional.interpolate(evidence[:, None], inside.shape[1:], mode="bicubic").relu() * inside
     maxima = heat_maps.amax(dim=(1, 2, 3), keepdim=True).clamp(min=torch.finfo(heat_maps.dtype).tiny)
     return heat_maps / maxima
 

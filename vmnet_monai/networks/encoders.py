@@ -65,6 +65,10 @@ class Encoder(nn.Module):
         """Make the block between the deepest map and the average that a classifier reads; its size stays."""
         raise NotImplementedError
 
+    def second_deepest(self) -> str:
+        """Name the layer of the encoder whose output is the second deepest map."""
+        raise NotImplementedError
+
     def branch(self, shared_stages: int) -> Encoder:
         """Copy the encoder; the copy shares the parameters of the first stages with it, whatever changes them.
 
@@ -122,6 +126,10 @@ class UNetEncoder(Encoder):
             x = level(x)
             encoded.append(x)
         return encoded
+
+    def second_deepest(self) -> str:
+        """Name the last level but one."""
+        return f"levels.{max(0, len(self.levels) - 2)}"
 
     def shared_modules(self) -> list[nn.Module]:
         """The levels; the first, at the image's own resolution, comes before the first stage."""
@@ -244,6 +252,10 @@ class EfficientNetLite(Encoder):
             weights = self._imagenet_weights("features.")
             block.load_state_dict({name.removeprefix("features."): value for name, value in weights.items()})
         return block
+
+    def second_deepest(self) -> str:
+        """Name the fifth stage, at 1/16."""
+        return f"stages.{TAPS[-2]}"
 
     def shared_modules(self) -> list[nn.Module]:
         """The stem and the seven stages."""

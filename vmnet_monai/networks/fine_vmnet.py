@@ -162,6 +162,10 @@ class FineVMNet(nn.Module):
         self.stride = encoder.first_stride * 2 ** (len(channels) - 1)
         self.first_guided = len(channels) - guided_levels
         self.shares_all = shared_stages is None
+        # A shared encoder runs over the whole image first, which would be followed backwards as well.
+        self.heat_map_layer = (
+            "classifier.features" if self.shares_all else f"disease_encoder.{encoder.second_deepest()}"
+        )
 
         self.encoder = encoder
         self.disease_encoder = encoder if shared_stages is None else encoder.branch(shared_stages)
