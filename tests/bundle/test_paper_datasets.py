@@ -25,6 +25,8 @@ def four_datasets(root: Path) -> Path:
     write_drive(root / "DRIVE")
     write_rfmid(root / "RFMiD")
     write_odir5k(root / "ODIR-5K", {patient: KEYWORDS[patient % 2] for patient in range(1, 17)})
+    people = root / "ODIR-5K/full_df.csv"
+    pd.read_csv(people).assign(**{"Patient Sex": "Female", "Patient Age": 61}).to_csv(people, index=False)
     write_eyepacs_light(root / "eyepac-light-v2-512-jpg")
     phantom = generate_phantom(0, 96)
     pictures = {"1st_manual": phantom.vessel, "mask": phantom.fov}
@@ -50,4 +52,7 @@ def test_two_commands_train_on_and_score_the_four_datasets(
     assert scores["disease"]["all"]["macro"]["f1"] is not None
     table = pd.read_csv(output / "metrics.csv")
     assert table["dataset"].value_counts().to_dict().keys() == {"drive", "rfmid", "odir5k", "eyepacs_light"}
-    assert table.set_index("dataset").loc["drive", "label_glaucoma"].isna().all()
+    table = table.set_index("dataset")
+    assert table.loc["drive", "label_glaucoma"].isna().all()
+    assert table.loc["odir5k", ["sex", "age"]].drop_duplicates().to_numpy().tolist() == [["female", 61.0]]
+    assert table.loc["rfmid", ["sex", "age"]].isna().all(axis=None)

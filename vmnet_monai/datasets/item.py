@@ -53,12 +53,10 @@ def make_item(
     diseases: Sequence[str],
     patient: str | None = None,
     eye: str = "",
-    sex: str = "",
-    age: float = math.nan,
     split: str | None = None,
     **masks: Path | str | None,
 ) -> Item:
-    """Build the item of one photograph.
+    """Build the item of one photograph, sex and age of the patient unknown: a reader that knows them puts them in.
 
     Args:
         reader: the reader's name; prefix of ``id`` and ``patient``, and the ``dataset``.
@@ -68,8 +66,6 @@ def make_item(
         diseases: the requested columns of ``disease``.
         patient: the patient's name, unique in the dataset; None where unknown: each photograph is its own patient.
         eye: "left", "right" or "" where unknown.
-        sex: of the patient, one of :data:`SEXES`, "" where unknown.
-        age: of the patient when photographed, in years; NaN where unknown.
         split: the official part "train", "val" or "test"; None where the dataset has none.
         masks: by structure the mask (or its slice), and as ``fov`` that of the field of view; None where there is none.
 
@@ -87,8 +83,8 @@ def make_item(
         "dataset": reader,
         "patient": f"{reader}_{name if patient is None else patient}",
         "eye": eye,
-        "sex": sex,
-        "age": age,
+        "sex": "",
+        "age": math.nan,
         "id": f"{reader}_{name}",
     }
     return item if split is None else item | {"split": split}

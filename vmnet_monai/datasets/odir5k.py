@@ -82,9 +82,8 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
                     diseases=diseases,
                     patient=patient,
                     eye=eye,
-                    sex=sex,
-                    age=age,
                 )
+                | {"sex": sex, "age": age}
             )
     warn_counted(missing, "ODIR-5K rows without photograph left out")
     warn_counted(no_fundus, "ODIR-5K images that show no fundus left out")

@@ -100,15 +100,14 @@ def read(dataset_dir: str | Path, diseases: Sequence[str]) -> list[Item]:
             diseases=diseases,
             patient=row.get("patient") or None,
             eye=eye,
-            sex=_SEXES[sex],
-            age=age,
             split=row.get("split") or None,
             **{
                 column.removeprefix(MASK_PREFIX): path.parent / row[column] if row[column] else None
                 for column in _mask_columns(rows)
             },
         )
-        items.append(item | {"id": name, "dataset": row.get("dataset") or NAME})
+        known = {"id": name, "dataset": row.get("dataset") or NAME, "sex": _SEXES[sex], "age": age}
+        items.append(item | known)
     return items
 
 
