@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
@@ -83,9 +84,24 @@ def test_each_part_that_takes_time_is_announced_once(
 ) -> None:
     for rank in ("0", "1"):
         monkeypatch.setenv("RANK", rank)
-        checks.announce("Training")
+        with checks.loading("Training"):
+            pass
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("Training: loading")
+
+
+def test_garbage_is_looked_for_again_when_all_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_for, frozen = [], []
+    monkeypatch.setattr(checks.gc, "freeze", lambda: frozen.append(gc.isenabled()))
+    monkeypatch.setitem(sys.modules, "torch", checks)
+    with checks.loading("Training"):
+        looked_for.append(gc.isenabled())
+    monkeypatch.delitem(sys.modules, "torch")
+    with pytest.raises(ImportError), checks.loading("Training"):
+        looked_for.append(gc.isenabled())
+        raise ImportError
+    assert looked_for == [True, False], "what is loaded already takes no time"
+    assert gc.isenabled() and frozen == [False]
 
 
 def test_what_could_be_right_is_left_to_the_part_that_uses_it(folder: Path) -> None:

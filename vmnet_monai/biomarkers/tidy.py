@@ -284,12 +284,13 @@ def _zone_calibres(
     vessels: Mapping[str, NDArray[np.float32]], disc: Disc, fov: NDArray[np.bool_], place: _Places
 ) -> dict[str, _ZoneCalibres]:
     """The calibres of the zones that are seen; without arteries or veins there are none of them."""
+    zones = [zone for zone in ("zone_b", "zone_c") if zone in place.regions]
+    if not zones:
+        return {}
     lines = {name: _centre_lines(vessels[name], fov) for name in ("artery", "vein") if name in vessels}
     known = {name: np.where(fov, vessels[name], np.nan) for name in lines}
     found = {}
-    for zone in ("zone_b", "zone_c"):
-        if zone not in place.regions:
-            continue
+    for zone in zones:
         widths: dict[str, list[NDArray[np.float64]]] = {"artery": [np.empty(0)], "vein": [np.empty(0)]}
         for name, graphs in lines.items():
             mask, centre = place.regions[zone], (disc.x, disc.y)

@@ -17,7 +17,7 @@ from vmnet_monai.cli.base import (
     print_table,
     workers_option,
 )
-from vmnet_monai.cli.checks import announce, check_bundle, check_inputs, check_model, check_output
+from vmnet_monai.cli.checks import check_bundle, check_inputs, check_model, check_output, loading
 from vmnet_monai.io.bundle import literal
 
 __all__ = ["calibrate"]
@@ -69,8 +69,8 @@ def calibrate(
     check_inputs([labels])
     check_output(output)
     check_model(check_bundle(bundle, or_file=True), model_dir)
-    announce("Calibrating")
-    from vmnet_monai.inference.own_calibration import calibrate_on_own, calibration_table
+    with loading("Calibrating"):
+        from vmnet_monai.inference.own_calibration import calibrate_on_own, calibration_table
 
     logging.getLogger("ignite").setLevel(logging.CRITICAL)  # it reports errors that are reported here
     overrides: dict[str, Any] = {"batch_size": batch_size, "flips": flips}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from vmnet_monai.cli.base import EXIT_CODES, NAMED_LIST, Command
-from vmnet_monai.cli.checks import announce
+from vmnet_monai.cli.checks import loading
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,9 +76,9 @@ def compare(
         raise click.UsageError(f"Each system needs a name of its own, got {', '.join(names)}.")
     for folder in (folder for _, runs in named for folder in runs):
         scores_path(folder)
-    announce("Comparing")
-    from vmnet_monai.io.tables import write_table
-    from vmnet_monai.metrics.comparison import compare_systems, comparison_table
+    with loading("Comparing"):
+        from vmnet_monai.io.tables import write_table
+        from vmnet_monai.metrics.comparison import compare_systems, comparison_table
 
     comparison = compare_systems(
         {name: [read_run(folder) for folder in runs] for name, runs in named},

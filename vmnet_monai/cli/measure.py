@@ -5,7 +5,7 @@ from __future__ import annotations
 import rich_click as click
 
 from vmnet_monai.cli.base import OK, SOME_BAD, Command
-from vmnet_monai.cli.checks import announce, check_inputs, check_output
+from vmnet_monai.cli.checks import check_inputs, check_output, loading
 from vmnet_monai.io.masks import split_colours
 
 __all__ = ["measure"]
@@ -56,9 +56,9 @@ def measure(table: str | None, edited: bool, output: str, resume: bool, **source
         check_inputs([split_colours(source)[0]])
     check_inputs([] if table is None else [table])
     check_output(output)
-    announce("Measuring")
-    from vmnet_monai.inference.mask_files import STATUS, measure_files
-    from vmnet_monai.inference.progress import ProgressBar
+    with loading("Measuring"):
+        from vmnet_monai.inference.mask_files import STATUS, measure_files
+        from vmnet_monai.inference.progress import ProgressBar
 
     progress = ProgressBar()
     try:

@@ -7,7 +7,7 @@ import os
 import rich_click as click
 
 from vmnet_monai.cli.base import EXIT_CODES, NAMES, Command, model_options, print_table
-from vmnet_monai.cli.checks import announce, check_bundle, check_inputs, check_model, check_output, check_runtimes
+from vmnet_monai.cli.checks import check_bundle, check_inputs, check_model, check_output, check_runtimes, loading
 from vmnet_monai.io.tracking_store import TRACKING_VARIABLE, check_tracking_store
 
 __all__ = ["export", "log_model"]
@@ -45,8 +45,8 @@ def export(
         check_inputs([photograph])
     check_runtimes(runtimes or ())
     check_model(check_bundle(bundle), model_dir)
-    announce("Exporting")
-    from vmnet_monai.export import export_models
+    with loading("Exporting"):
+        from vmnet_monai.export import export_models
 
     print_table(
         export_models(bundle, output_dir=output, model_dir=model_dir, runtimes=runtimes, images=list(photographs))
@@ -72,8 +72,8 @@ def log_model(
     store = tracking_uri or os.environ.get(TRACKING_VARIABLE)
     if store is not None and not store.startswith("sqlite:"):  # whose folder is made
         check_tracking_store(store)
-    announce("Logging the model")
-    from vmnet_monai import mlflow_model
+    with loading("Logging the model"):
+        from vmnet_monai import mlflow_model
 
     info = mlflow_model.log_model(
         bundle, model_dir=model_dir, tracking_uri=tracking_uri, experiment=experiment, register=register

@@ -23,13 +23,13 @@ from vmnet_monai.cli.base import (
     workers_option,
 )
 from vmnet_monai.cli.checks import (
-    announce,
     check_bundle,
     check_inputs,
     check_model,
     check_names,
     check_output,
     check_runtimes,
+    loading,
 )
 from vmnet_monai.errors import missing_package
 
@@ -180,12 +180,12 @@ def predict(
     runtime = settings["runtime"]
     if runtime not in (None, "auto", "torch") and folder.is_dir():
         check_runtimes([runtime], folder / "models" if model_dir is None else Path(model_dir))
-    announce("Predicting")
-    # Read by OpenMP when PyTorch is loaded. Threads that wait in a loop, as by default, take the cores of the processes
-    # that read and write.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    from vmnet_monai.inference.run import predict_folder
-    from vmnet_monai.io.bundle import literal
+    with loading("Predicting"):
+        # OpenMP reads it when PyTorch is loaded: threads that wait in a loop, as by default, would take the cores of
+        # the processes that read and write.
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+        from vmnet_monai.inference.run import predict_folder
+        from vmnet_monai.io.bundle import literal
 
     logging.getLogger("ignite").setLevel(logging.CRITICAL)  # it reports errors that are reported here
     keywords: dict[tuple[str, ...], str | list[str]] = {("positive",): "positive", ("all",): "all", ("none",): []}

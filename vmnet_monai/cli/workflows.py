@@ -10,13 +10,13 @@ import rich_click as click
 
 from vmnet_monai.cli.base import DEVICE, EXIT_CODES, Command, Function, bundle_option, device_expression
 from vmnet_monai.cli.checks import (
-    announce,
     check_bundle,
     check_datasets,
     check_keys,
     check_model,
     check_output,
     check_overlays,
+    loading,
 )
 from vmnet_monai.io.bundle import literal
 from vmnet_monai.io.tracking_store import TRACKING_VARIABLE, check_tracking_store
@@ -160,8 +160,10 @@ def _run(
     check_keys([folder / config for config in configs], overlays, [key for key, _, _ in pairs])
     check_datasets(datasets, dataset_dirs)
     check_output(output)
-    announce({"train": "Training", "evaluate": "Evaluating", "calibrate": "Calibrating"}[name])
-    from fire.parser import DefaultParseValue
+    with loading({"train": "Training", "evaluate": "Evaluating", "calibrate": "Calibrating"}[name]):
+        from fire.parser import DefaultParseValue
+
+        from vmnet_monai.workflows import run_workflow
 
     given = own | {
         "dataset_name": _one_or_all(datasets),
@@ -171,8 +173,6 @@ def _run(
     }
     overrides = {key: value for key, value in given.items() if value is not None}
     overrides |= {key: DefaultParseValue(value) for key, _, value in pairs}
-    from vmnet_monai.workflows import run_workflow
-
     run_workflow(name, bundle, overlays, overrides)
 
 
