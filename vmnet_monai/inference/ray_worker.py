@@ -16,7 +16,6 @@ from vmnet_monai.inference.bundle import read_inference_config
 from vmnet_monai.inference.deidentification import MARKER
 from vmnet_monai.inference.manifest import Manifest
 from vmnet_monai.inference.ray_attempts import FINISHED, MAX_ATTEMPTS
-from vmnet_monai.inference.workers import keep_freed_memory
 from vmnet_monai.inference.writer import PredictionWriter
 from vmnet_monai.reports.record import InputRecord, Record
 
@@ -96,7 +95,6 @@ class PredictImages:
         self.attempts = attempts
         self.get = get
         _enter(work.folder)
-        keep_freed_memory()
         changes: dict[str, Any] = {
             "manifest#_target_": f"{__name__}.{ManifestPart.__name__}",
             "manifest#progress": None,

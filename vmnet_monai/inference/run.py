@@ -9,7 +9,6 @@ from typing import Any
 from vmnet_monai.errors import plain_errors
 from vmnet_monai.inference.bundle import read_inference_config
 from vmnet_monai.inference.manifest import Manifest
-from vmnet_monai.inference.workers import keep_freed_memory
 from vmnet_monai.inference.writer import PredictionWriter
 from vmnet_monai.io.bundle import literal
 
@@ -36,7 +35,6 @@ def predict_folder(
     """
     paths = {"dataset_dir": [literal(path) for path in inputs], "output_dir": literal(output_dir)}
     config = read_inference_config(bundle, **paths, **overrides)
-    keep_freed_memory()
     with plain_errors():
         for key in ("finding_maker", "explainer", "runtime_network"):
             config.get_parsed_content(key)  # what does not fit the weights is told before anything is written

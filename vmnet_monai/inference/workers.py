@@ -21,16 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-__all__ = [
-    "CAN_FORK",
-    "WritingProcesses",
-    "begin_process",
-    "default_workers",
-    "keep_freed_memory",
-    "pack",
-    "unpack",
-    "useful_workers",
-]
+__all__ = ["CAN_FORK", "WritingProcesses", "begin_process", "default_workers", "pack", "unpack", "useful_workers"]
 
 Result = TypeVar("Result")
 
@@ -45,8 +36,7 @@ QUEUED = 2
 """Items that are given to a process before the first is done: one that it works on, and one that waits."""
 
 LARGE_BYTES = 128 << 20
-"""Memory below this size is kept when it is freed: the maps of the network, and those of a photograph of up to 30
-megapixels."""
+"""Memory below this size is kept when it is freed; the largest maps of the network on a grid of 1024 take 100 MB."""
 
 KEPT_BYTES = 512 << 20
 """Most free memory that is kept at the end of the heap."""
@@ -73,17 +63,6 @@ def useful_workers(count: int, items: int) -> int:
         items: items that are to be done.
     """
     return min(count, items) if items > 1 else 0
-
-
-def keep_freed_memory() -> None:
-    """Let this process, and those that it forks, use memory again that was freed, where the C library is GNU's.
-
-    By itself it returns what is larger than 32 MB to the system at once, and smaller memory often. For each page that
-    the next photograph then asks for anew the system is called: 0.17 of the 2.2 CPU-seconds of a photograph.
-    """
-    if CAN_FORK and hasattr(library := ctypes.CDLL(None), "mallopt"):
-        library.mallopt(_M_MMAP_THRESHOLD, LARGE_BYTES)
-        library.mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES)
 
 
 def begin_process(parent: int) -> None:
@@ -177,6 +156,7 @@ class WritingProcesses(Generic[Result]):
         self._pending: deque[Future[Result]] = deque()
         self._pool = ProcessPoolExecutor(count, multiprocessing.get_context("fork"), _begin, (task, os.getpid()))
         self._pool.submit(os.getpid)  # forks them
+        _keep_freed_memory()
 
     def put(self, item: Mapping[str, Any]) -> Iterator[Result]:
         """Give an item to a process, and yield the results that are there.
@@ -227,3 +207,15 @@ class WritingProcesses(Generic[Result]):
             f"command again, which does only what is missing, with fewer than {self.count} of them (`--workers`, "
             "num_workers), or with more memory."
         )
+
+
+def _keep_freed_memory() -> None:
+    """Let this process use memory again that was freed, where the C library is GNU's.
+
+    By itself it returns what is larger than 32 MB to the system at once, and each page that the next photograph asks
+    for anew is a call of the system: 0.1 CPU-seconds a photograph. It is nothing for a process that holds maps of the
+    photograph's size: between freed pieces of memory there is no room for these, and its peak rises.
+    """
+    if hasattr(library := ctypes.CDLL(None), "mallopt"):
+        library.mallopt(_M_MMAP_THRESHOLD, LARGE_BYTES)
+        library.mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES)
