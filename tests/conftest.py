@@ -98,3 +98,10 @@ def output_folder(once: Callable[..., Path]) -> Callable[[Path], Path]:
         return folder
 
     return make
+
+
+@pytest.fixture
+def no_cautions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No measure has a caution: the programs that measure how measures repeat may be run anew."""
+    for numbers in ("REPEATABILITY", "STABILITY"):
+        monkeypatch.setattr(f"vmnet_monai.biomarkers.reliability.{numbers}", {})

@@ -37,6 +37,7 @@ EYES = [
 ]
 
 
+@pytest.mark.usefixtures("no_cautions")
 def test_tidy_has_a_row_per_value() -> None:
     table = tidy_table(EYES)
     assert list(table) == ["id", "eye", "vessel_type", "region", "measure", "value", "unit", "flag", "caution"]

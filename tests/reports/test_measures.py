@@ -53,6 +53,7 @@ def test_each_measure_is_shown_in_one_unit_that_is_known(measured: MeasuredPhoto
     assert not any("Microns rest" in sentence for sentence in values_notes(with_scale))
 
 
+@pytest.mark.usefixtures("no_cautions")
 def test_a_value_that_needs_a_word_has_a_note() -> None:
     values = [
         Value("artery", "field", "width_mean", 80.0, "um"),

@@ -207,6 +207,7 @@ def test_error_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("no_cautions")
 def test_measures_by_type_and_region_are_written_with_units_usual_ranges_and_notes(tmp_path: Path) -> None:
     written = " ".join(pages(write(tmp_path / "eye.pdf", measured_record())))
     for words in (
