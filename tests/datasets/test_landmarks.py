@@ -112,7 +112,7 @@ def test_what_is_only_said_of_some_photographs_stays_out_of_batches(tmp_path: Pa
     folders = [tmp_path / "h", tmp_path / "c"]
     datalists = load_datalists(["hrf", "chasedb1"], folders, [], structures=["disc"], landmarks=table)
     keys = Counter(frozenset(item) for own in datalists.values() for item in own)
-    common = {"image", "disease", "dataset", "patient", "eye", "id"}
+    common = {"image", "disease", "dataset", "patient", "eye", "sex", "age", "id"}
     assert keys == {frozenset(common): 28, frozenset({*common, "fov"}): 44, frozenset({*common, "fov", "disc"}): 1}
 
 
