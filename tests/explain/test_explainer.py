@@ -55,6 +55,32 @@ def monais(camera: type[GradCAM], network: nn.Module, image: torch.Tensor) -> to
     return torch.cat(maps, dim=1)[0].detach()
 
 
+@pytest.mark.parametrize("disease_size", [None, 32])
+def test_beside_an_export_the_disease_head_alone_runs_once_more(
+    disease_size: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, x = fine_vmnet(disease_size), images()
+    export = copy.deepcopy(network)
+    explainer = Explainer(network, DISEASES, explain="all", layer=network.heat_map_layer)
+    own = infer(explainer, x)
+    monkeypatch.setattr(network, "decode", None)  # whoever draws the structures again fails
+    beside = infer(explainer, x, export)
+    assert own["evidence"].max() > 0
+    torch.testing.assert_close(beside["evidence"], own["evidence"])
+    assert not beside["evidence"].requires_grad
+    torch.testing.assert_close(beside["disease"], own["disease"])
+
+
+def test_beside_an_export_nothing_runs_where_no_map_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = fine_vmnet(32)
+    export = copy.deepcopy(network)
+    explainer = Explainer(network, DISEASES, layer=network.heat_map_layer, reached=lambda probabilities: [])
+    monkeypatch.setattr(network, "forward", None)
+    outputs = infer(explainer, images(), export)
+    assert outputs["evidence"].shape == (2, 3, 1, 1)
+    assert explainer.heat_maps(images()[0], torch.ones(1, 64, 64), [], outputs["evidence"][0]) == {}
+
+
 @pytest.mark.parametrize(
     ("network", "method", "camera", "flips"),
     [

@@ -12,6 +12,7 @@ from vmnet_monai.explain.heat_maps import (
     DEFAULT_METHOD,
     METHODS,
     disease_heat_maps,
+    disease_input,
     evidence_fractions,
     recorded_pass,
 )
@@ -69,18 +70,31 @@ class Explainer:
             inferer: such as :class:`vmnet_monai.handlers.MultiTaskInferer`. Of several passes the first one counts, of
                 the images as they are.
             inputs: (B, 3, S, S) float32.
-            network: what runs the network; only the explainer's own one, and not an export of it, can be looked into.
+            network: what runs the network. Only the explainer's own one can be looked into; beside an export of it the
+                disease head alone runs once more, guided by the maps that the export has drawn, where they are all that
+                guides.
 
         Returns:
             The inferer's dictionary of logits; also ``"evidence"`` (B, K, h, w) float32, the maps of the diseases in
             the size of the layer's, 0 of those for which no map is asked for, if the method uses a layer and the pass
-            has it.
+            has it; beside an export (B, K, 1, 1) where no map is asked for.
         """
         has_layer = self.layer in dict(self.network.named_modules(remove_duplicate=False))
-        if network is not self.network or self.method not in CAMERAS or not self.explain or not has_layer:
+        if self.method not in CAMERAS or not self.explain or not has_layer:
             return inferer(inputs, network)
-        with recorded_pass(network, self.layer) as record:
+        if network is not self.network:
             outputs = inferer(inputs, network)
+            if not hasattr(self.network, "draw") or "disease" not in outputs:
+                return outputs
+            if not self._asked_for(outputs["disease"]):
+                return {**outputs, "evidence": outputs["disease"].new_zeros(*outputs["disease"].shape, 1, 1)}
+            names: Sequence[str] = self.network.structures  # type: ignore[assignment]
+            guide = torch.cat([outputs[name] for name in names], dim=1).sigmoid()
+            with recorded_pass(self.network, self.layer) as record:
+                self.network(disease_input(self.network, inputs), guide=guide)
+        else:
+            with recorded_pass(network, self.layer) as record:
+                outputs = inferer(inputs, network)
         if record.logits is None or record.features is None:
             return outputs
         evidence = record.features.new_zeros(*record.logits.shape, *record.features.shape[2:])
