@@ -248,7 +248,7 @@ def score(settings: Mapping[str, Any]) -> pd.DataFrame:
         for batch in tqdm(loader, desc="Scoring"):
             image, _, _, guide = prepare(batch, device)
             for name, parts in probabilities.items():
-                parts.append(logits_without(name, network, image, guide["guide"]).sigmoid().cpu())
+                parts.append(logits_without(name, network, image, guide["guide"]).double().sigmoid().cpu())
 
     order = [index for batch in batches for index in batch]
     shown = pd.DataFrame({key: [items[index][key] for index in order] for key in IMAGE_COLUMNS})

@@ -195,7 +195,8 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     torch.manual_seed(1)
     network = ablation.configured({**settings, "network_def#guidance": "concat"}).get_parsed_content("network_def")
     for parameter in network.parameters():
-        torch.nn.init.normal_(parameter)
+        if parameter.ndim > 1:
+            torch.nn.init.normal_(parameter, std=0.2)
     (folder / "models").mkdir()
     torch.save(network.state_dict(), folder / "models/model.pt")
     return settings | {"pretrained": str(folder / "models/model.pt")}
