@@ -133,15 +133,17 @@ def ablation(
             if not path.is_file():
                 folder = Path(output_dir, f"{arm}_{seed}")
                 settings = {**override, **changes, "seed": seed, "output_dir": str(folder)}
+                check_config(folder / "config.json", settings)
                 train(folder, settings)
+                scores = score(settings)
                 with whole_file(path) as temporary:
-                    score(settings).to_csv(temporary, index=False, float_format="%.6g")
+                    scores.to_csv(temporary, index=False, float_format="%.6g")
             runs[arm, seed] = pd.read_csv(path, dtype={"id": str, "dataset": str})
     return report(runs, results / "differences.svg", bootstrap_samples)
 
 
 def check_config(path: Path, override: Mapping[str, Any]) -> None:
-    """Keep the config of an arm in a file, and refuse another one where there is one already.
+    """Keep the config of an arm or a run in a file, and refuse another one where there is one already.
 
     Weights that the training starts from are told by their SHA-256, and what belongs to the machine is left out.
 
@@ -162,8 +164,8 @@ def check_config(path: Path, override: Mapping[str, Any]) -> None:
     if changed:
         listed = ", ".join(f"{key} = {earlier.get(key)!r} then, {own.get(key)!r} now" for key in changed)
         raise ValueError(
-            f"the arm {path.stem} must have the config of its earlier runs, {path}, got {listed}: set it back, or give "
-            "another output_dir."
+            f"the config must be that of earlier runs, {path}, got {listed}: set it back, or give another output_dir "
+            "and results_dir."
         )
 
 
@@ -344,8 +346,7 @@ def resampled_endpoints(
         samples: number of resamples.
     """
     first = next(iter(tables.values()))
-    # Patients of two datasets are others even where they have one number.
-    patients = (first["dataset"] + " " + first["patient"].astype(str)).tolist()
+    patients = first["patient"].astype(str).tolist()
     labels, sources = first.filter(like=LABEL).to_numpy(dtype=np.float64), first["dataset"].to_numpy(dtype=str)
     inside = [(k, np.where(sources == source, labels[:, k], np.nan)) for source, k in pairs]
     statistics = {

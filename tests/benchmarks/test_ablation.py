@@ -135,10 +135,12 @@ def test_another_config_is_refused_by_the_name_of_its_key(stubbed: list[str]) ->
     settings = {**SMALL, "seeds": 0, "bootstrap_samples": 5}
     ablation.ablation(**settings)
     ablation.ablation(**settings, data_root="elsewhere")
-    with pytest.raises(ValueError, match="the arm none .*, got learning_rate = 0.0005 then, 0.1 now"):
+    with pytest.raises(ValueError, match="none.json, got learning_rate = 0.0005 then, 0.1 now"):
         ablation.ablation(**settings, learning_rate=0.1)
     with pytest.raises(ValueError, match="network_def#guided_levels = 2 then, 1 now"):
         ablation.ablation(**{**settings, "network_def#guided_levels": 1})
+    with pytest.raises(ValueError, match="none_0/config.json, got batch_size = 4 then, 5 now"):
+        ablation.ablation(**{**settings, "batch_size": 5}, results_dir="anew")
     assert len(stubbed) == len(ablation.ARMS)
 
 
