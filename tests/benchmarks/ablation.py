@@ -361,8 +361,13 @@ def resampled_endpoints(
 
 
 def tested(value: float, resampled: NDArray[np.float64]) -> Difference:
-    """Interval and p value of a difference from its (N,) bootstrap resamples, of which NaN are left out."""
+    """Interval and p value of a difference from its (N,) bootstrap resamples.
+
+    Undefined resamples, NaN, are left out; where they are more than half, so are interval and p value.
+    """
     defined = resampled[~np.isnan(resampled)]
+    if 2 * len(defined) < len(resampled):
+        return Difference(value, *[float("nan")] * 3)
     tails = [(1 + np.count_nonzero(side)) / (1 + len(defined)) for side in (defined <= 0, defined >= 0)]
     lower, upper = np.quantile(defined, [0.025, 0.975])
     return Difference(value, float(lower), float(upper), min(1.0, 2 * min(tails)))

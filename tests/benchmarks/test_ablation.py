@@ -99,6 +99,7 @@ def test_p_value_is_twice_the_smaller_tail() -> None:
     resampled = np.concatenate([np.full(95, 1.0), np.full(4, -1.0), [np.nan]])
     assert ablation.tested(0.9, resampled).p == pytest.approx(2 * 5 / 100)
     assert ablation.tested(0.0, np.zeros(9)).p == 1.0
+    assert np.isnan(ablation.tested(0.5, np.array([0.1, np.nan, np.nan]))[1:]).all()
 
 
 @pytest.fixture
@@ -218,11 +219,18 @@ def test_control_is_scored_with_maps_of_another_eye(untrained: dict[str, Any]) -
 
 
 @pytest.mark.slow
-def test_ablation_trains_scores_and_compares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_phantoms(tmp_path / "phantom", count=40, size_px=64)
+def test_trainings_share_their_maps_and_go_on_after_an_interruption(
+    untrained: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arms = ("none", "gate_vessels", "concat")
+    monkeypatch.setattr(ablation, "ARMS", {arm: ablation.ARMS[arm] for arm in arms})
+    monkeypatch.setattr(ablation, "SECONDARY", (("gate_vessels", "none"),))
     monkeypatch.setattr(ablation, "MIN_COUNT", 1)
-    table = ablation.ablation(
-        str(tmp_path / "runs"), seeds=[0], bootstrap_samples=20, dataset_dir=str(tmp_path / "phantom"), **SMALL
-    )
-    assert set(ablation.ARMS) <= rows_of(table).keys()
-    assert len(list((tmp_path / "runs/results").iterdir())) == 2 * len(ablation.ARMS) + 1
+    settings = {**untrained, "output_dir": str(tmp_path), "cache_dir": str(tmp_path / "cache"), "seeds": [0]}
+    table = ablation.ablation(**settings, bootstrap_samples=20)
+    assert set(arms) <= rows_of(table).keys()
+    assert len(list((tmp_path / "results").iterdir())) == 2 * len(arms) + 1
+    assert len(list((tmp_path / "cache").glob("*.pt"))) <= 30  # photographs
+    (tmp_path / "results/concat_0.csv").unlink()
+    (tmp_path / "concat_0/trained").unlink()
+    assert ablation.ablation(**settings, bootstrap_samples=20) == table
