@@ -230,7 +230,7 @@ def test_maps_that_were_kept_guide_as_those_of_the_same_pass(guidance: str) -> N
 
 @pytest.mark.parametrize("guidance", LEARNING_MODES)
 def test_only_the_structures_that_are_named_guide(guidance: str) -> None:
-    network = with_learnt_guidance(small(guidance=guidance, structures=STRUCTURES, guiding=["vein", "disc"])).eval()
+    network = with_learnt_guidance(small(guidance=guidance, structures=STRUCTURES, guiding=["disc", "vein"])).eval()
     assert network.settings["guiding"] == "vein+disc"
     image, guide = torch.rand(1, 3, 32, 32), torch.rand(1, 4, 32, 32)
     before = network(image, guide=guide)["disease"]

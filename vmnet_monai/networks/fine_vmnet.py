@@ -166,7 +166,7 @@ class FineVMNet(nn.Module):
             )
         self.guiding = [index for index, key in enumerate(self.structures) if key in guiding]
         if len(self.guiding) < len(self.structures):
-            self.settings["guiding"] = "+".join(guiding)
+            self.settings["guiding"] = "+".join(self.structures[index] for index in self.guiding)
         self.guided = guidance != "none"
         self.cut_gradient = cut_gradient
         self.freeze_structures = freeze_structures
