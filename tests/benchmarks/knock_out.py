@@ -139,19 +139,31 @@ def knocked_out_logits(network: nn.Module, images: Iterator[torch.Tensor]) -> di
             f"there are no maps that guide to knock out, got {type(network).__name__}: name a network that draws them, "
             "such as FineVMNet, with guidance gate or concat."
         )
-    names: Sequence[str] = network.structures  # type: ignore[assignment]
-    vessels = [index for index, name in enumerate(names) if name in VESSELS]
     logits: dict[str, list[torch.Tensor]] = {name: [] for name in KNOCK_OUTS}
     with torch.no_grad():
         for image in images:
             maps = network.draw(image)
             reduced = network.disease_input(image)
-            for name, (only_vessels, change) in KNOCK_OUTS.items():
-                guide = maps.clone()
-                touched = vessels if only_vessels else list(range(len(names)))
-                guide[:, touched] = change(maps[:, touched])
-                logits[name].append(network(reduced, guide=guide)["disease"].cpu())
+            for name, parts in logits.items():
+                parts.append(logits_without(name, network, reduced, maps).cpu())
     return {name: torch.cat(parts).double().numpy() for name, parts in logits.items()}
+
+
+def logits_without(name: str, network: nn.Module, image: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
+    """Run the disease head with its guidance knocked out; returns the logits (B, K).
+
+    Args:
+        name: one of the knock-outs.
+        network: as for :func:`knocked_out_logits`.
+        image: (B, 3, H, W).
+        maps: (B, S, H', W'), those that guide as trained.
+    """
+    only_vessels, change = KNOCK_OUTS[name]
+    names: Sequence[str] = network.structures  # type: ignore[assignment]
+    touched = [index for index, key in enumerate(names) if key in VESSELS or not only_vessels]
+    guide = maps.clone()
+    guide[:, touched] = change(maps[:, touched])
+    return network(image, guide=guide)["disease"]
 
 
 def _table(

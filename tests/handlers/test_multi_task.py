@@ -7,6 +7,7 @@ import torch
 from feeding import NAN, small_network
 
 from vmnet_monai.handlers import MultiTaskInferer, PrepareMultiTaskBatch, bfloat16_is_fast, structure_pairs
+from vmnet_monai.handlers.multi_task import maps_of_another
 
 
 def test_batch_is_split_into_image_and_targets() -> None:
@@ -49,6 +50,30 @@ def test_maps_that_guide_are_the_networks_keyword() -> None:
     assert torch.equal(image, batch["image"])
     assert arguments == ()
     assert torch.equal(keywords["guide"], torch.cat([batch["vessel"], batch["disc"]], dim=1))
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 8])
+def test_control_is_guided_by_maps_of_another_image_that_is_no_neighbour(count: int) -> None:
+    batch = {key: torch.rand(count, 1, 4, 4) for key in ("image", "fov", "vessel", "disc")}
+    batch |= {key: torch.zeros(count) for key in ("disease", "has_vessel", "has_disc")}
+    own = torch.cat([batch["vessel"], batch["disc"]], dim=1)
+    prepare = PrepareMultiTaskBatch(("vessel", "disc"), guided=True, other_eye=True)
+    image, targets, _, keywords = prepare(batch, "cpu")
+    assert torch.equal(image, batch["image"])
+    assert torch.equal(targets["vessel"], batch["vessel"])
+    for place, maps in enumerate(keywords["guide"]):
+        (source,) = [other for other in range(count) if torch.equal(own[other], maps)]
+        distance = min((source - place) % count, (place - source) % count)
+        assert distance == count // 2
+
+
+def test_control_has_no_maps_in_a_batch_of_one() -> None:
+    assert torch.equal(maps_of_another(torch.rand(1, 2, 4, 4)), torch.zeros(1, 2, 4, 4))
+
+
+def test_another_eye_without_guidance_is_refused() -> None:
+    with pytest.raises(ValueError, match="other_eye needs guided"):
+        PrepareMultiTaskBatch(other_eye=True)
 
 
 def test_flips_mirror_the_maps_that_guide_with_the_image() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vmnet_monai.metrics import patient_bootstrap_interval
+from vmnet_monai.metrics import patient_bootstrap_interval, patient_resamples
 
 
 def test_interval_of_a_mean_is_the_normal_one() -> None:
@@ -86,3 +86,14 @@ def test_wrong_settings_are_named() -> None:
         patient_bootstrap_interval(lambda rows: 1.0, ["a", "b"], samples=0, seed=0)
     with pytest.raises(ValueError, match="level.* 95"):
         patient_bootstrap_interval(lambda rows: 1.0, ["a", "b"], samples=10, seed=0, level=95)
+
+
+def test_resamples_hold_as_many_patients_each_with_all_their_photographs() -> None:
+    drawn = list(patient_resamples(["a", "b", "a", "c"], samples=50, seed=0))
+    assert len(drawn) == 50
+    for rows in drawn:
+        times = np.bincount(rows, minlength=4)
+        assert times[0] == times[2]
+        assert times[0] + times[1] + times[3] == 3
+    with pytest.raises(ValueError, match="samples must be at least 1, got 0"):
+        patient_resamples(["a", "b"], samples=0, seed=0)

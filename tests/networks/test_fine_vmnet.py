@@ -98,6 +98,8 @@ def test_indivisible_size_is_refused_with_the_size_to_pad_to(height: int, width:
         ({"guide_channels": (8,)}, "guide_channels .* 3, got 1"),
         ({"shared_stages": 3}, "shared_stages must lie between 0 and 2, got 3"),
         ({"guidance": "film"}, "guidance must be one of"),
+        ({"guiding": ["disc"]}, r"guiding must name some of the structures vessel, got \['disc'\]"),
+        ({"guiding": []}, r"guiding must name some of the structures vessel, got \[\]"),
         ({"structures": ()}, "structures must be one or more different names"),
         ({"parts": {"artery": "vessel"}}, "parts must map structures out of vessel to their whole"),
         ({"structures": STRUCTURES, "parts": {"artery": "vessel", "vessel": "vein"}}, "their whole, which is no part"),
@@ -224,6 +226,21 @@ def test_maps_that_were_kept_guide_as_those_of_the_same_pass(guidance: str) -> N
     outputs = network(network.disease_input(image), guide=network.draw(image))
     assert outputs.keys() == {"disease"}
     torch.testing.assert_close(outputs["disease"], network(image)["disease"])
+
+
+@pytest.mark.parametrize("guidance", LEARNING_MODES)
+def test_only_the_structures_that_are_named_guide(guidance: str) -> None:
+    network = with_learnt_guidance(small(guidance=guidance, structures=STRUCTURES, guiding=["disc", "vein"])).eval()
+    assert network.settings["guiding"] == "vein+disc"
+    image, guide = torch.rand(1, 3, 32, 32), torch.rand(1, 4, 32, 32)
+    before = network(image, guide=guide)["disease"]
+    for index, structure in enumerate(STRUCTURES):
+        changed = guide.clone()
+        changed[:, index] = 0.0
+        same = torch.allclose(network(image, guide=changed)["disease"], before)
+        assert same == (structure in ("vessel", "artery")), structure
+    with torch.no_grad():
+        torch.testing.assert_close(torch.jit.script(network)(image), network(image))
 
 
 def test_a_branch_shares_the_first_stages_and_starts_as_a_copy() -> None:

@@ -16,6 +16,7 @@ __all__ = [
     "bfloat16_is_fast",
     "decollated",
     "disease_pairs",
+    "maps_of_another",
     "structure_pairs",
 ]
 
@@ -36,12 +37,20 @@ class PrepareMultiTaskBatch(PrepareBatch):
         structures: keys of the masks.
         guided: if true, the masks are maps that were drawn before (:class:`~vmnet_monai.transforms.DrawStructuresd`),
             and the network is given them all as ``guide`` (B, S, H, W).
+        other_eye: if true, each image is guided by the maps of another one, see :func:`maps_of_another`: the control of
+            a guided network, which has as many parameters and learns nothing from the maps of its own image.
+
+    Raises:
+        ValueError: if ``other_eye`` is set and ``guided`` is not.
     """
 
-    def __init__(self, structures: Sequence[str] = ("vessel",), guided: bool = False) -> None:
+    def __init__(self, structures: Sequence[str] = ("vessel",), guided: bool = False, other_eye: bool = False) -> None:
+        if other_eye and not guided:
+            raise ValueError("other_eye needs guided, got other_eye alone: set both, or neither.")
         self.structures = tuple(structures)
         self.target_keys = ("fov", "disease", *structures, *(f"has_{structure}" for structure in structures))
         self.guided = guided
+        self.other_eye = other_eye
 
     def __call__(
         self,
@@ -55,7 +64,24 @@ class PrepareMultiTaskBatch(PrepareBatch):
         targets = {key: batchdata[key].to(device=device, non_blocking=non_blocking) for key in self.target_keys}
         if not self.guided:
             return image, targets
-        return image, targets, (), {"guide": torch.cat([targets[key] for key in self.structures], dim=1)}
+        guide = torch.cat([targets[key] for key in self.structures], dim=1)
+        return image, targets, (), {"guide": maps_of_another(guide) if self.other_eye else guide}
+
+
+def maps_of_another(maps: torch.Tensor) -> torch.Tensor:
+    """Give each image of a batch the maps of the one half the batch away: neighbours may be two eyes of one patient.
+
+    Args:
+        maps: (B, S, H, W), probabilities of structures.
+
+    Returns:
+        (B, S, H, W); zero for a batch of one, which has no other image.
+
+    Example:
+        >>> maps_of_another(torch.arange(5.0)).tolist()
+        [3.0, 4.0, 0.0, 1.0, 2.0]
+    """
+    return maps.roll(len(maps) // 2, dims=0) if len(maps) > 1 else torch.zeros_like(maps)
 
 
 class MultiTaskInferer(Inferer):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vmnet_monai.metrics.binary import CALIBRATION_BINS, confusion_scores, roc_auc, roc_auc_of_counts
-from vmnet_monai.metrics.bootstrap import patient_bootstrap_interval
+from vmnet_monai.metrics.bootstrap import patient_bootstrap_interval, patient_resamples
 from vmnet_monai.metrics.comparison import compare_systems, comparison_table
 from vmnet_monai.metrics.decision import DECISION_THRESHOLDS, decision_curve
 from vmnet_monai.metrics.disease import (
@@ -73,6 +73,7 @@ __all__ = [
     "histogram_scores",
     "mean_defined",
     "patient_bootstrap_interval",
+    "patient_resamples",
     "pooled",
     "probability_histogram",
     "probability_levels",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,21 +34,41 @@ def patient_bootstrap_interval(
     Raises:
         ValueError: when ``samples`` is below 1 or ``level`` is not between 0 and 1.
     """
-    if samples < 1:
-        raise ValueError(f"samples must be at least 1, got {samples}: 1000 is usual for a 95 % interval")
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, got {level}: 0.95 stands for 95 %")
-    names, patient = np.unique(np.asarray(patients, dtype=str), return_inverse=True)
-    if len(names) < 2:
+    resamples = patient_resamples(patients, samples, seed)
+    if len(set(patients)) < 2:
         return float("nan"), float("nan")
-    generator = np.random.default_rng(seed)
-    images = np.arange(len(patient))
-    values = np.empty(samples)
-    for i in range(samples):
-        times_drawn = np.bincount(generator.integers(len(names), size=len(names)), minlength=len(names))
-        values[i] = statistic(np.repeat(images, times_drawn[patient]))
+    values = np.array([statistic(rows) for rows in resamples])
     values = values[~np.isnan(values)]
     if 2 * len(values) < samples:
         return float("nan"), float("nan")
     lower, upper = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(lower), float(upper)
+
+
+def patient_resamples(patients: Sequence[str], samples: int, seed: int) -> Iterator[NDArray[np.intp]]:
+    """Draw patients with replacement, as many as there are, each with all their photographs.
+
+    Args:
+        patients: one patient identifier per photograph, unique across the datasets that are pooled.
+        samples: number of resamples.
+        seed: of the draws.
+
+    Returns:
+        Iterator over the resamples, each the indices of its photographs, repeated as drawn.
+
+    Raises:
+        ValueError: when ``samples`` is below 1.
+    """
+    if samples < 1:
+        raise ValueError(f"samples must be at least 1, got {samples}: 1000 is usual for a 95 % interval")
+    names, patient = np.unique(np.asarray(patients, dtype=str), return_inverse=True)
+    generator = np.random.default_rng(seed)
+    images = np.arange(len(patient))
+
+    def rows() -> NDArray[np.intp]:
+        times_drawn = np.bincount(generator.integers(len(names), size=len(names)), minlength=len(names))
+        return np.repeat(images, times_drawn[patient])
+
+    return (rows() for _ in range(samples))

@@ -92,6 +92,7 @@ class FineVMNet(nn.Module):
             smaller, so that each task can be trained without harm to the other. None shares all.
         guided_levels: how many of the encoder's deepest levels the disease head sees.
         guidance: ``"none"``, ``"gate"`` or ``"concat"``, see :class:`~vmnet_monai.networks.MapGuidance`.
+        guiding: keys of the structures whose maps guide; None stands for all.
         guide_channels: channels of the features of the maps, one for each level of the encoder, from shallow to deep.
         cut_gradient: if true, the disease loss does not reach the decoder through the guidance.
         freeze_structures: if true, all that the structures depend on stays as it is: its parameters get no gradient,
@@ -102,8 +103,9 @@ class FineVMNet(nn.Module):
 
     Raises:
         ValueError: if ``label_names`` is empty, ``decoder_channels``, ``guide_channels``, ``shared_stages`` or
-            ``guided_levels`` do not fit the encoder, :func:`~vmnet_monai.structures.check_structures` refuses the
-            structures, :func:`~vmnet_monai.structures.check_parts` the parts, or ``disease_size`` is below 1.
+            ``guided_levels`` do not fit the encoder, ``guiding`` names none or other than structures,
+            :func:`~vmnet_monai.structures.check_structures` refuses the structures,
+            :func:`~vmnet_monai.structures.check_parts` the parts, or ``disease_size`` is below 1.
 
     Example:
         >>> from vmnet_monai.networks.encoders import EfficientNetLite
@@ -122,6 +124,7 @@ class FineVMNet(nn.Module):
         shared_stages: int | None = None,
         guided_levels: int = 4,
         guidance: str = "gate",
+        guiding: Sequence[str] | None = None,
         guide_channels: Sequence[int] = (16, 24, 32, 48, 64),
         cut_gradient: bool = False,
         freeze_structures: bool = False,
@@ -155,6 +158,15 @@ class FineVMNet(nn.Module):
         self.settings = {"encoder": encoder.name}
         if parts:
             self.settings["parts"] = "+".join(f"{part}:{whole}" for part, whole in parts.items())
+        guiding = self.structures if guiding is None else guiding
+        if not guiding or not set(guiding) <= set(self.structures):
+            raise ValueError(
+                f"guiding must name some of the structures {', '.join(self.structures)}, got {list(guiding)}: name the "
+                "structures whose maps guide, or None for all."
+            )
+        self.guiding = [index for index, key in enumerate(self.structures) if key in guiding]
+        if len(self.guiding) < len(self.structures):
+            self.settings["guiding"] = "+".join(self.structures[index] for index in self.guiding)
         self.guided = guidance != "none"
         self.cut_gradient = cut_gradient
         self.freeze_structures = freeze_structures
@@ -177,7 +189,9 @@ class FineVMNet(nn.Module):
         self.structure_head = SubpixelUpsample(
             2, decoder_channels[-1], len(structures), scale_factor=encoder.first_stride, apply_pad_pool=False
         )
-        self.guide_encoder = GuideEncoder(len(structures), guide_channels if self.guided else (), encoder.first_stride)
+        self.guide_encoder = GuideEncoder(
+            len(self.guiding), guide_channels if self.guided else (), encoder.first_stride
+        )
         self.guidance = nn.ModuleList(
             MapGuidance(channels[level], guide_channels[level], guidance)
             for level in range(self.first_guided, len(channels))
@@ -238,6 +252,8 @@ class FineVMNet(nn.Module):
             encoded: the encoder's maps of the image as the disease head sees it.
             guide: probabilities (B, S, h, w) of the structures, of that image's size.
         """
+        if len(self.guiding) < len(self.structures):
+            guide = torch.cat([guide[:, index : index + 1] for index in self.guiding], dim=1)
         features = self.guide_encoder(guide)
         guides = features if self.guided else encoded
         levels: list[torch.Tensor] = []
