@@ -10,6 +10,7 @@ import torch
 from skimage.io import imread
 from sklearn.metrics import average_precision_score, matthews_corrcoef, roc_auc_score
 
+from vmnet_monai.io.levels import BLOCK_PIXELS
 from vmnet_monai.metrics import (
     PROBABILITY_LEVELS,
     ClDiceMetric,
@@ -22,7 +23,6 @@ from vmnet_monai.metrics import (
     probability_levels,
     segmentation_scores,
 )
-from vmnet_monai.metrics.segmentation import BLOCK_PIXELS
 
 CHASEDB1 = Path(__file__).parents[2] / "../shared/data/CHASEDB1"
 

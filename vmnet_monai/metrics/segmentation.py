@@ -7,45 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 from monai.metrics import CumulativeIterationMetric, DiceMetric
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from skimage.measure import label
 from skimage.morphology import skeletonize
 from sklearn.metrics import average_precision_score, balanced_accuracy_score
 
+from vmnet_monai.io.levels import PROBABILITY_LEVELS, probability_levels
 from vmnet_monai.metrics.binary import CALIBRATION_BINS, confusion_scores, roc_auc_of_counts
-
-PROBABILITY_LEVELS = 65536
-"""Probabilities are scored at the 16-bit resolution in which they are written to disk."""
-
-BLOCK_PIXELS = 2**20
-"""Probabilities that are rounded at once."""
-
-
-def probability_levels(probability: ArrayLike) -> NDArray[np.uint16]:
-    """Round probabilities to the 16-bit levels in which they are written and scored.
-
-    Args:
-        probability: one value or an array of any shape, 0 to 1.
-
-    Returns:
-        ``round(65535 * probability)``, uint16, of the same shape.
-
-    Raises:
-        ValueError: when a value is outside 0 to 1 or NaN.
-    """
-    values = np.asarray(probability)
-    # Written so that NaN fails it too.
-    if values.size and not (values.min() >= 0 and values.max() <= 1):
-        raise ValueError(
-            f"probabilities and thresholds must lie within 0 to 1, got {values.min()} to {values.max()}: "
-            "apply the sigmoid to logits, divide integer levels by their maximum"
-        )
-    flat = values.ravel()
-    levels = np.empty(flat.size, dtype=np.uint16)
-    for start in range(0, flat.size, BLOCK_PIXELS):  # in float64 60 megapixels would take gigabytes
-        block = slice(start, start + BLOCK_PIXELS)
-        levels[block] = np.rint(flat[block] * np.float64(PROBABILITY_LEVELS - 1))
-    return levels.reshape(values.shape)
 
 
 def probability_histogram(

@@ -11,10 +11,9 @@ from monai.transforms import Transform
 from numpy.typing import NDArray
 from skimage.measure import label
 
-__all__ = ["LowerWeakComponentsd", "weak_components"]
+from vmnet_monai.io.levels import PROBABILITY_LEVELS, probability_levels
 
-LEVELS = 65535
-"""Probabilities are written, and compared with thresholds, at this many levels above 0."""
+__all__ = ["LowerWeakComponentsd", "weak_components"]
 
 
 def weak_components(probability: NDArray[np.floating], threshold: float, high_threshold: float) -> NDArray[np.bool_]:
@@ -35,9 +34,10 @@ def weak_components(probability: NDArray[np.floating], threshold: float, high_th
         >>> weak_components(np.array([[0.6, 0.0, 0.6, 0.9]]), threshold=0.5, high_threshold=0.8)
         array([[ True, False, False, False]])
     """
-    components = label(_reaches(probability, threshold), connectivity=2)
+    levels = probability_levels(probability)
+    components = label(levels >= probability_levels(threshold), connectivity=2)
     is_weak = np.ones(components.max() + 1, dtype=bool)
-    is_weak[components[_reaches(probability, high_threshold)]] = False
+    is_weak[components[levels >= probability_levels(high_threshold)]] = False
     is_weak[0] = False
     weak: NDArray[np.bool_] = is_weak[components]
     return weak
@@ -95,11 +95,5 @@ class LowerWeakComponentsd(Transform):
         return item
 
     def _lowered(self, name: str, probability: torch.Tensor, weak: torch.Tensor) -> torch.Tensor:
-        below = max(round(self.thresholds[name] * LEVELS) - 1, 0) / LEVELS
+        below = max(int(probability_levels(self.thresholds[name])) - 1, 0) / (PROBABILITY_LEVELS - 1)
         return torch.where(weak, probability.clamp(max=below), probability)
-
-
-def _reaches(probability: NDArray[np.floating], threshold: float) -> NDArray[np.bool_]:
-    """Compare at the levels in which probabilities are written; in float64, as a float32 boundary would move."""
-    reached: NDArray[np.bool_] = probability >= np.float64((round(threshold * LEVELS) - 0.5) / LEVELS)
-    return reached
