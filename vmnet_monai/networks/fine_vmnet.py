@@ -10,8 +10,8 @@ from monai.networks.nets.basic_unet import UpCat
 from torch import nn
 
 from vmnet_monai.networks.encoders import ACTIVATION, Encoder
-from vmnet_monai.networks.guidance import GuideEncoder, MapGuidance, averaged
-from vmnet_monai.networks.reduction import reduce_to
+from vmnet_monai.networks.guidance import GuideEncoder, MapGuidance
+from vmnet_monai.networks.reduction import averaged, reduce_to
 from vmnet_monai.structures import check_parts, check_structures
 
 __all__ = ["FineVMNet", "ResidualClassifier"]
@@ -98,8 +98,8 @@ class FineVMNet(nn.Module):
         freeze_structures: if true, all that the structures depend on stays as it is: its parameters get no gradient,
             and its batch normalisation keeps its statistics in training mode.
         dropout: dropout probability before the last linear layer of the disease head.
-        disease_size: if set, the disease head sees the image averaged down by the largest whole factor that leaves it
-            at least this many pixels wide. None shows it the image as it is.
+        disease_size: if set, the disease head sees a wider image averaged down to this width in pixels, a multiple of
+            the stride. None shows it the image as it is.
 
     Raises:
         ValueError: if ``label_names`` is empty, ``decoder_channels``, ``guide_channels``, ``shared_stages`` or
@@ -207,10 +207,10 @@ class FineVMNet(nn.Module):
         """Compute the logits of structures and diseases.
 
         Args:
-            image: float tensor (B, 3, H, W) in [0, 1]; H and W divisible by ``self.stride`` and, where the disease
-                head reads the image reduced, by the stride times the factor of the reduction.
-            guide: (B, S, H', W'), probabilities of the S structures from an earlier pass over a finer grid, H' and W'
-                the same multiple of H and W. Given, nothing is drawn.
+            image: float tensor (B, 3, H, W) in [0, 1]; H and W divisible by ``self.stride``, also after the
+                disease head's reduction.
+            guide: (B, S, H', W'), probabilities of the S structures from an earlier pass over a finer grid, of the
+                same shape. Given, nothing is drawn.
 
         Returns:
             ``{"vessel": (B, 1, H, W), "disease": (B, K)}``, logits; one map per structure under its key. With ``guide``

@@ -9,6 +9,7 @@ from monai.networks.blocks import Convolution
 from torch import nn
 
 from vmnet_monai.networks.encoders import ACTIVATION
+from vmnet_monai.networks.reduction import averaged
 
 __all__ = ["GUIDANCE_MODES", "GuideEncoder", "MapGuidance", "VesselGuidance"]
 
@@ -150,9 +151,3 @@ class VesselGuidance(Modulation):
         decoded = averaged(decoded, encoded.shape[-1])
         vessel = averaged(torch.sigmoid(vessel_logits), encoded.shape[-1])
         return self.modulate(encoded, torch.cat([decoded, vessel], dim=1))
-
-
-def averaged(maps: torch.Tensor, width: int) -> torch.Tensor:
-    """Average maps (B, C, H, W) over squares, so that they are ``width`` wide, which divides W."""
-    factor = maps.shape[-1] // width
-    return nn.functional.avg_pool2d(maps, kernel_size=factor, stride=factor) if factor > 1 else maps

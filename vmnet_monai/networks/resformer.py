@@ -146,8 +146,8 @@ class ResFormer(nn.Module):
         segmentation_activation: ``"softmax"`` if a pixel belongs to one structure or none, ``"sigmoid"`` if it may
             belong to several. The sigmoid of the logits is the probability either way.
         disease_activation: ``"softmax"`` if an image has exactly one of the K labels, ``"sigmoid"`` otherwise.
-        disease_size: if set, the image is averaged down by the largest whole factor that leaves it at least this
-            many pixels wide, and the encoder runs once more, at that size, for the disease head.
+        disease_size: if set, a wider image is averaged down to this width in pixels, and the encoder runs once more,
+            at that size, for the disease head.
 
     Raises:
         ValueError: if an argument breaks one of these rules; the message names it.
@@ -226,14 +226,14 @@ class ResFormer(nn.Module):
         """Compute the logits of the structures and the diseases.
 
         Args:
-            image: float tensor (B, in_channels, H, W) in [0, 1] of any height and width; with a ``disease_size`` both
-                are divisible by the factor of the reduction.
+            image: float tensor (B, in_channels, H, W) in [0, 1] of any height and width; with a ``disease_size`` the
+                height after the reduction is whole, as it is for a square.
 
         Returns:
             One (B, 1, H, W) for each of ``self.structures``, and ``"disease"``, (B, K); logits.
 
         Raises:
-            ValueError: if the reduction's factor does not divide H or W; the message says what to pad to.
+            ValueError: if the height after the reduction is not whole; the message says what to pad to.
         """
         reduced = self.disease_input(image)
         encoded = self.encode(image)

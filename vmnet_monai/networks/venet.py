@@ -62,9 +62,9 @@ class VENet(nn.Module):
         disease_activation: ``"sigmoid"`` where diseases can occur together, ``"softmax"`` where an image has exactly
             one label.
         deep_supervision: whether the decoder's lower resolutions give logits in training mode.
-        disease_size: if set, the image is averaged down by the largest whole factor that leaves it at least this many
-            pixels wide, and the encoder runs once more, at that size, for the classification head. None shows the
-            classification head the image as it is.
+        disease_size: if set, a wider image is averaged down to this width in pixels, a multiple of the stride, and the
+            encoder runs once more, at that size, for the classification head. None shows the classification head the
+            image as it is.
 
     Attributes:
         num_supervised: number R of resolutions at which each structure is supervised, the full one included.
@@ -147,8 +147,8 @@ class VENet(nn.Module):
         """Compute the logits of structures and diseases.
 
         Args:
-            image: float tensor (B, in_channels, H, W) in [0, 1]; H and W divisible by ``self.stride`` and, where the
-                classification head reads the image reduced, by the stride times the factor of the reduction.
+            image: float tensor (B, in_channels, H, W) in [0, 1]; H and W divisible by ``self.stride``, also after the
+                classification head's reduction.
 
         Returns:
             Logits: for each structure (B, 1, H, W) under its name, and ``disease`` (B, K). In training mode with deep

@@ -85,10 +85,9 @@ class VMNet(nn.Module):
             vessel ``"decoder"``, which then serves both tasks.
         bottleneck_layers: number of transformer blocks between encoder and decoder, which relate distant parts of the
             image; 0 for none.
-        disease_size: if set, the image is averaged down by the largest whole factor that leaves it at least this many
-            pixels wide, and encoder, decoder and guidance run once more, at that size, for the disease head: thin
-            vessels need a fine grid, while many photographs with disease labels are small. None shows the disease
-            head the image as it is.
+        disease_size: if set, a wider image is averaged down to this width in pixels, a multiple of the stride, and
+            encoder, decoder and guidance run once more, at that size, for the disease head: thin vessels need a fine
+            grid, while many photographs with disease labels are small. None shows the disease head the image as it is.
 
     Raises:
         ValueError: if ``guided_levels`` is not between 1 and the number of levels, ``label_names`` is empty,
@@ -166,8 +165,8 @@ class VMNet(nn.Module):
         """Compute the logits of vessels and diseases.
 
         Args:
-            image: float tensor (B, in_channels, H, W) in [0, 1]; H and W divisible by ``self.stride`` and, where the
-                disease head reads the image reduced, by the stride times the factor of the reduction.
+            image: float tensor (B, in_channels, H, W) in [0, 1]; H and W divisible by ``self.stride``, also after the
+                disease head's reduction.
 
         Returns:
             ``{"vessel": (B, 1, H, W), "disease": (B, K)}``, logits; one map per structure under its key.
