@@ -13,6 +13,7 @@ from torch import nn
 
 from vmnet_monai.networks.dfe import DilatedFeatureEnhancement
 from vmnet_monai.networks.reduction import reduce_to
+from vmnet_monai.networks.single_task import check_task
 from vmnet_monai.networks.softmax import check_activation, exclusive_logits
 from vmnet_monai.structures import check_structures
 
@@ -168,6 +169,8 @@ class ResFormer(nn.Module):
         disease_activation: ``"softmax"`` if an image has exactly one of the K labels, ``"sigmoid"`` otherwise.
         disease_size: if set, the image is averaged down by the largest whole factor that leaves it at least this
             many pixels wide, and the encoder runs once more, at that size, for the disease head.
+        task: ``"segmentation"`` or ``"classification"`` for a network of this task alone, without decoder or disease
+            head of the other; None for both tasks.
 
     Raises:
         ValueError: if an argument breaks one of these rules; the message names it.
@@ -177,6 +180,8 @@ class ResFormer(nn.Module):
         >>> {name: tuple(logits.shape) for name, logits in network(torch.rand(1, 3, 32, 32)).items()}
         {'vessel': (1, 1, 32, 32), 'disease': (1, 2)}
     """
+
+    __constants__ = ("segments", "classifies")
 
     def __init__(
         self,
@@ -193,6 +198,7 @@ class ResFormer(nn.Module):
         segmentation_activation: str = "softmax",
         disease_activation: str = "sigmoid",
         disease_size: int | None = None,
+        task: str | None = None,
     ) -> None:
         super().__init__()
         _check_label_names(label_names, disease_activation)
@@ -206,6 +212,9 @@ class ResFormer(nn.Module):
             raise ValueError(f"drop_path must be at least 0 and below 1, got {drop_path}: it is a probability.")
         if disease_size is not None and disease_size < 1:
             raise ValueError(f"disease_size must be at least 1 pixel, got {disease_size}: None switches it off.")
+        if task is not None:
+            check_task(task)
+        self.segments, self.classifies = task != "classification", task != "segmentation"
         self.label_names = list(label_names)
         self.structures = check_structures(structures, label_names)
         self.segmentation_activation = segmentation_activation
@@ -236,18 +245,19 @@ class ResFormer(nn.Module):
             ResFormerLevel(channels, heads, window_size, block, of_level.tolist())
             for channels, heads, of_level in zip(features, num_heads, drop_paths, strict=True)
         )
-        self.skip = nn.ModuleList(
-            DilatedFeatureEnhancement(channels) if dfe else nn.Identity() for channels in features
-        )
-        self.up = nn.ModuleList(UpSample(2, deep, deep) for _, deep in reversed(pairs))
-        self.join = nn.ModuleList(
-            Convolution(2, shallow + deep, shallow, act="relu", norm="batch", bias=False)
-            for shallow, deep in reversed(pairs)
-        )
-        self.segmentation_head = nn.Conv2d(features[0], len(structures), kernel_size=1)
-        self.classifier = nn.Sequential(
-            nn.Linear(features[-2] + features[-1], features[-2]), nn.ReLU(), nn.Linear(features[-2], len(label_names))
-        )
+        if self.segments:
+            self.skip = nn.ModuleList(
+                DilatedFeatureEnhancement(channels) if dfe else nn.Identity() for channels in features
+            )
+            self.up = nn.ModuleList(UpSample(2, deep, deep) for _, deep in reversed(pairs))
+            self.join = nn.ModuleList(
+                Convolution(2, shallow + deep, shallow, act="relu", norm="batch", bias=False)
+                for shallow, deep in reversed(pairs)
+            )
+            self.segmentation_head = nn.Conv2d(features[0], len(structures), kernel_size=1)
+        if self.classifies:
+            pooled, hidden = features[-2] + features[-1], features[-2]
+            self.classifier = nn.Sequential(nn.Linear(pooled, hidden), nn.ReLU(), nn.Linear(hidden, len(label_names)))
 
     def disease_input(self, image: torch.Tensor) -> torch.Tensor:
         """Return what the disease head reads of images (B, C, H, W), see ``disease_size``."""
@@ -261,22 +271,25 @@ class ResFormer(nn.Module):
                 are divisible by the factor of the reduction.
 
         Returns:
-            One (B, 1, H, W) for each of ``self.structures``, and ``"disease"``, (B, K); logits.
+            Logits of the network's tasks: one (B, 1, H, W) for each of ``self.structures``, and ``"disease"``, (B, K).
 
         Raises:
             ValueError: if the reduction's factor does not divide H or W; the message says what to pad to.
         """
         reduced = self.disease_input(image)
-        encoded = self.encode(image)
-        scores = self.decode(encoded)[:, :, : image.shape[2], : image.shape[3]]
-        if self.segmentation_activation == "softmax":
-            scores = exclusive_logits(scores, background=True)
-        if reduced.shape != image.shape:
-            encoded = self.encode(reduced)
         outputs: dict[str, torch.Tensor] = {}
-        for index, structure in enumerate(self.structures):
-            outputs[structure] = scores[:, index : index + 1]
-        outputs["disease"] = self.classify(encoded)
+        encoded: list[torch.Tensor] = []
+        if self.segments:
+            encoded = self.encode(image)
+            scores = self.decode(encoded)[:, :, : image.shape[2], : image.shape[3]]
+            if self.segmentation_activation == "softmax":
+                scores = exclusive_logits(scores, background=True)
+            for index, structure in enumerate(self.structures):
+                outputs[structure] = scores[:, index : index + 1]
+        if self.classifies:
+            if not self.segments or reduced.shape != image.shape:
+                encoded = self.encode(reduced)
+            outputs["disease"] = self.classify(encoded)
         return outputs
 
     def encode(self, image: torch.Tensor) -> list[torch.Tensor]:
