@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from bundle_configs import ROOT, TRAIN
+from bundle_configs import ROOT, TRAIN, network_overlays
 from layouts import write_drive, write_eyepacs_light, write_odir5k, write_rfmid
 from monai.bundle import ConfigParser
 
@@ -18,10 +18,7 @@ OWN = Path("the bundle's own")
 
 FOLDER = ROOT / "configs/networks"
 NETWORKS = [OWN, *sorted(path.relative_to(FOLDER) for path in FOLDER.rglob("*.json"))]
-OVER_RESFORMER = {"resformer_parallel", "resformer_lower_rate"}
-"""Overlays that are laid over that of ResFormer."""
-
-TWO_HEADED = {OWN.stem, "vmnet_unet", "venet", "resformer", *OVER_RESFORMER}
+TWO_HEADED = {OWN.stem, "vmnet_unet", "venet", "resformer"}
 RECIPES = {
     "alone": [],
     "vessels": ["vessels"],
@@ -56,10 +53,8 @@ def allowed(network: Path, recipe: str) -> bool:
 
 def composed(network: Path, recipe: str) -> ConfigParser:
     files = [TRAIN, *(f"configs/experiments/{name}.json" for name in RECIPES[recipe] if "ablation" not in name)]
-    if network.stem in OVER_RESFORMER:
-        files.append("configs/networks/resformer.json")
     if network != OWN:
-        files.append(f"configs/networks/{network.as_posix()}")
+        files += network_overlays(network.with_suffix("").as_posix())
     files += [f"configs/experiments/{name}.json" for name in RECIPES[recipe] if "ablation" in name]
     if recipe in ("convex", "auc margin"):
         files = [TRAIN, files[-1], f"configs/experiments/{RECIPES[recipe][0]}.json"]
