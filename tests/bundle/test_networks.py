@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ import torch
 from bundle_configs import EVALUATE, INFERENCE, ROOT, SMALL, SMALL_NETWORK, TRAIN, network_overlays
 from mlflow import MlflowClient
 from monai.bundle import ConfigParser, run
+from monai.networks.nets import EfficientNetBNFeatures, efficientnet
 
 NETWORKS = ROOT / "configs/networks"
 OVERLAYS = sorted(path.relative_to(NETWORKS).with_suffix("").as_posix() for path in NETWORKS.rglob("*.json"))
@@ -98,6 +100,20 @@ def test_overlay_makes_a_network_that_learns_by_its_own_loss_and_optimizer(name:
     parser.get_parsed_content("optimizer").step()
     assert torch.isfinite(loss)
     assert any(not torch.equal(value, before[key]) for key, value in network.state_dict().items())
+
+
+def test_u_net_with_focal_dice_starts_from_imagenet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a file in PyTorch's cache where MONAI downloads it, in the layout of its authors: blocks without stages."""
+    torch.manual_seed(0)
+    weights = EfficientNetBNFeatures("efficientnet-b0", pretrained=False).state_dict()
+    file = tmp_path / "hub/checkpoints" / Path(efficientnet.url_map["efficientnet-b0"]).name
+    file.parent.mkdir(parents=True)
+    torch.save({re.sub(r"^(_blocks)\.\d+\.", r"\1.", key): value for key, value in weights.items()}, file)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    parser = ConfigParser(ConfigParser.load_config_files([TRAIN, *network_overlays("efficientnet_b0_unet")]))
+    encoder = parser.get_parsed_content("network_def").network.encoder
+    parser.get_parsed_content("start")
+    torch.testing.assert_close(encoder.state_dict(), weights, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(

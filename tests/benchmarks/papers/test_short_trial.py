@@ -1,0 +1,28 @@
+"""A short trial of a small network on phantoms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import short_trial
+
+from vmnet_monai.datasets.phantom import write_phantoms
+
+
+@pytest.mark.slow
+def test_trial_tells_what_a_network_has_learnt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The levels of a network whose first layer is multiplied by nothing stay flat; as it is they vary."""
+    write_phantoms(tmp_path, count=24, size_px=96)
+    small = {
+        **{"dataset_name": "phantom", "dataset_dir": str(tmp_path), "grid_size": 96, "crop_size": 32},
+        **{"network_def#features": [8, 16], "network_def#num_heads": [2, 4], "batch_size": 4},
+    }
+    overlays = "configs/networks/resformer.json"
+    table = short_trial.short_trial(overlays, steps=30, layers="levels.0,levels.1", **small)
+    header, _, row = (line.strip("|").split("|") for line in table.splitlines())
+    cells = dict(zip((name.strip() for name in header), (cell.strip() for cell in row), strict=True))
+    first, last = map(float, cells["loss, first and last steps"].split(" -> "))
+    assert last < first
+    assert float(cells["vessel AUC"]) > 0.7
+    assert all(float(spread) > 0 for spread in cells["SD of levels.0, levels.1"].split(", "))
