@@ -28,6 +28,7 @@ RECIPES = {
     "diseases": ["diseases"],
     "vessels only": ["ablation/vessels_only"],
     "diseases only": ["ablation/diseases_only"],
+    "resformer": ["vessels", "resformer"],
     "auc margin": ["auc_margin"],
     "convex": ["convex_focal_dice"],
 }
@@ -42,6 +43,8 @@ def allowed(network: Path, recipe: str) -> bool:
     """Whether the documentation allows the two together."""
     if recipe in ("vessels only", "diseases only"):
         return network.stem in TWO_HEADED or network.parent.name == "layouts"
+    if recipe == "resformer":
+        return network.stem.startswith("resformer")
     if recipe == "convex":
         return network.stem == "efficientnet_b0_unet"
     if recipe == "auc margin":
