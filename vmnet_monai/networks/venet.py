@@ -80,7 +80,7 @@ class VENet(nn.Module):
     Example:
         >>> network = VENet(["normal", "amd"], features=(4, 8, 16))
         >>> {name: tuple(logits.shape) for name, logits in network(torch.rand(2, 3, 32, 32)).items()}
-        {'vessel': (2, 1, 32, 32), 'disease': (2, 2), 'vessel_1': (2, 1, 16, 16)}
+        {'vessel': (2, 1, 32, 32), 'vessel_1': (2, 1, 16, 16), 'disease': (2, 2)}
     """
 
     __constants__ = ("segments", "classifies")
