@@ -39,7 +39,7 @@ SYSTEMS: dict[str, tuple[str, dict[str, Any]]] = {
     "ResFormer, sequential": ("resformer", SMALL_RESFORMER),
     "ResFormer, parallel": ("resformer_parallel", SMALL_RESFORMER),
     "ResFormer without DFE": ("resformer_no_dfe", SMALL_RESFORMER),
-    "ResFormer, authors' schedule": ("resformer_authors", SMALL_RESFORMER | {"network_def#depths": [1, 2]}),
+    "ResFormer, authors' code": ("resformer_authors", SMALL_RESFORMER | {"network_def#depths": [1, 2]}),
     "VENetC": ("classification_only", {"network_def#features": [4, 6, 8]}),
     "VENetS": ("segmentation_only", {"network_def#features": [4, 6, 8]}),
     "U-Net with focal Dice": ("efficientnet_b0_unet", {}),

@@ -142,9 +142,9 @@ class ResFormer(nn.Module):
     An image may have any size: each level rounds its size up, the decoder cuts the excess off, and the windows mask
     their padding, so that the disease head averages over the image alone.
 
-    Two things are taken from the authors' code, because without them the network learnt a constant map (the activations
-    grew from level to level, see docs/reference/systems.md): batch normalisation after each convolution of stride 2
-    between levels, and bilinear upsampling to the image's size. It also has the ``depths`` 3, 4, 6, 3, as ResNet34, and
+    Two things are taken from the authors' code, without which the network learnt less (docs/reference/systems.md):
+    batch normalisation after each convolution of stride 2 between levels, so that activations do not grow from level to
+    level, and bilinear upsampling to the image's size. Their code also has the ``depths`` 3, 4, 6, 3, as ResNet34, and
     a ``drop_path`` of 0.1.
 
     Chosen here, where the paper is silent: one residual block and one pair of Swin blocks per level; windows of
