@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from bundle_configs import ROOT, TRAIN
+from bundle_configs import ROOT, TRAIN, network_overlays
 from layouts import write_drive, write_eyepacs_light, write_odir5k, write_rfmid
 from monai.bundle import ConfigParser
 
@@ -18,10 +18,7 @@ OWN = Path("the bundle's own")
 
 FOLDER = ROOT / "configs/networks"
 NETWORKS = [OWN, *sorted(path.relative_to(FOLDER) for path in FOLDER.rglob("*.json"))]
-OVER_RESFORMER = {"resformer_parallel", "resformer_lower_rate"}
-"""Overlays that are laid over that of ResFormer."""
-
-TWO_HEADED = {OWN.stem, "vmnet_unet", "venet", "resformer", *OVER_RESFORMER}
+TWO_HEADED = {OWN.stem, "vmnet_unet", "venet", "resformer"}
 RECIPES = {
     "alone": [],
     "vessels": ["vessels"],
@@ -31,6 +28,7 @@ RECIPES = {
     "diseases": ["diseases"],
     "vessels only": ["ablation/vessels_only"],
     "diseases only": ["ablation/diseases_only"],
+    "resformer": ["vessels", "resformer"],
     "auc margin": ["auc_margin"],
     "convex": ["convex_focal_dice"],
 }
@@ -45,6 +43,8 @@ def allowed(network: Path, recipe: str) -> bool:
     """Whether the documentation allows the two together."""
     if recipe in ("vessels only", "diseases only"):
         return network.stem in TWO_HEADED or network.parent.name == "layouts"
+    if recipe == "resformer":
+        return network.stem.startswith("resformer")
     if recipe == "convex":
         return network.stem == "efficientnet_b0_unet"
     if recipe == "auc margin":
@@ -56,10 +56,8 @@ def allowed(network: Path, recipe: str) -> bool:
 
 def composed(network: Path, recipe: str) -> ConfigParser:
     files = [TRAIN, *(f"configs/experiments/{name}.json" for name in RECIPES[recipe] if "ablation" not in name)]
-    if network.stem in OVER_RESFORMER:
-        files.append("configs/networks/resformer.json")
     if network != OWN:
-        files.append(f"configs/networks/{network.as_posix()}")
+        files += network_overlays(network.with_suffix("").as_posix())
     files += [f"configs/experiments/{name}.json" for name in RECIPES[recipe] if "ablation" in name]
     if recipe in ("convex", "auc margin"):
         files = [TRAIN, files[-1], f"configs/experiments/{RECIPES[recipe][0]}.json"]

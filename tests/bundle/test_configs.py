@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from bundle_configs import CONFIGS, INFERENCE, ROOT, SMALL_NETWORK, TRAIN
+from bundle_configs import CONFIGS, INFERENCE, OVER_A_NETWORK, ROOT, SMALL_NETWORK, TRAIN
 from monai.bundle import ConfigParser, ConfigWorkflow, ckpt_export, load_bundle_config, onnx_export, verify_metadata
 
 from vmnet_monai.errors import root_cause
@@ -92,11 +92,10 @@ def test_an_old_key_is_refused_with_the_new_name(old: str, new: str) -> None:
     assert new in str(root_cause(caught.value))
 
 
-OVER_A_NETWORK = {
+OVER_ANOTHER = {
     "configs/experiments/comparison.json": "unetr",
     "configs/experiments/convex_focal_dice.json": "efficientnet_b0_unet",
-    "configs/networks/resformer_parallel.json": "resformer",
-    "configs/networks/resformer_lower_rate.json": "resformer",
+    **{f"configs/networks/{own}.json": below for own, below in OVER_A_NETWORK.items()},
 }
 """Overlays that change the overlay of a network."""
 
@@ -111,8 +110,8 @@ def _laid_over(overlay: str) -> list[str]:
     recipe = [TRAIN, "configs/experiments/vessels.json", "configs/experiments/joint.json"]
     if overlay.startswith("configs/experiments/ablation/"):
         return recipe
-    if overlay in OVER_A_NETWORK:
-        return [*recipe, f"configs/networks/{OVER_A_NETWORK[overlay]}.json"]
+    if overlay in OVER_ANOTHER:
+        return [*recipe, f"configs/networks/{OVER_ANOTHER[overlay]}.json"]
     if overlay in OVER_AN_ENCODER:
         return [TRAIN, *OVER_AN_ENCODER[overlay]]
     return recipe[: recipe.index(overlay)] if overlay in recipe else [TRAIN]

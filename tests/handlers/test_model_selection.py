@@ -20,6 +20,7 @@ from vmnet_monai.calibration.operating_point import OperatingPoint
 from vmnet_monai.handlers import (
     BestDice,
     BestModelSaver,
+    LowestLoss,
     MeanScore,
     PredictionCollector,
     WithinSourceAUC,
@@ -278,6 +279,39 @@ def test_real_evaluator_saves_when_its_key_metric_improves(tmp_path: Path) -> No
     assert points[0] != points[1] == points[2]
     assert points[1].calibrate([[0.1, NAN], [0.7, NAN]])[:, 0] == pytest.approx([0.25, 0.75], abs=1e-4)
     assert (model_dir / "model.pt").is_file()
+
+
+class LossOf(torch.nn.Module):
+    """The losses of the batches in turn; each is given the network's logits and the targets on its grid."""
+
+    def __init__(self, *losses: float) -> None:
+        super().__init__()
+        self.losses = iter(losses)
+
+    def forward(self, prediction: dict[str, torch.Tensor], target: dict[str, torch.Tensor]) -> torch.Tensor:
+        assert prediction["vessel"].shape == target["vessel"].shape == target["fov"].shape
+        assert prediction["vessel"].min() < 0, "logits, not the probabilities of the postprocessing"
+        return torch.tensor(next(self.losses))
+
+
+def test_lowest_loss_over_the_photographs_is_the_best_even_above_one(tmp_path: Path) -> None:
+    """Batches of 3 and 1 photographs with losses 2 and 6, then 2 and 2, then 3 and 3: means 3, 2 and 3."""
+    items = phantom_items(tmp_path / "phantom")
+    network, collector = small_network(), PredictionCollector()
+    with torch.no_grad():
+        network.vessel_head.bias.fill_(-5.0)
+    other = Average(output_transform=lambda output: 0.5)
+    key_metric = LowestLoss(LossOf(2, 6, 2, 2, 3, 3), {"val_dice": other})
+    engine = evaluator(
+        items, network, [collector, saver(tmp_path / "models", network, collector)], {"val_score": key_metric}
+    )
+    seen = []
+    for epoch in (1, 2, 3):
+        engine.run(epoch)
+        seen.append((engine.state.metrics["val_loss"], engine.state.best_metric_epoch))
+    assert seen == [(3.0, 1), (2.0, 2), (3.0, 2)]
+    assert engine.state.best_metric == pytest.approx(math.exp(-2))
+    assert engine.state.metrics["val_dice"] == 0.5
 
 
 def test_auc_is_the_mean_within_the_datasets() -> None:

@@ -26,4 +26,17 @@ SMALL: dict[str, Any] = {
 }
 """Overrides that make a training a matter of seconds."""
 
+OVER_A_NETWORK = {
+    **dict.fromkeys(("resformer_authors", "resformer_no_dfe", "resformer_parallel"), "resformer"),
+    **dict.fromkeys(("classification_only", "segmentation_only"), "venet"),
+}
+"""Overlays in configs/networks/ that change another one there, by their names; the last two also change ResFormer's."""
+
+
+def network_overlays(name: str) -> list[str]:
+    """The files of a network's overlay, after the one that it changes."""
+    below = [OVER_A_NETWORK[name]] if name in OVER_A_NETWORK else []
+    return [f"configs/networks/{own}.json" for own in (*below, name)]
+
+
 SMALL_NETWORK = {key: value for key, value in SMALL.items() if key.startswith("network_def")}

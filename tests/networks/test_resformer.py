@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -94,9 +95,10 @@ def test_levels_have_the_channels_and_heads_of_the_paper(full_size: ResFormer) -
     ]
 
 
-def test_levels_are_joined_by_3x3_convolutions_of_stride_2(full_size: ResFormer) -> None:
-    between = list(full_size.down)[1:]
-    assert [(type(layer), layer.kernel_size, layer.stride) for layer in between] == 3 * [(nn.Conv2d, (3, 3), (2, 2))]
+def test_levels_are_joined_by_normalised_3x3_convolutions_of_stride_2(full_size: ResFormer) -> None:
+    between = [layer for down in list(full_size.down)[1:] for layer in down.modules() if not list(layer.children())]
+    assert [type(layer) for layer in between] == 3 * [nn.Conv2d, nn.BatchNorm2d]
+    assert [(conv.kernel_size, conv.stride) for conv in between[::2]] == 3 * [((3, 3), (2, 2))]
 
 
 def test_stem_halves_once(full_size: ResFormer) -> None:
@@ -105,6 +107,72 @@ def test_stem_halves_once(full_size: ResFormer) -> None:
         layer.stride for layer in layers(stem, nn.MaxPool2d)
     ]
     assert strides == [(1, 1), 2]
+
+
+def test_a_level_is_no_larger_for_a_larger_level_before_it(full_size: ResFormer) -> None:
+    """The normalisation between them takes the scale away, which would grow from level to level in training."""
+    for channels, down in zip((64, 128, 256), list(full_size.down)[1:], strict=True):
+        x = torch.randn(2, channels, 8, 8)
+        expected = copy.deepcopy(down).train()(x)
+        torch.testing.assert_close(copy.deepcopy(down).train()(100 * x), expected, rtol=1e-3, atol=1e-3)
+        assert expected.std().item() == pytest.approx(1, abs=0.01)
+
+
+def test_depths_are_residual_blocks_and_pairs_of_swin_blocks() -> None:
+    network = small(depths=(3, 4, 6, 3))
+    assert [len(layers(level, ResNetBlock)) for level in network.levels] == [3, 4, 6, 3]
+    assert [len(layers(level, SwinBlock)) for level in network.levels] == [6, 8, 12, 6]
+    assert [swin.offset for swin in layers(network.levels[0], SwinBlock)] == [0, 2, 0, 2, 0, 2]
+
+
+def test_drop_path_rises_linearly_over_the_pairs_of_swin_blocks() -> None:
+    network = small(depths=(1, 1, 2, 1), drop_path=0.1)
+    rates = [swin.drop_path.drop_prob for swin in layers(network, SwinBlock)]
+    assert rates == pytest.approx([0, 0, 0.025, 0.025, 0.05, 0.05, 0.075, 0.075, 0.1, 0.1])
+
+
+def test_dropped_paths_leave_an_image_as_it_is_and_scale_the_others() -> None:
+    """Half of the images are dropped from each branch; those kept get twice of what the branches add to them."""
+    block = learnt(SwinBlock(8, 2, window_size=4, shifted=False, drop_path=0.5))
+    x = torch.randn(1, 4, 4, 8).expand(64, -1, -1, -1)
+    torch.testing.assert_close(block(x)[0], block(x)[1])
+    torch.manual_seed(0)
+    outcomes = {tuple(image.round(decimals=4).flatten().tolist()) for image in block.train()(x)}
+    assert len(outcomes) == 4, "either branch on or off"
+    assert tuple(x[0].round(decimals=4).flatten().tolist()) in outcomes
+
+
+@pytest.mark.parametrize(
+    ("task", "key", "parts"),
+    [
+        ("segmentation", "vessel", {"skip", "up", "join", "segmentation_head"}),
+        ("classification", "disease", {"classifier"}),
+    ],
+)
+@pytest.mark.parametrize("disease_size", [None, 32])
+def test_network_of_one_task_is_the_part_of_both_that_it_needs(
+    task: str, key: str, parts: set[str], disease_size: int | None
+) -> None:
+    both = learnt(small(disease_size=disease_size))
+    one = small(task=task, disease_size=disease_size).eval()
+    own = one.state_dict().keys()
+    assert {name.partition(".")[0] for name in own} == {"down", "levels", *parts}
+    one.load_state_dict({name: value for name, value in both.state_dict().items() if name in own})
+    image = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        answer = one(image)
+        assert list(answer) == [key]
+        torch.testing.assert_close(answer[key], both(image)[key])
+
+
+def test_last_upsampling_is_bilinear_before_the_1x1_convolution() -> None:
+    network = learnt(small())
+    encoded = network.encode(torch.rand(1, 3, 32, 48))
+    seen: list[torch.Tensor] = []
+    network.segmentation_head.register_forward_hook(lambda _layer, inputs, _output: seen.append(inputs[0]))
+    scores = network.decode(encoded)
+    upsampled = nn.functional.interpolate(seen[0], size=(32, 48), mode="bilinear")
+    torch.testing.assert_close(scores, nn.functional.conv2d(upsampled, *network.segmentation_head.parameters()))
 
 
 def test_each_level_is_a_residual_block_and_windows_then_shifted_windows(full_size: ResFormer) -> None:
@@ -326,8 +394,13 @@ def test_finite_gradient_reaches_every_parameter(block: str, dfe: bool) -> None:
 @pytest.mark.parametrize("block", BLOCKS)
 @pytest.mark.parametrize(
     ("odd", "changes"),
-    [((33, 18), {}), ((63, 18), {"dfe": False, "disease_size": 16, **EXCLUSIVE})],
-    ids=["plain", "reduced"],
+    [
+        ((33, 18), {"depths": (1, 2, 1, 1), "drop_path": 0.1}),
+        ((63, 18), {"dfe": False, "disease_size": 16, **EXCLUSIVE}),
+        ((33, 18), {"task": "segmentation"}),
+        ((63, 18), {"task": "classification", "disease_size": 16}),
+    ],
+    ids=["deep", "reduced", "segmentation", "classification"],
 )
 def test_torchscript_equals_eager_at_every_size(block: str, odd: tuple[int, int], changes: dict[str, Any]) -> None:
     network = learnt(small(block=block, **changes))
@@ -370,7 +443,7 @@ def test_grad_cam_looks_at_the_last_level_that_the_disease_head_reads(disease_si
     with torch.no_grad():
         for parameter in network.classifier.parameters():
             parameter.zero_()
-        network.levels[3].residual.bn2.bias.fill_(1.0)
+        network.levels[3].residual[0].bn2.bias.fill_(1.0)
         hidden.weight[0, 8 + 5] = 1.0
         output.weight[1, 0] = 1.0
     image = torch.rand(1, 3, 64, 64)
@@ -399,8 +472,12 @@ def test_network_overfits_four_phantoms(block: str) -> None:
         ({"label_names": ()}, "label_names"),
         ({"label_names": ("amd",), "disease_activation": "softmax"}, " 2 label_names.* 1"),
         ({"structures": ()}, "structures"),
-        ({"features": (4, 8)}, " 2 and 4"),
-        ({"features": (4,), "num_heads": (1,)}, " 1 and 1"),
+        ({"features": (4, 8)}, " 2, 4 and 2"),
+        ({"features": (4,), "num_heads": (1,)}, " 1, 1 and 1"),
+        ({"depths": (1, 1, 1)}, " 4, 4 and 3"),
+        ({"depths": (1, 1, 0, 1)}, "depths.* 1.* 0"),
+        ({"drop_path": 1.0}, "drop_path.* 1.* 1.0"),
+        ({"task": "vessels"}, "task.*segmentation, classification.*vessels"),
         ({"num_heads": (1, 3, 2, 4)}, "num_heads.* 3 .* 8"),
         ({"window_size": 1}, "window_size.* 2.* 1"),
         ({"block": "serial"}, "block.*sequential, parallel.*serial"),

@@ -236,6 +236,31 @@ def test_indivisible_size_is_refused_with_the_size_to_pad_to(
 
 
 @pytest.mark.parametrize(
+    ("task", "key", "parts"),
+    [
+        ("segmentation", "vessel", {"decoder", "segmentation_head", "supervision_heads"}),
+        ("classification", "disease", {"classifier"}),
+    ],
+)
+@pytest.mark.parametrize("disease_size", [None, 32])
+def test_network_of_one_task_is_the_part_of_both_that_it_needs(
+    task: str, key: str, parts: set[str], disease_size: int | None
+) -> None:
+    """VENetS and VENetC."""
+    both, one = small(disease_size=disease_size).eval(), small(seed=1, task=task, disease_size=disease_size).eval()
+    own = one.state_dict().keys()
+    assert {name.partition(".")[0] for name in own} == {"encoder", *parts}
+    one.load_state_dict({name: value for name, value in both.state_dict().items() if name in own})
+    image = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        assert list(one(image)) == [key]
+        torch.testing.assert_close(one(image)[key], both(image)[key])
+        torch.testing.assert_close(torch.jit.script(one)(image), one(image))
+    expected = {key, "vessel_1", "vessel_2"} if task == "segmentation" else {key}
+    assert set(one.train()(torch.rand(2, 3, 64, 64))) == expected
+
+
+@pytest.mark.parametrize(
     ("changes", "rule"),
     [
         ({"label_names": ()}, "label_names.* 1 .*sigmoid.* 0"),
@@ -246,6 +271,7 @@ def test_indivisible_size_is_refused_with_the_size_to_pad_to(
         ({"structures": ()}, "structures"),
         ({"features": (4,)}, "features.* 1"),
         ({"disease_size": 0}, "disease_size.* 1 .* 0"),
+        ({"task": "vessels"}, "task.*segmentation, classification.*vessels"),
         ({"segmentation_activation": "relu"}, "segmentation_activation.*sigmoid, softmax.*relu"),
         ({"disease_activation": "relu"}, "disease_activation.*sigmoid, softmax.*relu"),
     ],

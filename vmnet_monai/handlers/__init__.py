@@ -15,6 +15,7 @@ from vmnet_monai.handlers.distributed import (
 from vmnet_monai.handlers.model_selection import (
     BestDice,
     BestModelSaver,
+    LowestLoss,
     MeanScore,
     WithinSourceAUC,
     is_better,
@@ -44,6 +45,7 @@ __all__ = [
     "BestModelSaver",
     "EpochSeed",
     "LossProgressBar",
+    "LowestLoss",
     "MeanScore",
     "MixedSampler",
     "MultiTaskInferer",

@@ -11,7 +11,9 @@ from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
-from ignite.metrics import Metric
+from ignite.metrics import Loss, Metric
+from ignite.metrics.metric import MetricUsage
+from monai.engines import IterationEvents
 from monai.handlers import IgniteMetricHandler
 
 from vmnet_monai.calibration import best_dice_threshold, fit_operating_point, network_settings
@@ -21,9 +23,24 @@ from vmnet_monai.io.files import whole_file
 from vmnet_monai.io.weights import WEIGHTS_NAME
 from vmnet_monai.metrics import DiseaseROCAUC, histogram_scores, mean_defined, within_source_auc
 
-__all__ = ["BestDice", "BestModelSaver", "MeanScore", "WithinSourceAUC", "is_better", "pooled_auc_metrics"]
+__all__ = [
+    "BestDice",
+    "BestModelSaver",
+    "LowestLoss",
+    "MeanScore",
+    "WithinSourceAUC",
+    "is_better",
+    "pooled_auc_metrics",
+]
 
 logger = logging.getLogger(__name__)
+
+BEFORE_POSTPROCESSING = MetricUsage(
+    started=Events.EPOCH_STARTED,
+    iteration_completed=IterationEvents.FORWARD_COMPLETED,
+    completed=Events.EPOCH_COMPLETED,
+)
+"""When a metric reads the network's own output of MONAI's evaluator."""
 
 
 class MeanScore:
@@ -48,6 +65,37 @@ class MeanScore:
         """Write the mean; NaN where no metric is defined."""
         values = [engine.state.metrics[metric_name] for metric_name in self.metrics]
         engine.state.metrics[name] = mean_defined(values)
+
+
+class LowestLoss:
+    r"""Selects the weights with the lowest validation loss, as the key metric of an evaluator.
+
+    The loss :math:`L` is computed on the network's own grid, before the postprocessing, and averaged over the images of
+    all batches. The score is :math:`e^{-L}`, because MONAI's evaluator keeps the highest value, and none below -1.
+
+    Args:
+        loss: the training's loss on the network's logits and the targets.
+        metrics: metrics by name that appear in ``engine.state.metrics`` beside it, and select nothing.
+    """
+
+    def __init__(self, loss: torch.nn.Module, metrics: Mapping[str, Metric] | None = None) -> None:
+        self.loss = Loss(
+            loss,
+            output_transform=lambda output: (output["pred"], output["label"]),
+            batch_size=lambda targets: len(targets["fov"]),
+        )
+        self.metrics = dict(metrics or {})
+
+    def attach(self, engine: Engine, name: str) -> None:
+        """Write the other metrics, the mean loss as ``val_loss``, and the score under ``name``."""
+        for metric_name, metric in self.metrics.items():
+            metric.attach(engine, metric_name)
+        self.loss.attach(engine, "val_loss", BEFORE_POSTPROCESSING)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.completed, name)
+
+    def completed(self, engine: Engine, name: str) -> None:
+        """Write the score."""
+        engine.state.metrics[name] = math.exp(-engine.state.metrics["val_loss"])
 
 
 class WithinSourceAUC:

@@ -10,7 +10,7 @@ from torch import nn
 
 from vmnet_monai.networks.reduction import reduce_to
 
-__all__ = ["TASKS", "OneHead", "SingleTask", "SlidingWindows"]
+__all__ = ["TASKS", "OneHead", "SingleTask", "SlidingWindows", "check_task"]
 
 TASKS = ("segmentation", "classification")
 """Segmentation of all structures, or classification of the diseases."""
@@ -54,7 +54,7 @@ class SingleTask(nn.Module):
         structures: Sequence[str] = ("vessel",),
     ) -> None:
         super().__init__()
-        _check_task(task)
+        check_task(task)
         self.network = network
         self.task = task
         self.label_names = list(label_names)
@@ -121,7 +121,7 @@ class OneHead(nn.Module):
 
     def __init__(self, network: nn.Module, task: str) -> None:
         super().__init__()
-        _check_task(task)
+        check_task(task)
         remove_guidance = getattr(network, "remove_guidance", None)
         if remove_guidance is not None:
             remove_guidance()
@@ -138,6 +138,11 @@ class OneHead(nn.Module):
         return outputs
 
 
-def _check_task(task: str) -> None:
+def check_task(task: str) -> None:
+    """Check an argument of a network.
+
+    Raises:
+        ValueError: if it is not one of :data:`TASKS`.
+    """
     if task not in TASKS:
         raise ValueError(f"task must be one of {', '.join(TASKS)}, got {task!r}: name the output's task.")

@@ -12,6 +12,7 @@ from monai.networks.layers.utils import get_act_layer
 from torch import nn
 
 from vmnet_monai.networks.reduction import reduce_to
+from vmnet_monai.networks.single_task import check_task
 from vmnet_monai.networks.softmax import check_activation, exclusive_logits
 from vmnet_monai.structures import check_structures
 
@@ -65,20 +66,24 @@ class VENet(nn.Module):
         disease_size: if set, a wider image is averaged down to this width in pixels, a multiple of the stride, and the
             encoder runs once more, at that size, for the classification head. None shows the classification head the
             image as it is.
+        task: ``"classification"`` for the paper's VENetC, the encoder with the classification head; ``"segmentation"``
+            for its VENetS, encoder, decoder and segmentation heads; None for both tasks.
 
     Attributes:
         num_supervised: number R of resolutions at which each structure is supervised, the full one included.
 
     Raises:
         ValueError: if ``label_names`` is empty or has one label only under softmax; if there are fewer than two levels;
-            if :func:`~vmnet_monai.structures.check_structures` refuses the structures; if an activation is unknown; if
-            ``disease_size`` is below 1.
+            if :func:`~vmnet_monai.structures.check_structures` refuses the structures; if an activation or the task is
+            unknown; if ``disease_size`` is below 1.
 
     Example:
         >>> network = VENet(["normal", "amd"], features=(4, 8, 16))
         >>> {name: tuple(logits.shape) for name, logits in network(torch.rand(2, 3, 32, 32)).items()}
-        {'vessel': (2, 1, 32, 32), 'disease': (2, 2), 'vessel_1': (2, 1, 16, 16)}
+        {'vessel': (2, 1, 32, 32), 'vessel_1': (2, 1, 16, 16), 'disease': (2, 2)}
     """
+
+    __constants__ = ("segments", "classifies")
 
     def __init__(
         self,
@@ -90,6 +95,7 @@ class VENet(nn.Module):
         disease_activation: str = "sigmoid",
         deep_supervision: bool = True,
         disease_size: int | None = None,
+        task: str | None = None,
     ) -> None:
         super().__init__()
         check_activation("segmentation_activation", segmentation_activation)
@@ -104,6 +110,9 @@ class VENet(nn.Module):
                 f"label_names must name at least {least} with disease_activation {disease_activation}, "
                 f"got {len(label_names)}: list the keys of the head."
             )
+        if task is not None:
+            check_task(task)
+        self.segments, self.classifies = task != "classification", task != "segmentation"
         self.num_supervised = len(features) - 1 if deep_supervision else 1
         self.label_names = list(label_names)
         self.structures = check_structures(structures, label_names)
@@ -117,31 +126,33 @@ class VENet(nn.Module):
         self.encoder = nn.ModuleList([UnetBasicBlock(2, in_channels, features[0], 3, 1, NORM, ACTIVATION)])
         for shallow, deep in shallow_to_deep:
             self.encoder.append(UnetBasicBlock(2, shallow, deep, 3, 2, NORM, ACTIVATION))
-        self.decoder = nn.ModuleList(
-            UnetUpBlock(2, deep, shallow, 3, 1, 2, NORM, ACTIVATION) for shallow, deep in reversed(shallow_to_deep)
-        )
-        first = features[0]
-        self.segmentation_head = nn.Sequential(
-            *(
-                Convolution(2, first, first, act=ACTIVATION, norm=NORM, bias=False)
-                for _ in range(SEGMENTATION_CONVOLUTIONS)
-            ),
-            UnetOutBlock(2, first, len(structures)),
-        )
-        self.supervision_heads = nn.ModuleList(
-            UnetOutBlock(2, channels, len(structures)) for channels in features[1 : self.num_supervised]
-        )
-        last = features[-1]
-        self.classifier = nn.Sequential(
-            OrderedDict(
-                features=UnetBasicBlock(2, last, last, 3, 1, NORM, ACTIVATION),
-                pool=nn.AdaptiveAvgPool2d(1),
-                flatten=nn.Flatten(),
-                hidden=nn.Linear(last, last),
-                act=get_act_layer(ACTIVATION),
-                output=nn.Linear(last, len(label_names)),
+        if self.segments:
+            self.decoder = nn.ModuleList(
+                UnetUpBlock(2, deep, shallow, 3, 1, 2, NORM, ACTIVATION) for shallow, deep in reversed(shallow_to_deep)
             )
-        )
+            first = features[0]
+            self.segmentation_head = nn.Sequential(
+                *(
+                    Convolution(2, first, first, act=ACTIVATION, norm=NORM, bias=False)
+                    for _ in range(SEGMENTATION_CONVOLUTIONS)
+                ),
+                UnetOutBlock(2, first, len(structures)),
+            )
+            self.supervision_heads = nn.ModuleList(
+                UnetOutBlock(2, channels, len(structures)) for channels in features[1 : self.num_supervised]
+            )
+        if self.classifies:
+            last = features[-1]
+            self.classifier = nn.Sequential(
+                OrderedDict(
+                    features=UnetBasicBlock(2, last, last, 3, 1, NORM, ACTIVATION),
+                    pool=nn.AdaptiveAvgPool2d(1),
+                    flatten=nn.Flatten(),
+                    hidden=nn.Linear(last, last),
+                    act=get_act_layer(ACTIVATION),
+                    output=nn.Linear(last, len(label_names)),
+                )
+            )
 
     def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
         """Compute the logits of structures and diseases.
@@ -151,39 +162,26 @@ class VENet(nn.Module):
                 classification head's reduction.
 
         Returns:
-            Logits: for each structure (B, 1, H, W) under its name, and ``disease`` (B, K). In training mode with deep
-            supervision also, for each structure and r from 1 to ``num_supervised - 1``, ``{structure}_{r}`` of
-            (B, 1, H / 2**r, W / 2**r).
+            Logits of the network's tasks: for each structure (B, 1, H, W) under its name, and ``disease`` (B, K). In
+            training mode with deep supervision also, for each structure and r from 1 to ``num_supervised - 1``,
+            ``{structure}_{r}`` of (B, 1, H / 2**r, W / 2**r).
 
         Raises:
             ValueError: if H or W is not divisible; the message says what to pad to.
         """
         reduced = self.disease_input(image)
-        encoded = self.encode(image)
-        deepest = encoded[-1]
-        if reduced.shape != image.shape:
-            deepest = self.encode(reduced)[-1]
-        disease = self.classifier(deepest)
-        if self.disease_activation == "softmax":
-            disease = exclusive_logits(disease, background=False)
-
-        x = encoded[-1]
-        decoded: list[torch.Tensor] = []
-        for index, up in enumerate(self.decoder):
-            x = up(x, encoded[len(encoded) - 2 - index])
-            decoded.append(x)
-
         outputs: dict[str, torch.Tensor] = {}
-        segmented = self.structure_logits(self.segmentation_head(x))
-        for index, structure in enumerate(self.structures):
-            outputs[structure] = segmented[:, index : index + 1]
-        outputs["disease"] = disease
-        if self.training:
-            for index, head in enumerate(self.supervision_heads):
-                r = index + 1
-                segmented = self.structure_logits(head(decoded[len(decoded) - 1 - r]))
-                for channel, structure in enumerate(self.structures):
-                    outputs[f"{structure}_{r}"] = segmented[:, channel : channel + 1]
+        encoded: list[torch.Tensor] = []
+        if self.segments:
+            encoded = self.encode(image)
+            outputs.update(self.decode(encoded))
+        if self.classifies:
+            if not self.segments or reduced.shape != image.shape:
+                encoded = self.encode(reduced)
+            disease = self.classifier(encoded[-1])
+            if self.disease_activation == "softmax":
+                disease = exclusive_logits(disease, background=False)
+            outputs["disease"] = disease
         return outputs
 
     def disease_input(self, image: torch.Tensor) -> torch.Tensor:
@@ -205,6 +203,30 @@ class VENet(nn.Module):
             x = block(x)
             encoded.append(x)
         return encoded
+
+    def decode(self, encoded: list[torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Run the decoder and its heads on the levels' maps.
+
+        Returns:
+            The structures' logits, in training mode also those of the lower resolutions, see :meth:`forward`.
+        """
+        x = encoded[-1]
+        decoded: list[torch.Tensor] = []
+        for index, up in enumerate(self.decoder):
+            x = up(x, encoded[len(encoded) - 2 - index])
+            decoded.append(x)
+
+        outputs: dict[str, torch.Tensor] = {}
+        segmented = self.structure_logits(self.segmentation_head(x))
+        for index, structure in enumerate(self.structures):
+            outputs[structure] = segmented[:, index : index + 1]
+        if self.training:
+            for index, head in enumerate(self.supervision_heads):
+                r = index + 1
+                segmented = self.structure_logits(head(decoded[len(decoded) - 1 - r]))
+                for channel, structure in enumerate(self.structures):
+                    outputs[f"{structure}_{r}"] = segmented[:, channel : channel + 1]
+        return outputs
 
     def structure_logits(self, scores: torch.Tensor) -> torch.Tensor:
         """Turn the scores (B, C, H, W) of C structures into logits whose sigmoid is the probability."""
