@@ -30,6 +30,9 @@ constants below were chosen on drawn vessels and on rotated HRF masks, 900 px ac
 REACH_PX = 13.0
 """How far from the centre line edges are looked for, in map pixels."""
 
+NEAR_PX = 6.0
+"""How far they are looked for at first."""
+
 STEP_PX = 0.5
 """Distance of the places of a profile where the map is read, in map pixels."""
 
@@ -188,7 +191,18 @@ def _edge_distances(
         points: (N, 2) rows and columns.
         directions: (N, 2), of length 1.
     """
-    reach = np.arange(0, REACH_PX + STEP_PX, STEP_PX)
+    # Most edges are near: only the others are looked for as far as they may be.
+    distances = _edge_distances_within(NEAR_PX, values, points, directions)
+    is_far = np.isnan(distances).any(axis=1)
+    distances[is_far] = _edge_distances_within(REACH_PX, values, points[is_far], directions[is_far])
+    return distances
+
+
+def _edge_distances_within(
+    farthest: float, values: NDArray[np.float32], points: NDArray[np.float64], directions: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Look for edges as far as ``farthest`` map pixels."""
+    reach = np.arange(0, farthest + STEP_PX, STEP_PX)
     places = points.T[:, :, None, None] + directions.T[:, :, None, None] * np.stack([reach, -reach])
     profiles = ndimage.map_coordinates(values, places, order=1, mode="constant", cval=np.nan)
     height = profiles[:, :, reach <= CORE_PX].max(axis=(1, 2))
@@ -231,20 +245,21 @@ def zone_widths(
         ValueError: as :func:`vessel_widths`.
     """
     x, y = centre
-    rows, columns = (axis.astype(np.float32) for axis in np.divmod(np.flatnonzero(zone), zone.shape[1]))
-    squares = (rows - y) ** 2 + (columns - x) ** 2
-    if not squares.size:
+    rows, columns = (axis.astype(np.float32) for axis in np.ogrid[: zone.shape[0], : zone.shape[1]])
+    squares = ((rows - y) ** 2 + (columns - x) ** 2)[zone]
+    if not (squares.size and paths):
         return [np.empty(0)] * CIRCLES
     inner, outer = math.sqrt(squares.min()), math.sqrt(squares.max())
     circles = inner + (outer - inner) * (np.arange(CIRCLES) + 0.5) / CIRCLES
-    inside = [path[zone[tuple(path.round().astype(int).T)]] for path in paths]
-    long = [k for k, points in enumerate(inside) if len(points) >= LEAST_POINTS]
+    pixels = np.concatenate(paths)
+    is_inside = np.split(zone[tuple(pixels.round().astype(int).T)], np.cumsum([len(path) for path in paths])[:-1])
+    long = [k for k, inside in enumerate(is_inside) if np.count_nonzero(inside) >= LEAST_POINTS]
     found: list[list[float]] = [[] for _ in circles]
     for k, widths in zip(long, vessel_widths([paths[k] for k in long], vessel_map, zone), strict=True):
         known = widths[np.isfinite(widths)]
         if known.size >= LEAST_POINTS:
             median = float(np.median(known))
-            radius = np.hypot(inside[k][:, 0] - y, inside[k][:, 1] - x)
+            radius = np.hypot(*(paths[k][is_inside[k]] - (y, x)).T)
             for circle in np.flatnonzero((radius.min() <= circles) & (circles <= radius.max())):
                 found[circle].append(median)
     return [np.array(widths) for widths in found]

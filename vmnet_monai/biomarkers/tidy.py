@@ -123,8 +123,7 @@ def measure(
     diameter = None if eye.disc is None or eye.disc.is_cut else eye.disc.diameter
     if scale is None and diameter is not None:
         scale = scale_from_disc(diameter * grid.pixel_px)
-    px_per_mm = None if scale is None else 1000 / (scale.microns_per_px * grid.pixel_px)
-    found = find_regions(eye, fov, px_per_mm)
+    found = find_regions(eye, fov)  # without the ETDRS grid, in which nothing is measured
     place = _Places(
         _Units(grid.pixel_px, diameter, scale),
         {name: region.mask for name, region in found.items() if region.mask.any()},
@@ -238,7 +237,7 @@ def _vessel_maps(maps: Mapping[str, NDArray], fov: NDArray[np.bool_]) -> dict[st
     for name in ("artery", "vein", "vessel"):
         if name in maps:
             values = np.asarray(maps[name], dtype=np.float32)
-            if values.shape != fov.shape or not np.all((values >= 0) & (values <= 1)):
+            if values.shape != fov.shape or not (values.min(initial=0) >= 0 and values.max(initial=0) <= 1):
                 raise ValueError(
                     f"the map of the structure {name} must be (H, W) as the field of view, {fov.shape}, of values "
                     f"within 0 to 1, got {values.shape}: scale it to the same grid, and apply the sigmoid to logits."

@@ -495,15 +495,21 @@ def _widths(smooth: NDArray[np.float32], points: NDArray[np.float64], lines: _Se
     before = np.where(lines.place > 0, 1, 0)
     place = np.arange(len(points))
     normal = _unit(points[place + after] - points[place - before])[:, ::-1] * [1, -1]
-    offsets = np.arange(WIDTH_REACH_PX + 1)
     widths = np.zeros(len(points))
     for side in (-1, 1):
-        row, column = (points[:, :, None] + side * normal[:, :, None] * offsets).transpose(1, 0, 2)
-        profile = ndimage.map_coordinates(smooth, [row, column], order=1)
-        lowest = np.minimum.accumulate(profile, axis=1)
-        is_vessel = (lowest > 0.5) | ((lowest > WIDTH_FLOOR) & (profile <= lowest + WIDTH_FLOOR))
-        profile *= np.logical_and.accumulate(is_vessel, axis=1)
-        widths += profile.sum(axis=1) - profile[:, 0] / 2  # the middle belongs to both sides
+        half_widths = np.empty(len(points))
+        goes_on = np.ones(len(points), dtype=bool)
+        # Most vessels end within half the reach: the others are read again, farther.
+        for reach in (WIDTH_REACH_PX // 2, WIDTH_REACH_PX):
+            offsets = side * normal[goes_on, :, None] * np.arange(reach + 1)
+            profile = ndimage.map_coordinates(smooth, (points[goes_on, :, None] + offsets).transpose(1, 0, 2), order=1)
+            lowest = np.minimum.accumulate(profile, axis=1)
+            is_vessel = (lowest > 0.5) | ((lowest > WIDTH_FLOOR) & (profile <= lowest + WIDTH_FLOOR))
+            is_vessel = np.logical_and.accumulate(is_vessel, axis=1)
+            profile *= is_vessel
+            half_widths[goes_on] = profile.sum(axis=1) - profile[:, 0] / 2  # the middle belongs to both sides
+            goes_on[goes_on] = is_vessel[:, -1]
+        widths += half_widths
     return widths
 
 
