@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
+from vmnet_monai.biomarkers.graph import is_in
+
 __all__ = ["VESSELS_NEEDED", "Calibres", "calibres", "central_equivalent", "vessel_widths", "zone_widths"]
 
 VesselType = Literal["artery", "vein"]
@@ -51,8 +53,8 @@ END_RADII = 2.0
 END_DIRECTIONS = 8
 """Directions, each with its opposite, in which the radius at an end is looked for."""
 
-LEAST_POINTS = 10
-"""Least number of points of a segment inside a zone whose width is known."""
+LEAST_PX = 10.0
+"""Least length of a vessel inside a zone along which its width is known, in map pixels."""
 
 HUBBARD_LEAST_UM = 5.0
 """Narrower than a red blood cell, no vessel is: such a width is not in microns."""
@@ -140,7 +142,7 @@ def vessel_widths(
     points, normals = _centre_lines(pixels, sizes)
     wanted = ~_is_near_end(pixels, sizes, values)
     if region is not None:
-        wanted &= region[tuple(pixels.round().astype(int).T)]
+        wanted &= is_in(region, pixels)
     widths = np.full(len(points), np.nan)
     widths[wanted] = _edge_distances(values, points[wanted], normals[wanted]).sum(axis=1)
     return np.split(widths, np.cumsum(sizes)[:-1])
@@ -224,10 +226,11 @@ def zone_widths(
 ) -> list[NDArray[np.float64]]:
     """Measure the vessels of a zone on nine circles around the disc that divide the zone evenly.
 
-    On each circle those segments count that cross it inside the zone, each once, by its median width inside the zone. A
-    vessel that branches thus counts as its trunk on the circles before the fork and as its branches behind it, one that
-    is broken into pieces counts once on each circle where it is seen, and one that turns back counts once. A segment
-    needs 10 points inside the zone whose width is known (:func:`vessel_widths`).
+    On each circle those vessels count that cross it, each once, by its median width inside the zone: a vessel is a
+    stretch of a segment inside the zone. One that branches thus counts as its trunk on the circles before the fork and
+    as its branches behind it, one that is broken into pieces counts once on each circle where it is seen, and one that
+    turns back inside the zone counts once. Two that meet at the disc, where the trunk may be lost and both be one
+    segment, are two. A stretch needs 10 pixels of length along which its width is known (:func:`vessel_widths`).
 
     Knudtson et al. (2003) take the six largest vessels that pass through zone B, and a grader says what is one vessel:
     on a circle no rule is needed for forks and gaps.
@@ -251,17 +254,18 @@ def zone_widths(
         return [np.empty(0)] * CIRCLES
     inner, outer = math.sqrt(squares.min()), math.sqrt(squares.max())
     circles = inner + (outer - inner) * (np.arange(CIRCLES) + 0.5) / CIRCLES
-    pixels = np.concatenate(paths)
-    is_inside = np.split(zone[tuple(pixels.round().astype(int).T)], np.cumsum([len(path) for path in paths])[:-1])
-    long = [k for k, inside in enumerate(is_inside) if np.count_nonzero(inside) >= LEAST_POINTS]
+    is_inside = np.split(is_in(zone, np.concatenate(paths)), np.cumsum([len(path) for path in paths])[:-1])
+    near = [k for k, inside in enumerate(is_inside) if inside.any()]
     found: list[list[float]] = [[] for _ in circles]
-    for k, widths in zip(long, vessel_widths([paths[k] for k in long], vessel_map, zone), strict=True):
-        known = widths[np.isfinite(widths)]
-        if known.size >= LEAST_POINTS:
-            median = float(np.median(known))
-            radius = np.hypot(*(paths[k][is_inside[k]] - (y, x)).T)
-            for circle in np.flatnonzero((radius.min() <= circles) & (circles <= radius.max())):
-                found[circle].append(median)
+    for k, widths in zip(near, vessel_widths([paths[k] for k in near], vessel_map, zone), strict=True):
+        path, is_known = paths[k], np.isfinite(widths)
+        steps = np.hypot(*np.diff(path, axis=0, append=path[-1:]).T)
+        for (stretch,) in ndimage.find_objects(ndimage.label(is_inside[k])[0]):
+            if steps[stretch][is_known[stretch]].sum() >= LEAST_PX:
+                median = float(np.median(widths[stretch][is_known[stretch]]))
+                radius = np.hypot(*(path[stretch] - (y, x)).T)
+                for circle in np.flatnonzero((radius.min() <= circles) & (circles <= radius.max())):
+                    found[circle].append(median)
     return [np.array(widths) for widths in found]
 
 
@@ -322,8 +326,8 @@ def calibres(
     must have six.
 
     Args:
-        arteries: widths of the arterioles on each circle, as :func:`zone_widths` gives them; also those of several
-            graphs of one map, one after the other. With the graph of the mirrored mask, mirroring changes nothing.
+        arteries: widths of the arterioles on each circle, as :func:`zone_widths` gives them; also those of both
+            orientations of a tree, one after the other.
         veins: widths of the venules, likewise.
         formula: "knudtson" or "hubbard".
         scale: what the widths are multiplied with: microns per pixel for Hubbard's formula.

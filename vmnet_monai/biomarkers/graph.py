@@ -20,8 +20,8 @@ __all__ = [
     "EIGHT_NEIGHBOURS",
     "SMOOTHING_LEVEL",
     "SMOOTHING_PX",
-    "centre_lines",
     "drop_rings",
+    "is_in",
     "smooth_mask_graph",
     "smooth_paths",
     "vessel_graph",
@@ -86,10 +86,10 @@ def smooth_mask_graph(
     return vessel_graph(mask, diameter), mask, np.array([top - 1, left - 1])
 
 
-def centre_lines(smooth: NDArray[np.float32], diameter: float) -> list[NDArray[np.float64]]:
-    """Return the paths of the segments of :func:`smooth_mask_graph`, each (N, 2), rows and columns in ``smooth``."""
-    graph, _, corner = smooth_mask_graph(smooth, diameter)
-    return [path + corner for *_, path in graph.edges(data="path")]
+def is_in(region: NDArray[np.bool_], points: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell which points, (N, 2) rows and columns, lie in a region; one beyond the picture lies where its rim does."""
+    row, column = np.clip(points.round().astype(int), 0, np.array(region.shape) - 1).T
+    return region[row, column]
 
 
 def vessel_graph(mask: NDArray[np.bool_], diameter: float) -> nx.MultiGraph:
