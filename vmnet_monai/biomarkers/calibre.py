@@ -254,18 +254,26 @@ def zone_widths(
         return [np.empty(0)] * CIRCLES
     inner, outer = math.sqrt(squares.min()), math.sqrt(squares.max())
     circles = inner + (outer - inner) * (np.arange(CIRCLES) + 0.5) / CIRCLES
-    is_inside = np.split(is_in(zone, np.concatenate(paths)), np.cumsum([len(path) for path in paths])[:-1])
-    near = [k for k, inside in enumerate(is_inside) if inside.any()]
+    number = np.repeat(np.arange(len(paths)), [len(path) for path in paths])
+    near = np.unique(number[is_in(zone, np.concatenate(paths))])
+    paths, number = [paths[k] for k in near], number[np.isin(number, near)]
+    if not paths:
+        return [np.empty(0)] * CIRCLES
+    points = np.concatenate(paths)
+    widths = np.concatenate(vessel_widths(paths, vessel_map, zone))
+    is_known = np.isfinite(widths)
+    steps = np.where(np.diff(number, append=-1) == 0, np.hypot(*np.diff(points, axis=0, append=points[-1:]).T), 0.0)
+    radius = np.hypot(*(points - (y, x)).T)
+    inside = np.flatnonzero(is_in(zone, points))
     found: list[list[float]] = [[] for _ in circles]
-    for k, widths in zip(near, vessel_widths([paths[k] for k in near], vessel_map, zone), strict=True):
-        path, is_known = paths[k], np.isfinite(widths)
-        steps = np.hypot(*np.diff(path, axis=0, append=path[-1:]).T)
-        for (stretch,) in ndimage.find_objects(ndimage.label(is_inside[k])[0]):
-            if steps[stretch][is_known[stretch]].sum() >= LEAST_PX:
-                median = float(np.median(widths[stretch][is_known[stretch]]))
-                radius = np.hypot(*(path[stretch] - (y, x)).T)
-                for circle in np.flatnonzero((radius.min() <= circles) & (circles <= radius.max())):
-                    found[circle].append(median)
+    begins = (np.diff(inside) > 1) | (np.diff(number[inside]) > 0)
+    for stretch in np.split(inside, np.flatnonzero(begins) + 1):
+        known = stretch[is_known[stretch]]
+        if steps[known].sum() >= LEAST_PX:
+            median = float(np.median(widths[known]))
+            nearest, farthest = radius[stretch].min(), radius[stretch].max()
+            for circle in np.flatnonzero((nearest <= circles) & (circles <= farthest)):
+                found[circle].append(median)
     return [np.array(widths) for widths in found]
 
 
