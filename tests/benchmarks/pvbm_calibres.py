@@ -22,7 +22,7 @@ from scipy import ndimage
 from skimage.morphology import skeletonize
 
 from vmnet_monai.biomarkers.calibre import calibres, central_equivalent, zone_widths
-from vmnet_monai.biomarkers.graph import SMOOTHING_PX, centre_lines
+from vmnet_monai.biomarkers.tree import vessel_tree
 from vmnet_monai.datasets import hrf
 from vmnet_monai.datasets.landmarks import add_landmarks
 from vmnet_monai.io.images import read_mask
@@ -124,19 +124,20 @@ def _disc(mask: Mask) -> tuple[float, float, float]:
 def measured_here(masks: Masks) -> Equivalents:
     """Measure on the grid, as the package does."""
     box = field_of_view_box(masks.fov)
-    artery, vein, fov = (
+    artery, vein, inside = (
         crop_to_box(torch.from_numpy(mask)[None], box, GRID_PX)[0].clamp(0, 1).numpy() for mask in masks[:3]
     )
+    fov = inside >= 0.5
     scale = box.side_px / GRID_PX
     x, y, diameter = _disc(masks.disc)
     centre = (x + 0.5 - box.left_px) / scale - 0.5, (y + 0.5 - box.top_px) / scale - 0.5
     rows, columns = np.ogrid[:GRID_PX, :GRID_PX]
     radius = np.hypot(rows - centre[1], columns - centre[0]) / (diameter / scale)
-    zone = (radius > 1) & (radius <= 1.5) & (fov >= 0.5)
+    zone = (radius > 1) & (radius <= 1.5) & fov
+    trees = ((soft, vessel_tree(soft >= 0.5, fov)) for soft in (artery, vein))
     arteries, veins = (
-        zone_widths(centre_lines(smooth, GRID_PX), soft, zone, centre)
-        for soft in (artery, vein)
-        for smooth in [ndimage.gaussian_filter((soft >= 0.5).astype(np.float32), SMOOTHING_PX)]
+        [widths for turn in (0, 1) for widths in zone_widths(tree.paths(turn), soft, zone, centre)]
+        for soft, tree in trees
     )
     found = calibres(arteries, veins, scale=scale)
     return Equivalents(found.crae or math.nan, found.crve or math.nan, found.arterioles, found.venules)

@@ -242,6 +242,14 @@ def test_a_vessel_in_pieces_counts_once_and_one_that_branches_as_trunk_and_then_
     assert max(len(widths) for widths in found) == 3
 
 
+def test_two_vessels_that_meet_at_the_disc_are_two_though_they_are_one_segment() -> None:
+    inward, outward = along(20, 125, 30, DISC), along(110, 30, 125, DISC)
+    vessels = np.maximum(tube(inward, 9, ZONE_SIZE), tube(outward, 5, ZONE_SIZE))
+    segment = np.concatenate([line(inward), line((inward[1], outward[0]))[1:-1], line(outward)])
+    for widths in zone_widths([segment], vessels, ZONE, DISC):
+        assert np.sort(widths) == pytest.approx([5, 9], abs=0.1)
+
+
 def test_no_zone_and_no_path_have_no_vessels() -> None:
     ends = along(0, 30, 125, DISC)
     vessel = tube(ends, 6, ZONE_SIZE)

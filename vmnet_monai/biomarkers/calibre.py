@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
+from vmnet_monai.biomarkers.graph import is_in
+
 __all__ = ["VESSELS_NEEDED", "Calibres", "calibres", "central_equivalent", "vessel_widths", "zone_widths"]
 
 VesselType = Literal["artery", "vein"]
@@ -29,6 +31,9 @@ constants below were chosen on drawn vessels and on rotated HRF masks, 900 px ac
 
 REACH_PX = 13.0
 """How far from the centre line edges are looked for, in map pixels."""
+
+NEAR_PX = 6.0
+"""How far they are looked for at first."""
 
 STEP_PX = 0.5
 """Distance of the places of a profile where the map is read, in map pixels."""
@@ -48,8 +53,8 @@ END_RADII = 2.0
 END_DIRECTIONS = 8
 """Directions, each with its opposite, in which the radius at an end is looked for."""
 
-LEAST_POINTS = 10
-"""Least number of points of a segment inside a zone whose width is known."""
+LEAST_PX = 10.0
+"""Least length of a vessel inside a zone along which its width is known, in map pixels."""
 
 HUBBARD_LEAST_UM = 5.0
 """Narrower than a red blood cell, no vessel is: such a width is not in microns."""
@@ -137,7 +142,7 @@ def vessel_widths(
     points, normals = _centre_lines(pixels, sizes)
     wanted = ~_is_near_end(pixels, sizes, values)
     if region is not None:
-        wanted &= region[tuple(pixels.round().astype(int).T)]
+        wanted &= is_in(region, pixels)
     widths = np.full(len(points), np.nan)
     widths[wanted] = _edge_distances(values, points[wanted], normals[wanted]).sum(axis=1)
     return np.split(widths, np.cumsum(sizes)[:-1])
@@ -188,7 +193,18 @@ def _edge_distances(
         points: (N, 2) rows and columns.
         directions: (N, 2), of length 1.
     """
-    reach = np.arange(0, REACH_PX + STEP_PX, STEP_PX)
+    # Most edges are near: only the others are looked for as far as they may be.
+    distances = _edge_distances_within(NEAR_PX, values, points, directions)
+    is_far = np.isnan(distances).any(axis=1)
+    distances[is_far] = _edge_distances_within(REACH_PX, values, points[is_far], directions[is_far])
+    return distances
+
+
+def _edge_distances_within(
+    farthest: float, values: NDArray[np.float32], points: NDArray[np.float64], directions: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Look for edges as far as ``farthest`` map pixels."""
+    reach = np.arange(0, farthest + STEP_PX, STEP_PX)
     places = points.T[:, :, None, None] + directions.T[:, :, None, None] * np.stack([reach, -reach])
     profiles = ndimage.map_coordinates(values, places, order=1, mode="constant", cval=np.nan)
     height = profiles[:, :, reach <= CORE_PX].max(axis=(1, 2))
@@ -210,10 +226,11 @@ def zone_widths(
 ) -> list[NDArray[np.float64]]:
     """Measure the vessels of a zone on nine circles around the disc that divide the zone evenly.
 
-    On each circle those segments count that cross it inside the zone, each once, by its median width inside the zone. A
-    vessel that branches thus counts as its trunk on the circles before the fork and as its branches behind it, one that
-    is broken into pieces counts once on each circle where it is seen, and one that turns back counts once. A segment
-    needs 10 points inside the zone whose width is known (:func:`vessel_widths`).
+    On each circle those vessels count that cross it, each once, by its median width inside the zone: a vessel is a
+    stretch of a segment inside the zone. One that branches thus counts as its trunk on the circles before the fork and
+    as its branches behind it, one that is broken into pieces counts once on each circle where it is seen, and one that
+    turns back inside the zone counts once. Two that meet at the disc, where the trunk may be lost and both be one
+    segment, are two. A stretch needs 10 pixels of length along which its width is known (:func:`vessel_widths`).
 
     Knudtson et al. (2003) take the six largest vessels that pass through zone B, and a grader says what is one vessel:
     on a circle no rule is needed for forks and gaps.
@@ -231,21 +248,31 @@ def zone_widths(
         ValueError: as :func:`vessel_widths`.
     """
     x, y = centre
-    rows, columns = (axis.astype(np.float32) for axis in np.divmod(np.flatnonzero(zone), zone.shape[1]))
-    squares = (rows - y) ** 2 + (columns - x) ** 2
-    if not squares.size:
+    rows, columns = (axis.astype(np.float32) for axis in np.ogrid[: zone.shape[0], : zone.shape[1]])
+    squares = ((rows - y) ** 2 + (columns - x) ** 2)[zone]
+    if not (squares.size and paths):
         return [np.empty(0)] * CIRCLES
     inner, outer = math.sqrt(squares.min()), math.sqrt(squares.max())
     circles = inner + (outer - inner) * (np.arange(CIRCLES) + 0.5) / CIRCLES
-    inside = [path[zone[tuple(path.round().astype(int).T)]] for path in paths]
-    long = [k for k, points in enumerate(inside) if len(points) >= LEAST_POINTS]
+    number = np.repeat(np.arange(len(paths)), [len(path) for path in paths])
+    near = np.unique(number[is_in(zone, np.concatenate(paths))])
+    paths, number = [paths[k] for k in near], number[np.isin(number, near)]
+    if not paths:
+        return [np.empty(0)] * CIRCLES
+    points = np.concatenate(paths)
+    widths = np.concatenate(vessel_widths(paths, vessel_map, zone))
+    is_known = np.isfinite(widths)
+    steps = np.where(np.diff(number, append=-1) == 0, np.hypot(*np.diff(points, axis=0, append=points[-1:]).T), 0.0)
+    radius = np.hypot(*(points - (y, x)).T)
+    inside = np.flatnonzero(is_in(zone, points))
     found: list[list[float]] = [[] for _ in circles]
-    for k, widths in zip(long, vessel_widths([paths[k] for k in long], vessel_map, zone), strict=True):
-        known = widths[np.isfinite(widths)]
-        if known.size >= LEAST_POINTS:
-            median = float(np.median(known))
-            radius = np.hypot(inside[k][:, 0] - y, inside[k][:, 1] - x)
-            for circle in np.flatnonzero((radius.min() <= circles) & (circles <= radius.max())):
+    begins = (np.diff(inside) > 1) | (np.diff(number[inside]) > 0)
+    for stretch in np.split(inside, np.flatnonzero(begins) + 1):
+        known = stretch[is_known[stretch]]
+        if steps[known].sum() >= LEAST_PX:
+            median = float(np.median(widths[known]))
+            nearest, farthest = radius[stretch].min(), radius[stretch].max()
+            for circle in np.flatnonzero((nearest <= circles) & (circles <= farthest)):
                 found[circle].append(median)
     return [np.array(widths) for widths in found]
 
@@ -307,8 +334,8 @@ def calibres(
     must have six.
 
     Args:
-        arteries: widths of the arterioles on each circle, as :func:`zone_widths` gives them; also those of several
-            graphs of one map, one after the other. With the graph of the mirrored mask, mirroring changes nothing.
+        arteries: widths of the arterioles on each circle, as :func:`zone_widths` gives them; also those of both
+            orientations of a tree, one after the other.
         veins: widths of the venules, likewise.
         formula: "knudtson" or "hubbard".
         scale: what the widths are multiplied with: microns per pixel for Hubbard's formula.

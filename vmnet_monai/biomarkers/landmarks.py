@@ -61,7 +61,7 @@ def locate(probabilities: ArrayLike) -> Landmark | None:
     if highest == 0:
         return None
     region = main_region(values)
-    y, x = ndimage.center_of_mass(np.where(region, values, 0.0))
+    y, x = np.average(np.nonzero(region), axis=1, weights=values[region])
     return Landmark(float(x), float(y), highest, 2 * float(np.sqrt(region.sum() / np.pi)))
 
 
@@ -77,10 +77,14 @@ def main_region(probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
         (H, W) bool.
     """
     highest = probabilities.max()
-    regions, _ = ndimage.label(probabilities >= highest / 2, structure=EIGHT_NEIGHBOURS)
+    is_high = probabilities >= highest / 2
+    (box,) = ndimage.find_objects(is_high.view(np.uint8))
+    regions, _ = ndimage.label(is_high[box], structure=EIGHT_NEIGHBOURS)
     sizes = np.bincount(regions.ravel())
-    reached = np.unique(regions[probabilities == highest])
-    return regions == reached[sizes[reached].argmax()]
+    reached = np.unique(regions[probabilities[box] == highest])
+    main = np.zeros_like(is_high)
+    main[box] = regions == reached[sizes[reached].argmax()]
+    return main
 
 
 def centre_scores(probabilities: ArrayLike, reference: NDArray[np.bool_]) -> dict[str, float]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
+from scipy.spatial import ConvexHull, QhullError
 from scipy.spatial.distance import pdist
 
 from vmnet_monai.biomarkers.graph import EIGHT_NEIGHBOURS, SMOOTHING_LEVEL, SMOOTHING_PX, smooth_mask_graph
@@ -149,6 +152,8 @@ def field_of_view_diameter(fov: NDArray[np.bool_]) -> float:
     first = fov[rows].argmax(axis=1)
     last = fov.shape[1] - 1 - fov[rows, ::-1].argmax(axis=1)
     rim = np.concatenate([np.column_stack([rows, first]), np.column_stack([rows, last])])
+    with suppress(QhullError):  # where all lie on one line
+        rim = rim[ConvexHull(rim).vertices]
     return float(pdist(rim).max()) + 1.0
 
 

@@ -85,7 +85,7 @@ def find_regions(eye: Eye, fov: NDArray[np.bool_], px_per_mm: float | None = Non
         >>> list(zones), round(zones["zone_b"].mask.sum() / np.pi, -2), round(zones["zone_b"].inside, 2)
         (['field', 'zone_a', 'zone_b', 'zone_c'], np.float64(2000.0), 1.0)
     """
-    rows, columns = np.mgrid[: fov.shape[0], : fov.shape[1]].astype(np.float32)
+    rows, columns = (axis.astype(np.float32) for axis in np.ogrid[: fov.shape[0], : fov.shape[1]])
     found = {"field": Region(fov, 1.0)}
     if eye.disc is None:
         return found

@@ -7,13 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from vmnet_monai.biomarkers.calibre import Formula, calibres, zone_widths
 from vmnet_monai.biomarkers.definitions import DEFINITIONS, VESSEL_TYPES, measures_of, units
 from vmnet_monai.biomarkers.eye import Disc, Eye, find_eye
-from vmnet_monai.biomarkers.graph import SMOOTHING_PX, centre_lines
-from vmnet_monai.biomarkers.measures import field_of_view_diameter
 from vmnet_monai.biomarkers.regions import REGIONS, ZONES, Region, find_regions
 from vmnet_monai.biomarkers.scale import Scale, scale_from_disc
 from vmnet_monai.biomarkers.tree import VesselTree, crossings, fractal_dimensions, tree_measures, vessel_tree
@@ -123,8 +120,7 @@ def measure(
     diameter = None if eye.disc is None or eye.disc.is_cut else eye.disc.diameter
     if scale is None and diameter is not None:
         scale = scale_from_disc(diameter * grid.pixel_px)
-    px_per_mm = None if scale is None else 1000 / (scale.microns_per_px * grid.pixel_px)
-    found = find_regions(eye, fov, px_per_mm)
+    found = find_regions(eye, fov)  # without the ETDRS grid, in which nothing is measured
     place = _Places(
         _Units(grid.pixel_px, diameter, scale),
         {name: region.mask for name, region in found.items() if region.mask.any()},
@@ -238,7 +234,7 @@ def _vessel_maps(maps: Mapping[str, NDArray], fov: NDArray[np.bool_]) -> dict[st
     for name in ("artery", "vein", "vessel"):
         if name in maps:
             values = np.asarray(maps[name], dtype=np.float32)
-            if values.shape != fov.shape or not np.all((values >= 0) & (values <= 1)):
+            if values.shape != fov.shape or not (values.min(initial=0) >= 0 and values.max(initial=0) <= 1):
                 raise ValueError(
                     f"the map of the structure {name} must be (H, W) as the field of view, {fov.shape}, of values "
                     f"within 0 to 1, got {values.shape}: scale it to the same grid, and apply the sigmoid to logits."
@@ -256,7 +252,7 @@ def _vessel_values(
     fov: NDArray[np.bool_],
     place: _Places,
 ) -> Iterator[Value]:
-    found = {} if disc is None else _zone_calibres(vessels, disc, fov, place)
+    found = {} if disc is None else _zone_calibres(vessels, trees, disc, fov, place)
     for vessel_type in (*trees, *([""] if {"artery", "vein"} <= trees.keys() else [])):
         for region in REGIONS:
             names, mask = measures_of(vessel_type, region), place.regions.get(region)
@@ -281,20 +277,24 @@ class _ZoneCalibres(NamedTuple):
 
 
 def _zone_calibres(
-    vessels: Mapping[str, NDArray[np.float32]], disc: Disc, fov: NDArray[np.bool_], place: _Places
+    vessels: Mapping[str, NDArray[np.float32]],
+    trees: Mapping[str, VesselTree],
+    disc: Disc,
+    fov: NDArray[np.bool_],
+    place: _Places,
 ) -> dict[str, _ZoneCalibres]:
     """The calibres of the zones that are seen; without arteries or veins there are none of them."""
     zones = [zone for zone in ("zone_b", "zone_c") if zone in place.regions]
     if not zones:
         return {}
-    lines = {name: _centre_lines(vessels[name], fov) for name in ("artery", "vein") if name in vessels}
+    lines = {name: [trees[name].paths(0), trees[name].paths(1)] for name in ("artery", "vein") if name in vessels}
     known = {name: np.where(fov, vessels[name], np.nan) for name in lines}
     found = {}
     for zone in zones:
         widths: dict[str, list[NDArray[np.float64]]] = {"artery": [np.empty(0)], "vein": [np.empty(0)]}
-        for name, graphs in lines.items():
+        for name, orientations in lines.items():
             mask, centre = place.regions[zone], (disc.x, disc.y)
-            widths[name] = [one for paths in graphs for one in zone_widths(paths, known[name], mask, centre)]
+            widths[name] = [one for paths in orientations for one in zone_widths(paths, known[name], mask, centre)]
         measures: dict[str, dict[str, float | None]] = {name: {} for name in VESSEL_TYPES}
         reasons: dict[str, str] = {}
         formulas: dict[Formula, float | None] = {"knudtson": 1.0, "hubbard": place.units.microns}
@@ -311,17 +311,6 @@ def _zone_calibres(
             measures["vein"]["vessels_found"] = float(made.venules)
         found[zone] = _ZoneCalibres(measures, reasons)
     return found
-
-
-def _centre_lines(vessel_map: NDArray[np.float32], fov: NDArray[np.bool_]) -> list[list[NDArray[np.float64]]]:
-    """The centre lines of vessels, each (N, 2) rows and columns, as found in the map and in its mirror image."""
-    smooth = ndimage.gaussian_filter((vessel_map >= 0.5).astype(np.float32), SMOOTHING_PX, mode="constant")
-    diameter, width = field_of_view_diameter(fov), fov.shape[1]
-    mirrored = centre_lines(np.ascontiguousarray(smooth[:, ::-1]), diameter)
-    return [
-        centre_lines(smooth, diameter),
-        [np.column_stack([path[:, 0], width - 1 - path[:, 1]]) for path in mirrored],
-    ]
 
 
 def _flag(name: str, region: Region | None, eye: Eye) -> str:

@@ -13,7 +13,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
-from vmnet_monai.biomarkers.graph import SMOOTHING_PX, drop_rings, smooth_mask_graph, smooth_paths
+from vmnet_monai.biomarkers.graph import SMOOTHING_PX, drop_rings, is_in, smooth_mask_graph, smooth_paths
 from vmnet_monai.biomarkers.measures import CHORD_DIAMETERS, box_dimensions, field_of_view_diameter
 
 __all__ = ["VesselTree", "crossings", "fractal_dimensions", "tree_measures", "vessel_tree"]
@@ -236,7 +236,7 @@ def tree_measures(tree: VesselTree, region: NDArray[np.bool_]) -> dict[str, floa
     if region.shape != tree.mask.shape:
         raise ValueError(f"the region must be {tree.mask.shape} as the vessel mask is, got {region.shape}: scale it.")
     area = float(np.count_nonzero(region))
-    inside = _is_in(region, tree.points)
+    inside = is_in(region, tree.points)
     is_clear = inside & tree.is_clear
     is_curved = inside & np.isfinite(tree.curvature)
     starts, stops = _parts(tree, inside)
@@ -244,7 +244,7 @@ def tree_measures(tree: VesselTree, region: NDArray[np.bool_]) -> dict[str, floa
     chords = np.hypot(*(tree.points[stops] - tree.points[starts]).T)
     shortest = CHORD_DIAMETERS * tree.diameter
     has_chord = chords >= shortest
-    nodes, forks = _is_in(region, tree.nodes), _is_in(region, tree.forks)
+    nodes, forks = is_in(region, tree.nodes), is_in(region, tree.forks)
     return {
         "area_density": np.count_nonzero(tree.mask & region) / area if area else None,
         "length_density": float(tree.length[inside].sum() / 2 / area) if area else None,
@@ -326,12 +326,7 @@ def crossings(artery: VesselTree, vein: VesselTree, region: NDArray[np.bool_]) -
     which = 2 * artery.orientation[one] + vein.orientation[other]
     seen = np.zeros((count, 4), dtype=bool)
     seen[crossing, which] = True
-    return float(seen[_is_in(region, middle)].sum() / 4)
-
-
-def _is_in(region: NDArray[np.bool_], points: NDArray[np.float64]) -> NDArray[np.bool_]:
-    row, column = np.clip(points.round().astype(int), 0, np.array(region.shape) - 1).T
-    return region[row, column]
+    return float(seen[is_in(region, middle)].sum() / 4)
 
 
 def _mean(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float | None:
@@ -495,15 +490,21 @@ def _widths(smooth: NDArray[np.float32], points: NDArray[np.float64], lines: _Se
     before = np.where(lines.place > 0, 1, 0)
     place = np.arange(len(points))
     normal = _unit(points[place + after] - points[place - before])[:, ::-1] * [1, -1]
-    offsets = np.arange(WIDTH_REACH_PX + 1)
     widths = np.zeros(len(points))
     for side in (-1, 1):
-        row, column = (points[:, :, None] + side * normal[:, :, None] * offsets).transpose(1, 0, 2)
-        profile = ndimage.map_coordinates(smooth, [row, column], order=1)
-        lowest = np.minimum.accumulate(profile, axis=1)
-        is_vessel = (lowest > 0.5) | ((lowest > WIDTH_FLOOR) & (profile <= lowest + WIDTH_FLOOR))
-        profile *= np.logical_and.accumulate(is_vessel, axis=1)
-        widths += profile.sum(axis=1) - profile[:, 0] / 2  # the middle belongs to both sides
+        half_widths = np.empty(len(points))
+        goes_on = np.ones(len(points), dtype=bool)
+        # Most vessels end within half the reach: the others are read again, farther.
+        for reach in (WIDTH_REACH_PX // 2, WIDTH_REACH_PX):
+            offsets = side * normal[goes_on, :, None] * np.arange(reach + 1)
+            profile = ndimage.map_coordinates(smooth, (points[goes_on, :, None] + offsets).transpose(1, 0, 2), order=1)
+            lowest = np.minimum.accumulate(profile, axis=1)
+            is_vessel = (lowest > 0.5) | ((lowest > WIDTH_FLOOR) & (profile <= lowest + WIDTH_FLOOR))
+            is_vessel = np.logical_and.accumulate(is_vessel, axis=1)
+            profile *= is_vessel
+            half_widths[goes_on] = profile.sum(axis=1) - profile[:, 0] / 2  # the middle belongs to both sides
+            goes_on[goes_on] = is_vessel[:, -1]
+        widths += half_widths
     return widths
 
 
