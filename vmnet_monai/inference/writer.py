@@ -18,7 +18,7 @@ from vmnet_monai.handlers.multi_task import decollated
 from vmnet_monai.inference.findings import FindingMaker
 from vmnet_monai.inference.manifest import Manifest
 from vmnet_monai.inference.prediction import Postprocessing, make_prediction
-from vmnet_monai.inference.workers import WritingProcesses, useful_workers
+from vmnet_monai.inference.workers import WritingProcesses, return_freed_memory, useful_workers
 from vmnet_monai.io.dicom import is_dicom, read_dataset
 from vmnet_monai.io.files import write_png
 from vmnet_monai.io.images import read_image
@@ -130,12 +130,16 @@ class PredictionWriter:
 
     def start(self) -> None:
         """Start the clock of an iteration."""
+        if self._processes is None:
+            return_freed_memory()  # of the reading, before the network's pass
         self.started = time.perf_counter()
 
     def write_batch(self, engine: Engine) -> None:
         """Write the files of one iteration, or give them to the processes that write."""
         items = [{**batch, **output} for batch, output in decollated(engine)]
         network_seconds = (time.perf_counter() - self.started) / max(1, len(items))
+        if self._processes is None:
+            return_freed_memory()  # of the network's pass, before maps of the photograph's size are made
         for item in items:
             item["seconds"] = float(item["seconds"]) + network_seconds
             if self._processes is None or self._asks_network(item):
