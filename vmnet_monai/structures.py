@@ -5,7 +5,7 @@ How they are written and drawn is said here as well, once for pages, pictures an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ __all__ = [
     "check_structures",
     "is_file_safe",
     "structure_looks",
+    "wholes_first",
 ]
 
 RESERVED_NAMES = frozenset(
@@ -135,6 +136,17 @@ def check_parts(parts: Mapping[str, str] | None, structures: Sequence[str]) -> d
             "name both, or leave parts out."
         )
     return named
+
+
+def wholes_first(structures: Iterable[str], parts: Mapping[str, str]) -> list[str]:
+    """Put the whole of each structure that is a part before it, and leave the order as it is otherwise.
+
+    >>> wholes_first(["disc", "artery", "fovea", "vessel"], {"artery": "vessel"})
+    ['disc', 'vessel', 'artery', 'fovea']
+    """
+    present = list(structures)
+    in_order = [name for structure in present for name in (parts.get(structure, structure), structure)]
+    return [name for name in dict.fromkeys(in_order) if name in present]
 
 
 def is_file_safe(name: str) -> bool:

@@ -60,7 +60,7 @@ STAGES: Mapping[str, Sequence[str]] = {
     ),
     "measures": (
         "vmnet_monai.biomarkers.vessel_measures",
-        "vmnet_monai.biomarkers.photograph.measure_photograph",
+        "vmnet_monai.biomarkers.photograph.measure_on_grid",
     ),
     "PNG writing": ("vmnet_monai.io.files.write_png",),
     "report": ("vmnet_monai.reports.html.write_page", "vmnet_monai.reports.html.write_index"),

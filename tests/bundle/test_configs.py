@@ -41,8 +41,15 @@ def test_validation_and_inference_name_the_same_steps() -> None:
     steps = [step for step in inference["preprocessing"]["steps"] if step != "@check"]
     assert train["preprocessing"]["steps"] == steps
     assert train["inferer"] == inference["inferer"]
-    assert train["restore"] == inference["restore"]
     assert train["postprocessing"]["steps"] == ["@validate#restore", "@validate#references"]
+    # restore_predictions consists of the two others.
+    keys = [train["restore"], inference["activate"], inference["restore"]]
+    assert [step.pop("_target_").rpartition(".")[2] for step in keys] == [
+        *("restore_predictions", "activate_predictions", "restore_maps")
+    ]
+    assert keys == [{"structures": "@structures"}] * 3
+    assert inference["postprocessing"]["steps"] == ["@activate"]
+    assert inference["structure_postprocessing"]["steps"] == ["@restore", "@lower_weak_components"]
 
 
 @pytest.mark.parametrize("overlay", ["evaluate.json", "calibrate.json", "multi_gpu_train.json"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -42,6 +43,23 @@ def test_batches_are_filled_with_what_can_be_used(tmp_path: Path, num_workers: i
     usable = batches(tmp_path, "a", "cat", "b", "bug", "c", batch_size=2, num_workers=num_workers)
     assert [batch["id"] for batch in usable] == [["a", "b"], ["c"]]
     assert [batch["image"].shape[0] for batch in usable] == [2, 1]
+
+
+def test_nothing_but_the_batch_fills_the_memory_while_the_network_runs(tmp_path: Path) -> None:
+    usable = batches(tmp_path, "a", "b", "c", batch_size=2)
+    prepared: list[weakref.ref[torch.Tensor]] = []
+
+    def tracked(item: dict[str, Any]) -> dict[str, Any]:
+        loaded = load(item)
+        prepared.append(weakref.ref(loaded["image"]))
+        return loaded
+
+    usable.dataset.transform = tracked
+    running = iter(usable)
+    for _ in range(2):
+        assert next(running)["image"].shape[1:] == (3, 4, 4)
+        assert all(image() is None for image in prepared)
+    assert len(prepared) == 3
 
 
 def test_the_input_or_the_program_is_blamed(tmp_path: Path) -> None:

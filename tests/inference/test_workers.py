@@ -13,7 +13,15 @@ import pytest
 import torch
 
 from vmnet_monai.inference import workers
-from vmnet_monai.inference.workers import QUEUED, WritingProcesses, default_workers, pack, unpack, useful_workers
+from vmnet_monai.inference.workers import (
+    QUEUED,
+    WritingProcesses,
+    default_workers,
+    pack,
+    return_freed_memory,
+    unpack,
+    useful_workers,
+)
 
 pytestmark = pytest.mark.skipif(not workers.CAN_FORK, reason="processes are forked")
 
@@ -142,3 +150,16 @@ def test_where_processes_are_not_forked_there_is_one(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(("count", "items", "useful"), [(4, 1, 0), (4, 0, 0), (4, 3, 3), (2, 9, 2), (0, 9, 0)])
 def test_one_item_alone_needs_no_process(count: int, items: int, useful: int) -> None:
     assert useful_workers(count, items) == useful
+
+
+def test_freed_memory_between_pieces_in_use_goes_back_to_the_system() -> None:
+    def resident_mb() -> float:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+    pieces = [bytes([1]) * 100_000 for _ in range(2000)]
+    in_use = pieces[::200]  # of so many bytes that each lies on the heap
+    del pieces
+    before = resident_mb()
+    return_freed_memory()
+    assert resident_mb() < before - 100
+    assert len(in_use) == 10

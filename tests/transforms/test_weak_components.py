@@ -62,6 +62,16 @@ def test_parts_fall_with_their_whole_below_thresholds_of_their_own() -> None:
     torch.testing.assert_close(item["pred_artery"][0, 1], 0.9 * blobs()[0, 1])
 
 
+def test_a_part_that_comes_after_its_whole_falls_as_beside_it() -> None:
+    lower = LowerWeakComponentsd(["artery", "vessel"], [0.3, 0.5], [0.0, 0.8], parts={"artery": "vessel"})
+    maps = {"pred_vessel": blobs(), "pred_artery": 0.9 * blobs()}
+    after = lower({"pred_vessel": maps["pred_vessel"]})
+    del after["pred_vessel"]
+    after = lower({**after, "pred_artery": maps["pred_artery"]})
+    torch.testing.assert_close(after["pred_artery"], lower(maps)["pred_artery"], rtol=0, atol=0)
+    assert (after["pred_artery"][0, 4, 2:] < 0.3).all()
+
+
 def test_a_network_of_another_task_has_nothing_to_lower() -> None:
     assert LowerWeakComponentsd(["vessel"], [0.5], [0.8])({"pred_disease": torch.zeros(2)}).keys() == {"pred_disease"}
 

@@ -24,6 +24,7 @@ __all__ = [
     "PhotographInfo",
     "can_be_measured",
     "centred",
+    "measure_on_grid",
     "measure_photograph",
     "measuring_grid",
 ]
@@ -76,7 +77,8 @@ class MeasuringGrid(NamedTuple):
     """The grid on which a photograph is measured: one for all, so that its measures do not depend on its pixels.
 
     Attributes:
-        fov: (S, S) bool, the field of view, S = :data:`~vmnet_monai.biomarkers.measures.GRID_SIZE`.
+        fov: (S, S) bool, the field of view, S = :data:`~vmnet_monai.biomarkers.measures.GRID_SIZE` unless it was made
+            with another size.
         box: the square of the photograph that it covers.
     """
 
@@ -104,18 +106,22 @@ class MeasuringGrid(NamedTuple):
         return on_grid
 
 
-def measuring_grid(fov: NDArray[np.bool_], box: FieldOfViewBox | None = None) -> MeasuringGrid:
+def measuring_grid(
+    fov: NDArray[np.bool_], box: FieldOfViewBox | None = None, size_px: int | None = None
+) -> MeasuringGrid:
     """Make the grid of a photograph.
 
     Args:
         fov: (H, W) bool, its field of view.
         box: the square around it; None to find it.
+        size_px: side S of the grid; None for :data:`~vmnet_monai.biomarkers.measures.GRID_SIZE`.
 
     Raises:
         FieldOfViewError: if the field of view is empty.
     """
     box = field_of_view_box(fov) if box is None else box
-    grid = MeasuringGrid(np.empty((GRID_SIZE, GRID_SIZE), dtype=np.bool_), box)
+    side = GRID_SIZE if size_px is None else size_px
+    grid = MeasuringGrid(np.empty((side, side), dtype=np.bool_), box)
     return grid._replace(fov=grid.scaled(fov) >= 0.5)
 
 
@@ -183,12 +189,36 @@ def measure_photograph(
     Raises:
         ValueError: if a map has values outside 0 to 1.
     """
-    on_grid = {name: grid.scaled(maps[name]) for name in MAPS if name in maps}
+    scaled = {name: grid.scaled(maps[name]) for name in (*MAPS, "fovea") if name in maps}
+    return measure_on_grid(scaled, grid, eye, scale, thresholds)
+
+
+def measure_on_grid(
+    scaled: Mapping[str, NDArray[np.float32]],
+    grid: MeasuringGrid,
+    eye: str = "",
+    scale: Scale | None = None,
+    thresholds: Mapping[str, float] | None = None,
+) -> MeasuredPhotograph:
+    """Measure a photograph's structures, as :func:`measure_photograph` does, on maps that are on its grid already.
+
+    Args:
+        scaled: structure -> (S, S), see :meth:`MeasuringGrid.scaled`; others than :data:`MAPS` and ``fovea`` are left
+            out.
+        grid: see :func:`measure_photograph`, as are the others.
+        eye: likewise.
+        scale: likewise.
+        thresholds: likewise.
+
+    Raises:
+        ValueError: if a map has values outside 0 to 1.
+    """
+    on_grid = {name: scaled[name] for name in MAPS if name in scaled}
     for name, threshold in (thresholds or {}).items():
         if name in on_grid:
             on_grid[name] = centred(on_grid[name], threshold)
-    if "fovea" in maps:  # scaled down, a point is none any more
-        fovea = grid.scaled(maps["fovea"])
+    if "fovea" in scaled:  # scaled down, a point is none any more
+        fovea = scaled["fovea"]
         on_grid["fovea_region"] = fovea / (fovea.max() or 1)
     found = find_eye(on_grid.get("disc"), on_grid.get("fovea_region"), grid.fov)
     trees = vessel_trees(on_grid, grid.fov)

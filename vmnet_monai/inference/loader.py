@@ -66,6 +66,12 @@ def _only(outcomes: list[_Outcome]) -> _Outcome:
     return outcome._replace(prepared=pack(outcome.prepared))
 
 
+def _emptied_into_batch(items: list[dict[str, Any]]) -> dict[str, Any]:
+    batch: dict[str, Any] = list_data_collate(items)
+    items.clear()
+    return batch
+
+
 def _begin_reading(parent: int, worker_id: int) -> None:
     worker_init_fn(worker_id)
     begin_process(parent)
@@ -116,11 +122,11 @@ class SkipInvalidDataLoader:
                 self.manifest.add_unpredicted(outcome.item["id"], status, outcome.reason, outcome.seconds)
                 continue
             usable.append(unpack(outcome.prepared) | {"seconds": outcome.seconds})
+            del outcome  # the batch is made of copies, and while the network runs nothing else should fill the memory
             if len(usable) == self.batch_size:
-                yield list_data_collate(usable)
-                usable = []
+                yield _emptied_into_batch(usable)
         if usable:
-            yield list_data_collate(usable)
+            yield _emptied_into_batch(usable)
 
     def _outcomes(self) -> Iterator[_Outcome]:
         """What the loader gives.

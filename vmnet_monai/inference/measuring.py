@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from vmnet_monai.biomarkers.photograph import (
     MeasuredPhotograph,
+    MeasuringGrid,
     PhotographInfo,
     can_be_measured,
-    measure_photograph,
-    measuring_grid,
+    measure_on_grid,
 )
 from vmnet_monai.biomarkers.tables import MeasuredEye, write_measures
 from vmnet_monai.biomarkers.tidy import Value
@@ -25,7 +25,6 @@ from vmnet_monai.inference.record_folder import RecordFolder
 from vmnet_monai.io.dicom import eye, frame_number, is_dicom, pixel_spacing, read_header
 from vmnet_monai.io.slices import parse_slice_address
 from vmnet_monai.reports.record import InputRecord, Record
-from vmnet_monai.transforms import FieldOfViewBox
 
 __all__ = ["measure_prediction", "photograph_info", "write_run_measures"]
 
@@ -53,30 +52,28 @@ def photograph_info(item: Mapping[str, Any]) -> PhotographInfo:
 
 def measure_prediction(
     item: Mapping[str, Any],
-    probabilities: Mapping[str, NDArray[np.float32]],
-    fov: NDArray[np.bool_],
-    box: FieldOfViewBox,
+    scaled: Mapping[str, NDArray[np.float32]],
+    grid: MeasuringGrid,
     operating_point: OperatingPoint,
 ) -> MeasuredPhotograph:
     """Measure what the network drew on a photograph, each structure cut at its own threshold.
 
     Args:
         item: see :func:`photograph_info`.
-        probabilities: structure -> (H, W), 0 to 1.
-        fov: (H, W) bool.
-        box: the square around it.
+        scaled: structure -> (S, S), probabilities 0 to 1 on the grid.
+        grid: of the photograph.
         operating_point: has the thresholds.
 
     Returns:
         Where the scale that was told cannot be used, a remark says why, and microns rest on the disc.
     """
-    info, grid = photograph_info(item), measuring_grid(fov, box)
+    info = photograph_info(item)
     try:
         scale, remarks = info.scale(grid.field_diameter_px), []
     except ValueError as error:
         scale, remarks = None, [f"The scale was not used: {error}"]
     thresholds = dict(zip(operating_point.structures, operating_point.structure_thresholds, strict=True))
-    measured = measure_photograph(probabilities, grid, info.eye, scale, thresholds)
+    measured = measure_on_grid(scaled, grid, info.eye, scale, thresholds)
     return measured._replace(remarks=[*remarks, *measured.remarks])
 
 

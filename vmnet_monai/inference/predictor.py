@@ -64,6 +64,7 @@ class Predictor:
         with plain_errors():
             self._preprocessing = config.get_parsed_content("preprocessing")
             self._postprocessing = config.get_parsed_content("postprocessing")
+            self._structure_postprocessing = config.get_parsed_content("structure_postprocessing", default=None)
             self._inferer = config.get_parsed_content("inferer")
             network = config.get_parsed_content("network")
             self.network: torch.nn.Module = config.get_parsed_content("runtime_network")
@@ -121,7 +122,12 @@ class Predictor:
             with torch.no_grad():
                 outputs = self._explainer.infer(self._inferer, batch["image"].to(self._device), self.network)
             items = decollate_batch({**batch, "pred": outputs})
-            return [make_prediction(self._postprocessing(item), self._finding_maker, self._explainer) for item in items]
+            return [
+                make_prediction(
+                    self._postprocessing(item), self._finding_maker, self._explainer, self._structure_postprocessing
+                )
+                for item in items
+            ]
 
 
 def _is_many(images: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,14 +17,13 @@ from vmnet_monai.explain import Explainer, draw_heat_map
 from vmnet_monai.handlers.multi_task import decollated
 from vmnet_monai.inference.findings import FindingMaker
 from vmnet_monai.inference.manifest import Manifest
-from vmnet_monai.inference.prediction import make_prediction
-from vmnet_monai.inference.workers import WritingProcesses, useful_workers
+from vmnet_monai.inference.prediction import Postprocessing, make_prediction
+from vmnet_monai.inference.workers import WritingProcesses, return_freed_memory, useful_workers
 from vmnet_monai.io.dicom import is_dicom, read_dataset
 from vmnet_monai.io.files import write_png
 from vmnet_monai.io.images import read_image
 from vmnet_monai.io.remote import is_remote
 from vmnet_monai.io.slices import parse_slice_address
-from vmnet_monai.metrics import probability_levels
 from vmnet_monai.reports.html import write_index, write_page
 from vmnet_monai.reports.prediction import Prediction
 from vmnet_monai.reports.record import Record
@@ -78,6 +77,7 @@ class PredictionWriter:
         pdf: whether to write a PDF page per photograph.
         dicom: whether to write DICOM objects for photographs that are DICOM files.
         postprocessing: turns batch and output of a photograph into what is written; None where the evaluator does.
+        structure_postprocessing: see :func:`~vmnet_monai.inference.prediction.make_prediction`.
         num_workers: processes that write, see :mod:`vmnet_monai.inference.workers`; 0 writes in the own process.
 
     Raises:
@@ -92,7 +92,8 @@ class PredictionWriter:
         report: bool = True,
         pdf: bool = False,
         dicom: bool = False,
-        postprocessing: Callable[[dict[str, Any]], Any] | None = None,
+        postprocessing: Postprocessing | None = None,
+        structure_postprocessing: Postprocessing | None = None,
         num_workers: int = 0,
     ) -> None:
         if dicom and manifest.deidentify:
@@ -108,6 +109,7 @@ class PredictionWriter:
         self.pdf = pdf
         self.dicom = dicom
         self.postprocessing = postprocessing
+        self.structure_postprocessing = structure_postprocessing
         self.num_workers = num_workers
         self.started = 0.0
         self._processes: WritingProcesses[Record | _Failure] | None = None
@@ -128,12 +130,16 @@ class PredictionWriter:
 
     def start(self) -> None:
         """Start the clock of an iteration."""
+        if self._processes is None:
+            return_freed_memory()  # of the reading, before the network's pass
         self.started = time.perf_counter()
 
     def write_batch(self, engine: Engine) -> None:
         """Write the files of one iteration, or give them to the processes that write."""
         items = [{**batch, **output} for batch, output in decollated(engine)]
         network_seconds = (time.perf_counter() - self.started) / max(1, len(items))
+        if self._processes is None:
+            return_freed_memory()  # of the network's pass, before maps of the photograph's size are made
         for item in items:
             item["seconds"] = float(item["seconds"]) + network_seconds
             if self._processes is None or self._asks_network(item):
@@ -171,23 +177,32 @@ class PredictionWriter:
             return _Failure(name, error_reason(cause), before + time.perf_counter() - started)
 
     def _write(self, item: Mapping[str, Any]) -> Record:
-        prediction = make_prediction(item, self.finding_maker, self.explainer)
-        record = self.manifest.record_of(prediction.id, prediction.description())
-        record.files = self._write_files(item, prediction, record)
-        return record
+        folder, name, files = self.manifest.output_dir, item["id"], []
 
-    def _write_files(self, item: Mapping[str, Any], prediction: Prediction, record: Record) -> list[str]:
-        """Write all files of a photograph and return their names."""
-        folder, name, path = self.manifest.output_dir, prediction.id, item["image_path"]
-        files = []
-        for structure, mask in prediction.structure_masks.items():
-            levels = probability_levels(prediction.structure_probabilities[structure])
+        def write(structure: str, levels: NDArray[np.uint16], mask: NDArray[np.bool_]) -> None:
             for file, pixels in (
                 (f"{structure}_probability/{name}.png", levels),
-                (f"{structure}/{name}.png", mask.astype(np.uint8) * 255),
+                (f"{structure}/{name}.png", mask.view(np.uint8) * 255),
             ):
                 write_png(folder / file, pixels)
                 files.append(file)
+
+        prediction = make_prediction(
+            item,
+            self.finding_maker,
+            self.explainer,
+            self.structure_postprocessing,
+            write,
+            keep_probabilities=self.dicom,
+        )
+        record = self.manifest.record_of(prediction.id, prediction.description())
+        record.files = [*files, *self._write_files(item, prediction, record)]
+        return record
+
+    def _write_files(self, item: Mapping[str, Any], prediction: Prediction, record: Record) -> list[str]:
+        """Write all files of a photograph but those of its structures, and return their names."""
+        folder, name, path = self.manifest.output_dir, prediction.id, item["image_path"]
+        files: list[str] = []
         if not (prediction.heat_maps or self.report or self.pdf or self.dicom):
             return files
         kept = item.get("photograph")

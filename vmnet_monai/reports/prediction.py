@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,38 @@ from vmnet_monai.biomarkers.profile import WidthAt
 from vmnet_monai.biomarkers.tidy import Value
 from vmnet_monai.reports.record import Description, DiseaseFinding
 
-__all__ = ["Prediction"]
+__all__ = ["PackedMasks", "Prediction"]
+
+
+class PackedMasks(Mapping[str, NDArray[np.bool_]]):
+    """Masks of structures, kept with one bit for each pixel; each is made anew when it is asked for.
+
+    >>> masks = PackedMasks()
+    >>> masks.add("disc", np.array([[True, False, True]]))
+    >>> masks["disc"], list(masks)
+    (array([[ True, False,  True]]), ['disc'])
+    """
+
+    def __init__(self) -> None:
+        self._packed: dict[str, tuple[NDArray[np.uint8], tuple[int, ...]]] = {}
+
+    def add(self, structure: str, mask: NDArray[np.bool_]) -> None:
+        """Keep a mask (H, W)."""
+        self._packed[structure] = np.packbits(mask), mask.shape
+
+    def __getitem__(self, structure: str) -> NDArray[np.bool_]:
+        packed, shape = self._packed[structure]
+        mask: NDArray[np.bool_] = np.unpackbits(packed, count=math.prod(shape)).view(np.bool_).reshape(shape)
+        return mask
+
+    def __contains__(self, structure: object) -> bool:
+        return structure in self._packed
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._packed)
+
+    def __len__(self) -> int:
+        return len(self._packed)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +56,8 @@ class Prediction:
 
     Attributes:
         id: name of the photograph.
-        structure_probabilities: structure -> (H, W) float32 in [0, 1], 0 outside the field of view.
+        structure_probabilities: structure -> (H, W) float32 in [0, 1], 0 outside the field of view; empty where they
+            were written and not kept.
         structure_masks: structure -> (H, W) bool, where the probability reaches the threshold inside the field of view.
         findings: per disease its score, percentile, probability and decision; empty without disease head.
         heat_maps: disease -> (H, W) float32 in [0, 1], fraction of the map's own maximum, 0 outside the field of view.
@@ -40,7 +73,7 @@ class Prediction:
 
     id: str
     structure_probabilities: dict[str, NDArray[np.float32]]
-    structure_masks: dict[str, NDArray[np.bool_]]
+    structure_masks: Mapping[str, NDArray[np.bool_]]
     findings: list[DiseaseFinding]
     heat_maps: dict[str, NDArray[np.float32]]
     field_of_view: NDArray[np.bool_]

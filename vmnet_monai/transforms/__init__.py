@@ -18,12 +18,14 @@ from vmnet_monai.transforms.field_of_view import (
 from vmnet_monai.transforms.jpeg import RandJPEGd, compress_jpeg
 from vmnet_monai.transforms.labels import FillMissingMasksd, LabelVectord, LoadReferenceMasksd, RecordLabelPathsd
 from vmnet_monai.transforms.preprocessing import (
+    activate_predictions,
     chain,
     contrast_and_labels,
     finish_augmentation,
     load_and_crop,
     normalise,
     references_for_scoring,
+    restore_maps,
     restore_predictions,
 )
 from vmnet_monai.transforms.weak_components import LowerWeakComponentsd, weak_components
@@ -43,6 +45,7 @@ __all__ = [
     "RandJPEGd",
     "RecordLabelPathsd",
     "RestoreToImaged",
+    "activate_predictions",
     "chain",
     "compress_jpeg",
     "contrast_and_labels",
@@ -55,6 +58,7 @@ __all__ = [
     "normalise",
     "references_for_scoring",
     "restore_from_box",
+    "restore_maps",
     "restore_predictions",
     "weak_components",
 ]

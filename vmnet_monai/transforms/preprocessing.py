@@ -34,12 +34,14 @@ from vmnet_monai.transforms.photograph import KeepPhotographd
 from vmnet_monai.transforms.remarks import RecordReadingRemarksd
 
 __all__ = [
+    "activate_predictions",
     "chain",
     "contrast_and_labels",
     "finish_augmentation",
     "load_and_crop",
     "normalise",
     "references_for_scoring",
+    "restore_maps",
     "restore_predictions",
 ]
 
@@ -148,8 +150,43 @@ def finish_augmentation(structures: Sequence[str]) -> list[Transform]:
     ]
 
 
+def activate_predictions(structures: Sequence[str]) -> list[Transform]:
+    """Turn the network's logits into probabilities on its grid, and put the field of view back on the image's pixels.
+
+    Args:
+        structures: keys of the structures.
+
+    Returns:
+        Transforms from an item with ``pred``, a dictionary of logits, to ``pred_<structure>`` (1, S, S) and
+        ``pred_disease`` (K,), float32 in [0, 1], and ``fov`` (1, H, W), uint8 0 and 1. Keys that a network of one task
+        lacks stay absent.
+    """
+    predictions = [*(f"pred_{structure}" for structure in structures), "pred_disease"]
+    return [
+        FlattenSubKeysd("pred", prefix="pred"),
+        ToDeviced(predictions, device="cpu", allow_missing_keys=True),
+        Activationsd(predictions, sigmoid=True, allow_missing_keys=True),
+        RestoreToImaged("fov"),
+        AsDiscreted("fov", threshold=0.5, dtype=torch.uint8),
+    ]
+
+
+def restore_maps(structures: Sequence[str]) -> list[Transform]:
+    """Put the probabilities of :func:`activate_predictions` back on the image's pixels, 0 outside the field of view.
+
+    Args:
+        structures: keys of the structures; those that are absent stay so.
+
+    Returns:
+        Transforms of ``pred_<structure>`` from (1, S, S) to (1, H, W), in an item with ``fov`` and ``fov_box``.
+    """
+    return [RestoreToImaged([f"pred_{structure}" for structure in structures], mask_key="fov", allow_missing_keys=True)]
+
+
 def restore_predictions(structures: Sequence[str]) -> list[Transform]:
     """Turn the network's logits into probabilities on the image's own pixels, 0 outside the field of view.
+
+    It is :func:`activate_predictions` and :func:`restore_maps`, of all structures at once.
 
     Args:
         structures: keys of the structures.
@@ -159,18 +196,7 @@ def restore_predictions(structures: Sequence[str]) -> list[Transform]:
         ``pred_disease`` (K,), float32 in [0, 1], and ``fov`` (1, H, W), uint8 0 and 1. Keys that a network of one task
         lacks stay absent.
     """
-    maps = [f"pred_{structure}" for structure in structures]
-    predictions = [*maps, "pred_disease"]
-    return [
-        FlattenSubKeysd("pred", prefix="pred"),
-        ToDeviced(predictions, device="cpu", allow_missing_keys=True),
-        Activationsd(predictions, sigmoid=True, allow_missing_keys=True),
-        # The field of view first, of which a quarter of the memory is left before the maps come.
-        RestoreToImaged("fov"),
-        AsDiscreted("fov", threshold=0.5, dtype=torch.uint8),
-        RestoreToImaged(maps, allow_missing_keys=True),
-        MaskIntensityd(maps, mask_key="fov", allow_missing_keys=True),
-    ]
+    return [*activate_predictions(structures), *restore_maps(structures)]
 
 
 def references_for_scoring(structures: Sequence[str], thresholds: Sequence[float]) -> list[Transform]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from skimage.measure import label
 
 from vmnet_monai.io.levels import PROBABILITY_LEVELS, probability_levels
+from vmnet_monai.structures import wholes_first
 
 __all__ = ["LowerWeakComponentsd", "weak_components"]
 
@@ -35,9 +36,12 @@ def weak_components(probability: NDArray[np.floating], threshold: float, high_th
         array([[ True, False, False, False]])
     """
     levels = probability_levels(probability)
-    components = label(levels >= probability_levels(threshold), connectivity=2)
+    is_high = levels >= probability_levels(high_threshold)
+    reached = levels >= probability_levels(threshold)
+    del levels  # before the labels, which take as much as the map
+    components = label(reached, connectivity=2)
     is_weak = np.ones(components.max() + 1, dtype=bool)
-    is_weak[components[levels >= probability_levels(high_threshold)]] = False
+    is_weak[components[is_high]] = False
     is_weak[0] = False
     weak: NDArray[np.bool_] = is_weak[components]
     return weak
@@ -47,7 +51,8 @@ class LowerWeakComponentsd(Transform):
     """Lowers the probabilities of weak components below the threshold, see :func:`weak_components`.
 
     What is written, measured and scored then follows from the probabilities alone. In the weak components of a whole,
-    its parts are lowered as well.
+    its parts are lowered as well; ``weak_<whole>`` (H, W) bool stays in the item, so that each may come after the other
+    in an item of its own.
 
     Args:
         structures: keys of the structures.
@@ -78,22 +83,27 @@ class LowerWeakComponentsd(Transform):
                     f"{name} must be a list with one value for each of {', '.join(structures)}, got {list(values)}."
                 )
         self.thresholds = dict(zip(structures, thresholds, strict=True))
-        self.high_thresholds = dict(zip(structures, high_thresholds, strict=False))
         self.parts = dict(parts or {})
+        high = dict(zip(structures, high_thresholds, strict=False))
+        self.high_thresholds = {name: high[name] for name in wholes_first(high, self.parts)}
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Lower ``pred_<structure>`` (1, H, W), where it is there."""
+        """Lower ``pred_<structure>`` (1, H, W), where it is there, and add what was weak of a whole."""
         item = dict(data)
         for structure, high in self.high_thresholds.items():
-            if high <= self.thresholds[structure] or f"pred_{structure}" not in item:
+            key, whole = f"pred_{structure}", self.parts.get(structure)
+            if key not in item:
                 continue
-            probability = np.asarray(item[f"pred_{structure}"])[0]
-            weak = torch.from_numpy(weak_components(probability, self.thresholds[structure], high))
-            for name in (structure, *(part for part, whole in self.parts.items() if whole == structure)):
-                if weak.any() and f"pred_{name}" in item:
-                    item[f"pred_{name}"] = self._lowered(name, item[f"pred_{name}"], weak)
+            if f"weak_{whole}" in item:
+                item[key] = self._lowered(structure, item[key], item[f"weak_{whole}"])
+            if high > self.thresholds[structure]:
+                weak = torch.from_numpy(weak_components(np.asarray(item[key])[0], self.thresholds[structure], high))
+                item[key] = self._lowered(structure, item[key], weak)
+                if structure in self.parts.values():
+                    item[f"weak_{structure}"] = weak
         return item
 
     def _lowered(self, name: str, probability: torch.Tensor, weak: torch.Tensor) -> torch.Tensor:
         below = max(int(probability_levels(self.thresholds[name])) - 1, 0) / (PROBABILITY_LEVELS - 1)
-        return torch.where(weak, probability.clamp(max=below), probability)
+        above = weak & (probability > below)
+        return probability.masked_fill(above, below) if above.any() else probability
