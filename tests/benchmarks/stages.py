@@ -61,6 +61,7 @@ STAGES: Mapping[str, Sequence[str]] = {
     "measures": (
         "vmnet_monai.biomarkers.vessel_measures",
         "vmnet_monai.biomarkers.photograph.measure_on_grid",
+        "vmnet_monai.biomarkers.photograph.MeasuringGrid.scaled",
     ),
     "PNG writing": ("vmnet_monai.io.files.write_png",),
     "report": ("vmnet_monai.reports.html.write_page", "vmnet_monai.reports.html.write_index"),

@@ -131,7 +131,7 @@ def draw_heat_map(
         opacity = levels.point(palette[:, 3].tolist())
         levels.putpalette(palette[:, :3].tobytes())
         drawn[band] = np.asarray(Image.composite(levels.convert("RGB"), Image.fromarray(image[band]), opacity))
-    return draw_scale(drawn, title, caption)
+    return _with_scale(drawn, title, caption)
 
 
 def draw_scale(image: NDArray[np.uint8], title: str = "", caption: str = CAPTION) -> NDArray[np.uint8]:
@@ -148,9 +148,14 @@ def draw_scale(image: NDArray[np.uint8], title: str = "", caption: str = CAPTION
     Returns:
         (H, W, 3) uint8 RGB.
     """
-    height, width = image.shape[:2]
+    return _with_scale(image.copy(), title, caption)
+
+
+def _with_scale(drawn: NDArray[np.uint8], title: str, caption: str) -> NDArray[np.uint8]:
+    """Write the colour scale into the image itself, and return it."""
+    height, width = drawn.shape[:2]
     if min(height, width) < MIN_LEGEND_SIDE_PX:
-        return image.copy()
+        return drawn
     letter = max(MIN_FONT_PX, round(FONT_FRACTION * min(height, width)))
     lines = [line for line in (*title.split("\n"), caption) if line]
     while True:
@@ -176,6 +181,5 @@ def draw_scale(image: NDArray[np.uint8], title: str = "", caption: str = CAPTION
     pen.text((gap, middle), "0", font=font, anchor="lm")
     pen.text((panel_width - gap, middle), "1", font=font, anchor="rm")
     pen.text((panel_width // 2, top + step + letter // 2), caption, font=font, anchor="mm")
-    drawn = image.copy()
     drawn[-panel_height:, -panel_width:] = np.asarray(panel)[-height:, -width:]
     return drawn

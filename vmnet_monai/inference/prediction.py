@@ -93,7 +93,7 @@ def make_prediction(
         fov_on_grid = crop_to_box(inside, box, image.shape[-1]) > 0.5
         maps = explainer.heat_maps(image, fov_on_grid.to(image), explained, item.get("pred_evidence"))
         for disease, heat in maps.items():
-            heat_maps[disease] = restore_from_box(heat.cpu(), box).mul_(inside)[0].numpy()
+            heat_maps[disease] = restore_from_box(heat.cpu(), box).masked_fill_(~inside, 0)[0].numpy()
     remarks = [line for line in item.get("warnings", "").split("\n") if line]
     measures: dict[str, float | None] = {}
     measured: dict[str, Any] = {}

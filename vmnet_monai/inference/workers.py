@@ -222,7 +222,7 @@ def return_freed_memory() -> None:
     """Give memory that was freed back to the system, where the C library is GNU's.
 
     By itself it keeps what lies between pieces in use, after the network 200 MB, in which no map of a large photograph
-    has room. It takes 20 ms, and is for a process that does all; see also :data:`KEPT_BYTES`.
+    has room. What is asked for anew costs 0.1 to 0.2 CPU-seconds a photograph; see also :data:`KEPT_BYTES`.
     """
     if hasattr(library := ctypes.CDLL(None), "malloc_trim"):
         library.malloc_trim(0)

@@ -33,6 +33,9 @@ JPEG_QUALITY = 90
 """JPEG quality of photographs, at which no blocks show around fine vessels."""
 
 
+BAND_ROWS = 512
+"""Rows of a map that are written as levels at a time."""
+
 REDUCING_GAP = 1.1
 """How much larger than its final size an image may still be after whole pixels were averaged: quick, and as good as
 needed here, where the last step is antialiased."""
@@ -60,7 +63,11 @@ def levels(values: NDArray[np.bool_] | NDArray[np.floating]) -> NDArray[np.uint8
     """Write a mask or a map in [0, 1] as levels 0 to 255."""
     if values.dtype == np.bool_:
         return values.astype(np.uint8) * np.uint8(255)
-    return (values * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+    scaled = np.empty(values.shape, dtype=np.uint8)
+    for start in range(0, len(values), BAND_ROWS):  # in floating point all of 60 megapixels would take 480 MB
+        band = slice(start, start + BAND_ROWS)
+        scaled[band] = values[band] * np.float32(255) + np.float32(0.5)
+    return scaled
 
 
 def structure_levels(mask: NDArray[np.bool_], look: StructureLook, longer_side_px: int) -> NDArray[np.uint8]:
