@@ -214,7 +214,7 @@ def test_measures_by_type_and_region_are_written_with_units_usual_ranges_and_not
         "MEASURES OF A RIGHT EYE",
         "ARTERIES Whole field Zone B Zone C",
         "Mean width (µm) 81.25",
-        "Arteriole to venule ratio (AVR), Knudtson 0.68751(0.51 to 0.727)",
+        "Arteriole to venule ratio (AVR), Knudtson 0.68751(0.512 to 0.724)",
         "1: 93% of the region lie in the field of view",
         "Microns rest on an assumption: disc diameter 1800 µm.",
         "disc diameters from the margin of the disc",
