@@ -46,10 +46,10 @@ def locate(probabilities: ArrayLike) -> Landmark | None:
 
     Example:
         >>> disc = np.zeros((20, 30))
-        >>> disc[5:10, 12:17] = 0.9
+        >>> disc[5:10, 12:17] = 0.75
         >>> landmark = locate(disc)
         >>> landmark.x, landmark.y, landmark.confidence
-        (14.0, 7.0, 0.9)
+        (14.0, 7.0, 0.75)
     """
     values = np.asarray(probabilities, dtype=np.float64)
     if values.ndim != 2 or not np.all((values >= 0) & (values <= 1)):
