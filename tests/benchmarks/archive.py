@@ -36,6 +36,9 @@ DAY = 86400
 BLOCK = 16
 """Photographs that a process takes at once, as in vmnet_monai.inference.ray_engine."""
 
+GAP_SECONDS = 0.5
+"""Results that come within this time of one another are of the same block."""
+
 
 class Clock:
     """A reporter that remembers when how many inputs were done, and with how much processor time of this process."""
@@ -51,8 +54,20 @@ class Clock:
         """Do nothing."""
 
     def rates(self) -> tuple[float, float]:
-        """Inputs per second, and seconds of processor time per input, between the first results and the last."""
-        (first, used_first, before), (last, used_last, after) = self.seen[1], self.seen[-1]
+        """Inputs per second, and seconds of processor time per input, between the first results and the last.
+
+        The results of a block come at once: those of the first are left out.
+
+        Raises:
+            ValueError: if there is one block only.
+        """
+        later = range(2, len(self.seen))
+        gap = next((k for k in later if self.seen[k][0] - self.seen[k - 1][0] > GAP_SECONDS), None)
+        if gap is None:
+            raise ValueError(
+                f"a rate needs results of several blocks, got one: give a --count above {BLOCK} for each process."
+            )
+        (first, used_first, before), (last, used_last, after) = self.seen[gap - 1], self.seen[-1]
         return (after - before) / (last - first), (used_last - used_first) / (after - before)
 
 

@@ -59,3 +59,13 @@ def test_the_rate_leaves_out_the_start() -> None:
     clock = Clock()
     clock.seen = [(0.0, 9.0, 0), (100.0, 10.0, 4), (102.0, 10.5, 8), (104.0, 11.0, 12)]
     assert clock.rates() == (2.0, 0.125)
+
+
+def test_the_results_of_the_first_block_are_left_out_though_they_come_one_by_one() -> None:
+    clock = Clock()
+    clock.seen = [(0.0, 9.0, 0), (100.0, 10.0, 1), (100.1, 10.0, 2), (104.0, 11.0, 3), (104.1, 11.0, 4)]
+    rate, used = clock.rates()
+    assert rate == pytest.approx(2 / 4) and used == pytest.approx(0.5)
+    clock.seen = clock.seen[:3]
+    with pytest.raises(ValueError, match="several blocks, got one.*above 16"):
+        clock.rates()
