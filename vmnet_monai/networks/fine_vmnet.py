@@ -209,8 +209,8 @@ class FineVMNet(nn.Module):
         Args:
             image: float tensor (B, 3, H, W) in [0, 1]; H and W divisible by ``self.stride``, also after the
                 disease head's reduction.
-            guide: (B, S, H', W'), probabilities of the S structures from an earlier pass over a finer grid, of the
-                same shape. Given, nothing is drawn.
+            guide: (B, S, H', W'), probabilities of the S structures from an earlier pass over a finer grid; H' / W' is
+                H / W. Given, nothing is drawn.
 
         Returns:
             ``{"vessel": (B, 1, H, W), "disease": (B, K)}``, logits; one map per structure under its key. With ``guide``
